@@ -1,0 +1,192 @@
+//! The doors behind which foreign systems stand. Each promise in these comments is checked by the conformance tests.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::connection::Identity;
+use crate::error::Result;
+use crate::id::{CorrelationId, IdempotencyKey, OpportunityKey, QuoteId};
+use crate::quote::{OpportunityRef, Quote, Transition};
+use crate::schema::CrmSchema;
+use crate::value::Shape;
+use crate::view::{FieldName, Patch, View};
+
+/// What every call to a foreign system carries, so that its logs and ours can be laid side by side.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Our correlation id, sent as `X-Correlation-Id` and written to the CRM where a field is configured.
+    pub correlation: CorrelationId,
+    /// W3C trace context of the caller.
+    pub traceparent: Option<String>,
+}
+
+/// What the CRM can do with a canonical field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapped {
+    /// Where it lives, e.g. `Opportunity.CPQ_Net_Total__c`; for people.
+    pub path: String,
+    /// Whether we may write it.
+    pub writable: bool,
+    /// Its precision.
+    pub shape: Shape,
+}
+
+/// Canonical fields that a CRM connection knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// By canonical name.
+    pub fields: BTreeMap<FieldName, Mapped>,
+    /// Fields that are mapped but missing or unusable in this org, each with its reason.
+    pub warnings: Vec<String>,
+}
+
+/// The whole context of an opportunity, read in one go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrmSnapshot {
+    /// The opportunity.
+    pub opportunity: OpportunityRef,
+    /// Its fields, and those of its account, contacts and lines.
+    pub view: View,
+    /// When the opportunity was changed last, by the CRM's clock (one second fine in Salesforce).
+    pub modified_at: Timestamp,
+}
+
+/// A change of an opportunity and what hangs on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrmWrite {
+    /// The opportunity.
+    pub opportunity: OpportunityRef,
+    /// Fields to set. Only these are sent.
+    pub patch: Patch,
+    /// Refuse with [`crate::Code::CrmConflict`] if the opportunity was changed after this moment.
+    pub unmodified_since: Timestamp,
+}
+
+/// The state after a write, read back in the same round trip.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CrmWritten {
+    /// What the CRM now holds of the fields that were set, as it stores them.
+    pub view: View,
+    /// When the opportunity was changed last.
+    pub modified_at: Timestamp,
+}
+
+/// How many calls the CRM lets us make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallBudget {
+    /// Calls used in the CRM's window.
+    pub used: u64,
+    /// Calls allowed in it.
+    pub max: u64,
+}
+
+/// Answer to "who are we there, and what works".
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Probe {
+    /// Who we are.
+    pub identity: Identity,
+    /// API version in use.
+    pub api_version: String,
+    /// Calls used and allowed, if the CRM told.
+    pub budget: Option<CallBudget>,
+}
+
+/// A CRM.
+///
+/// An adapter holds no memory of syncs, retries nothing, and gives every failure its class. A write whose answer was
+/// lost is [`crate::Code::OutcomeUnknown`], never "failed".
+#[async_trait]
+pub trait CrmAdapter: Send + Sync {
+    /// The canonical fields that this connection knows, in the light of the last describe.
+    fn mapping(&self) -> std::sync::Arc<Mapping>;
+
+    /// Asks who we are. One cheap call.
+    async fn probe(&self, call: &Call) -> Result<Probe>;
+
+    /// Reads the descriptions of the objects that the mapping uses, and adjusts the mapping to them.
+    async fn describe(&self, call: &Call) -> Result<CrmSchema>;
+
+    /// Reads an opportunity by number or id with account, contacts and lines, in one round trip.
+    ///
+    /// [`crate::Code::OpportunityNotFound`] if it is not there, deleted, or hidden from our user.
+    async fn read(&self, call: &Call, key: &OpportunityKey) -> Result<CrmSnapshot>;
+
+    /// Applies the write as a whole or not at all, in one round trip.
+    async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten>;
+
+    /// Calls used and allowed, as last heard; no call is made.
+    fn budget(&self) -> Option<CallBudget>;
+}
+
+/// What to do to a quote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CpqWrite {
+    /// New quote, or which one.
+    pub target: QuoteTarget,
+    /// Fields and lines to set.
+    pub patch: Patch,
+}
+
+/// Which quote a write means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuoteTarget {
+    /// The first quote of this opportunity. [`crate::Code::QuoteDuplicate`] if there is one.
+    New(OpportunityRef),
+    /// This revision, if it is still as we read it; else [`crate::Code::QuoteConflict`].
+    Existing {
+        /// Its id.
+        id: QuoteId,
+        /// Its entity tag.
+        etag: String,
+    },
+}
+
+/// What a CPQ can do by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpqCapabilities {
+    /// Repeats of a key are recognised by the CPQ. Without it a lost answer is read back first.
+    pub idempotency_keys: bool,
+    /// Can say what a write would lead to without doing it.
+    pub preview: bool,
+}
+
+/// A CPQ.
+#[async_trait]
+pub trait CpqAdapter: Send + Sync {
+    /// What it can do by itself.
+    fn capabilities(&self) -> CpqCapabilities;
+
+    /// The current revision of the opportunity's quote: the newest that was not superseded.
+    ///
+    /// `system` names the CRM connection; `key` is the opportunity's number or id.
+    async fn find(&self, call: &Call, system: &str, key: &OpportunityKey) -> Result<Option<Quote>>;
+
+    /// One revision by its id.
+    async fn get(&self, call: &Call, id: &QuoteId) -> Result<Quote>;
+
+    /// What the write would lead to, or `None` where the CPQ cannot say. Changes nothing.
+    async fn preview(&self, call: &Call, write: &CpqWrite) -> Result<Option<Quote>>;
+
+    /// Applies the write once, however often it is sent under `key`, and prices the quote.
+    async fn write(&self, call: &Call, key: &IdempotencyKey, write: &CpqWrite) -> Result<Quote>;
+
+    /// Moves the quote along its life. For [`Transition::Revise`] the answer is the new revision.
+    async fn transition(
+        &self,
+        call: &Call,
+        key: &IdempotencyKey,
+        target: &QuoteTarget,
+        transition: Transition,
+        reason: Option<&str>,
+    ) -> Result<Quote>;
+}

@@ -1,0 +1,133 @@
+//! Identifiers. Each is a type of its own, checked where it enters, so that one can never stand in for another.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::{Code, Error, Result};
+use crate::limits;
+
+/// A text identifier with its rule, made by [`text_ids!`].
+macro_rules! text_ids {
+    ($($(#[$doc:meta])* $name:ident, $what:literal, $code:ident, $rule:expr, $says:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks the text against the rule of this identifier.
+            pub fn new(text: impl Into<String>) -> Result<Self> {
+                let text: String = text.into();
+                let rule: fn(&str) -> bool = $rule;
+                if rule(&text) {
+                    return Ok($name(text));
+                }
+                let shown: String = text.chars().take(40).collect();
+                Err(Error::new(Code::$code, format!("{} {shown:?} is malformed: {}", $what, $says)))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Error;
+            fn try_from(text: String) -> Result<Self> { $name::new(text) }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String { id.0 }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { f.write_str(&self.0) }
+        }
+    )*};
+}
+
+fn word(text: &str, max: usize, also: &[u8]) -> bool {
+    (1..=max).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
+}
+
+fn visible(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len()) && text.bytes().all(|b| (0x21..=0x7e).contains(&b))
+}
+
+text_ids! {
+    /// Name of a connection to a CRM or CPQ, e.g. `crm`. Used in commands, logs and metrics.
+    ConnectionName, "connection name", RequestInvalid, |t| word(t, 40, b"-_"),
+        "use 1 to 40 letters, digits, `-` or `_`";
+    /// How people name an opportunity: its business number (`OPP-4482`) or its CRM id.
+    OpportunityKey, "opportunity", RequestInvalid, |t| word(t, limits::OPPORTUNITY_KEY_CHARS, b"-_.:/#"),
+        "use 1 to 255 letters, digits or -_.:/#";
+    /// The CRM's own id of a record. Salesforce ids are always the 18-character form here.
+    RecordId, "record id", RequestInvalid, |t| word(t, 80, b"-_"), "use 1 to 80 letters, digits, `-` or `_`";
+    /// Correlation id: ours (`csync-001`) or the caller's.
+    CorrelationId, "correlation id", RequestInvalid, |t| visible(t, limits::CORRELATION_CHARS),
+        "use 1 to 80 visible ASCII characters";
+    /// Key under which a request is done at most once.
+    IdempotencyKey, "idempotency key", IdempotencyKeyInvalid, |t| visible(t, limits::IDEMPOTENCY_KEY_CHARS),
+        "use 1 to 255 visible ASCII characters";
+    /// Id of a quote (one revision) in its CPQ.
+    QuoteId, "quote id", RequestInvalid, |t| word(t, 80, b"-_"), "use 1 to 80 letters, digits, `-` or `_`";
+    /// Number of a quote as people say it, e.g. `Q-2026-0137`. The same for all revisions.
+    QuoteNumber, "quote number", RequestInvalid, |t| word(t, 40, b"-_./"), "use 1 to 40 letters, digits or -_./";
+    /// Identity of a quote line, stable over revisions and reordering; the join between CRM and CPQ lines.
+    LineKey, "line key", RequestInvalid, |t| word(t, 64, b"-_"), "use 1 to 64 letters, digits, `-` or `_`";
+    /// Who calls our API: the stable name of a token's owner, never the token.
+    ClientId, "client id", RequestInvalid, |t| word(t, 80, b"-_.:@"), "use 1 to 80 letters, digits or -_.:@";
+}
+
+/// Id of a run, time-ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub Uuid);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What runs one at a time: one opportunity of one connection.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Lane {
+    /// The CRM connection.
+    pub connection: ConnectionName,
+    /// The opportunity as it was named. Two names of one opportunity meet at the unique link in the store.
+    pub opportunity: OpportunityKey,
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.connection, self.opportunity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_opportunity_key_takes_numbers_and_ids_and_refuses_soql() {
+        assert!(OpportunityKey::new("OPP-4482").is_ok());
+        assert!(OpportunityKey::new("006D000000Kv3g5IAB").is_ok());
+        for bad in ["", "a' OR Id != '", "a b", "ü", &"x".repeat(256)] {
+            assert!(OpportunityKey::new(bad).is_err(), "{bad:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_malformed_id_says_what_would_be_right() {
+        let error = IdempotencyKey::new("a\nb").unwrap_err();
+        assert_eq!(error.code, Code::IdempotencyKeyInvalid);
+        assert!(error.to_string().contains("visible ASCII"), "{error}");
+    }
+}

@@ -1,0 +1,25 @@
+//! The words of the house: records, rules, decisions, run states, errors and the traits that foreign systems stand
+//! behind.
+//!
+//! Everything here is pure. There is no async runtime, no I/O, no clock and no randomness in this crate, so the same
+//! input gives the same answer on every machine and in every simulated year. Time, identifiers and random bytes come in
+//! through [`world::World`].
+
+pub mod adapter;
+pub mod connection;
+pub mod error;
+pub mod event;
+pub mod id;
+pub mod limits;
+pub mod ownership;
+pub mod quote;
+pub mod resolve;
+pub mod retry;
+pub mod run;
+pub mod schema;
+pub mod value;
+pub mod vault;
+pub mod view;
+pub mod world;
+
+pub use error::{Code, Error, Result};

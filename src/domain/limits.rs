@@ -1,0 +1,32 @@
+//! Every limit of the house, with its reason. A queue, loop or body without a limit is a defect.
+
+/// Characters of a vendor's message that we keep: enough for a person, too few for a page of HTML.
+pub const UPSTREAM_MESSAGE_CHARS: usize = 500;
+/// Bytes of a request body to our API. A quote with 5,000 lines is about 2 MiB and goes in parts.
+pub const REQUEST_BYTES: usize = 1024 * 1024;
+/// Bytes of an answer that we read from a CRM or CPQ. A describe of one large object exceeds 1 MiB.
+pub const RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+/// Characters of an idempotency key (draft-ietf-httpapi-idempotency-key-header leaves it open; Stripe allows 255).
+pub const IDEMPOTENCY_KEY_CHARS: usize = 255;
+/// Characters of an opportunity number: the usual length of a Salesforce external id field is at most 255.
+pub const OPPORTUNITY_KEY_CHARS: usize = 255;
+/// Characters of a correlation id that a caller hands us.
+pub const CORRELATION_CHARS: usize = 80;
+/// Lines of one quote. Above this the aggregate no longer fits one transaction of any CRM we know.
+pub const QUOTE_LINES: usize = 5_000;
+/// Characters of a quote's or line's name (Salesforce `Quote.Name` holds 255).
+pub const NAME_CHARS: usize = 255;
+/// Characters of a description.
+pub const DESCRIPTION_CHARS: usize = 4_000;
+/// Times a run may start over because somebody changed a record under it, before it is parked.
+pub const SUPERSEDE_MAX: u32 = 5;
+/// Process crashes on one run before it is put aside unrun: it may be what kills the process.
+pub const CRASHES_MAX: u32 = 3;
+/// Days for which the answer to an idempotency key is kept (as long as Stripe v2 and Salesforce's UI API do).
+pub const IDEMPOTENCY_DAYS: i64 = 30;
+/// Days for which the bare key is remembered after its answer is gone, to answer 410 instead of doing it twice.
+pub const IDEMPOTENCY_TOMBSTONE_DAYS: i64 = 400;
+/// Bytes of a stored answer. Larger answers do not exist in our API; the limit keeps it so.
+pub const IDEMPOTENCY_BODY_BYTES: usize = 256 * 1024;
+/// Rows of one page of any list.
+pub const PAGE_ROWS: u32 = 200;

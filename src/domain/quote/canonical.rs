@@ -1,0 +1,129 @@
+//! A quote in canonical field names: the view that the resolver compares with the CRM's.
+
+use rust_decimal::Decimal;
+
+use super::{Discount, Line, Quote};
+use crate::value::{Money, Value};
+use crate::view::{FieldName, Fields, View};
+
+/// Canonical header fields that a quote itself holds. Every other header field lives in its context.
+pub const QUOTE_FIELDS: &[&str] = &[
+    "quote.id",
+    "quote.number",
+    "quote.revision",
+    "quote.status",
+    "quote.is_primary",
+    "quote.name",
+    "quote.currency",
+    "quote.price_list",
+    "quote.valid_until",
+    "quote.payment_terms",
+    "quote.header_discount_percent",
+    "quote.list_total",
+    "quote.discount_total",
+    "quote.discount_percent",
+    "quote.net_total",
+];
+
+/// Canonical fields of a quote line.
+pub const LINE_FIELDS: &[&str] = &[
+    "line.sku",
+    "line.name",
+    "line.description",
+    "line.quantity",
+    "line.list_unit",
+    "line.discount_percent",
+    "line.service_start",
+    "line.sequence",
+    "line.net_total",
+];
+
+impl Quote {
+    /// What the CPQ side holds, in canonical names.
+    pub fn view(&self) -> View {
+        let mut fields: Fields = self.context.clone();
+        fields.extend(self.header());
+        let lines = self.lines.iter().filter(|line| !line.optional);
+        View {
+            fields,
+            lines: lines
+                .map(|line| (line.line_key.clone(), line.view(&self.currency)))
+                .collect(),
+        }
+    }
+
+    fn header(&self) -> [(FieldName, Value); QUOTE_FIELDS.len()] {
+        let totals = &self.totals;
+        let discount = &totals.line_discount.amount + &totals.header_discount.amount;
+        [
+            ("quote.id".into(), Value::text(self.id.as_str())),
+            ("quote.number".into(), Value::text(self.number.as_str())),
+            ("quote.revision".into(), Value::Number(self.revision.into())),
+            (
+                "quote.status".into(),
+                Value::Choice(self.status.as_str().to_owned()),
+            ),
+            ("quote.is_primary".into(), Value::Bool(self.is_primary)),
+            ("quote.name".into(), Value::text(&self.name)),
+            ("quote.currency".into(), Value::Choice(self.currency.clone())),
+            (
+                "quote.price_list".into(),
+                Value::text(self.price_list.as_deref().unwrap_or_default()),
+            ),
+            (
+                "quote.valid_until".into(),
+                self.valid_until.map_or(Value::Null, Value::Date),
+            ),
+            (
+                "quote.payment_terms".into(),
+                Value::text(self.payment_terms.as_deref().unwrap_or_default()),
+            ),
+            (
+                "quote.header_discount_percent".into(),
+                percent(self.header_discount.as_ref()),
+            ),
+            ("quote.list_total".into(), Value::Money(totals.list.clone())),
+            (
+                "quote.discount_total".into(),
+                Value::Money(Money::new(discount, &self.currency)),
+            ),
+            (
+                "quote.discount_percent".into(),
+                Value::Number(totals.discount_percent),
+            ),
+            ("quote.net_total".into(), Value::Money(totals.net.clone())),
+        ]
+    }
+}
+
+impl Line {
+    /// The line's fields in canonical names.
+    pub fn view(&self, currency: &str) -> Fields {
+        let money = |amount: Decimal| Value::Money(Money::new(amount, currency));
+        Fields::from([
+            ("line.sku".into(), Value::text(&self.sku)),
+            ("line.name".into(), Value::text(&self.name)),
+            (
+                "line.description".into(),
+                Value::text(self.description.as_deref().unwrap_or_default()),
+            ),
+            ("line.quantity".into(), Value::Number(self.quantity)),
+            ("line.list_unit".into(), money(self.list_unit)),
+            ("line.discount_percent".into(), percent(self.discount.as_ref())),
+            (
+                "line.service_start".into(),
+                self.service_start.map_or(Value::Null, Value::Date),
+            ),
+            ("line.sequence".into(), Value::Number(self.sequence.into())),
+            ("line.net_total".into(), money(self.totals.net)),
+        ])
+    }
+}
+
+/// A discount in percent; an amount has no percent and stays inside the CPQ.
+fn percent(discount: Option<&Discount>) -> Value {
+    match discount {
+        Some(Discount::Percent(points)) if !points.is_zero() => Value::Number(*points),
+        _ => Value::Null,
+    }
+}

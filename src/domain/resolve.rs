@@ -1,0 +1,376 @@
+//! Three-way resolution: what both sides hold, what they held when they last agreed, and whose value counts.
+//!
+//! Pure. For each field the rule in force decides alone; the outcome carries its reason, so that it can be told years
+//! later. "Changed" always means "differs from what this side held at the last agreement", never "has a newer date".
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::adapter::Mapping;
+use crate::id::LineKey;
+use crate::ownership::{Facts, Matrix, OwnershipRule, Policy, Side};
+use crate::value::{Shape, Value};
+use crate::view::{FieldName, LineChange, Patch, View};
+
+mod field;
+
+use field::{Cell, Judgement, judge};
+
+/// What both sides held when they last agreed. Two views, because a side may store a value in its own way (rounded,
+/// trimmed), and that must not look like an edit for ever after.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Base {
+    /// The CRM's values.
+    pub crm: View,
+    /// The CPQ's values.
+    pub cpq: View,
+}
+
+/// Everything a decision is made from.
+pub struct Question<'a> {
+    /// Rules in force.
+    pub matrix: &'a Matrix,
+    /// Facts for their conditions.
+    pub facts: &'a Facts,
+    /// What the CRM connection can hold.
+    pub mapping: &'a Mapping,
+    /// The last agreement; empty at the first sync.
+    pub base: &'a Base,
+    /// What the CRM holds.
+    pub crm: &'a View,
+    /// What the CPQ holds; `None` when there is no quote yet.
+    pub cpq: Option<&'a View>,
+    /// When the CRM record and the quote changed last, for the policy `newest` only.
+    pub changed_at: (Timestamp, Timestamp),
+}
+
+/// What is done about a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Both sides mean the same.
+    Agree,
+    /// The CRM gets the CPQ's value.
+    ToCrm,
+    /// The CPQ gets the CRM's value.
+    ToCpq,
+    /// They differ and are meant to.
+    Keep,
+    /// A person decides; neither side is touched.
+    Review,
+    /// The field takes no part now.
+    Skip,
+}
+
+/// One decided field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// The field.
+    pub field: FieldName,
+    /// The line, for line fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineKey>,
+    /// What is done.
+    pub verdict: Verdict,
+    /// Owner under the rule in force.
+    pub owner: Side,
+    /// Policy of the rule in force.
+    pub policy: Policy,
+    /// The CRM's value.
+    pub crm: Value,
+    /// The CPQ's value.
+    pub cpq: Value,
+    /// What the overruled side had changed it to, kept so that no edit vanishes unseen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Value>,
+    /// Why.
+    pub reason: String,
+}
+
+/// The answer: what to write where, and what both sides will then have agreed on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Version of the matrix that it was made under.
+    pub matrix_version: String,
+    /// Every decision but the plain agreements.
+    pub decisions: Vec<Decision>,
+    /// Writes to the CRM.
+    pub to_crm: Patch,
+    /// Writes to the CPQ.
+    pub to_cpq: Patch,
+    /// The agreement that holds once both patches are applied.
+    pub base: Base,
+}
+
+impl Plan {
+    /// Fields that wait for a person.
+    pub fn open(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions
+            .iter()
+            .filter(|decision| decision.verdict == Verdict::Review)
+    }
+}
+
+/// Decides every field that the matrix names and the CRM connection knows.
+pub fn decide(question: &Question) -> Plan {
+    let mut plan = Plan {
+        matrix_version: question.matrix.version().to_owned(),
+        ..Plan::default()
+    };
+    let (header, line): (Vec<_>, Vec<_>) = question.matrix.fields().partition(|field| !field.is_line());
+    for field in header {
+        decide_field(question, &mut plan, field, None);
+    }
+    for key in line_keys(question) {
+        decide_line(question, &mut plan, &key, &line);
+    }
+    plan
+}
+
+fn line_keys(question: &Question) -> BTreeSet<LineKey> {
+    let cpq = question.cpq.into_iter().flat_map(|view| view.lines.keys());
+    let base = question
+        .base
+        .crm
+        .lines
+        .keys()
+        .chain(question.base.cpq.lines.keys());
+    question
+        .crm
+        .lines
+        .keys()
+        .chain(cpq)
+        .chain(base)
+        .cloned()
+        .collect()
+}
+
+/// Lines come and go under the rule of `line.exists`; the fields of a line are decided where both sides have it, or
+/// where it is about to be added.
+fn decide_line(question: &Question, plan: &mut Plan, key: &LineKey, fields: &[&FieldName]) {
+    let in_crm = question.crm.lines.contains_key(key);
+    let in_cpq = question.cpq.is_some_and(|view| view.lines.contains_key(key));
+    if !in_crm && !in_cpq {
+        return;
+    }
+    let had = question.base.crm.lines.contains_key(key) && question.base.cpq.lines.contains_key(key);
+    let verdict = match in_crm && in_cpq {
+        true => Verdict::Agree,
+        false => decide_presence(question, plan, key, in_crm, had),
+    };
+    let (adds, removes) = match verdict {
+        Verdict::ToCpq => (in_crm, !in_crm),
+        Verdict::ToCrm => (in_cpq, !in_cpq),
+        _ => (false, false),
+    };
+    if removes {
+        let patch = if verdict == Verdict::ToCpq {
+            &mut plan.to_cpq
+        } else {
+            &mut plan.to_crm
+        };
+        patch.lines.insert(key.clone(), LineChange::Remove);
+    } else if adds || verdict == Verdict::Agree {
+        plan.base.crm.lines.entry(key.clone()).or_default();
+        plan.base.cpq.lines.entry(key.clone()).or_default();
+        fields
+            .iter()
+            .filter(|field| field.as_str() != "line.exists")
+            .for_each(|field| decide_field(question, plan, field, Some(key)));
+    } else if had {
+        keep_line_base(question, plan, key);
+    }
+}
+
+fn keep_line_base(question: &Question, plan: &mut Plan, key: &LineKey) {
+    for (from, to) in [
+        (&question.base.crm, &mut plan.base.crm),
+        (&question.base.cpq, &mut plan.base.cpq),
+    ] {
+        if let Some(fields) = from.lines.get(key) {
+            to.lines.insert(key.clone(), fields.clone());
+        }
+    }
+}
+
+fn decide_presence(question: &Question, plan: &mut Plan, key: &LineKey, in_crm: bool, had: bool) -> Verdict {
+    let field = FieldName::new("line.exists");
+    let Some(rule) = question.matrix.rule("line.exists", question.facts) else {
+        return Verdict::Skip;
+    };
+    let owner_has = (rule.owner_system == Side::Crm) == in_crm;
+    let writable = rule.owner_system == Side::Crm
+        || question
+            .mapping
+            .fields
+            .get("line.exists")
+            .is_some_and(|m| m.writable);
+    let (carry, reason) = presence(rule, question.facts, owner_has, had, writable);
+    let verdict = match (carry, rule.owner_system) {
+        (true, Side::Crm) => Verdict::ToCpq,
+        (true, Side::Cpq) => Verdict::ToCrm,
+        (false, _) => Verdict::Keep,
+    };
+    plan.decisions.push(Decision {
+        field,
+        line: Some(key.clone()),
+        verdict,
+        owner: rule.owner_system,
+        policy: rule.overwrite_policy,
+        crm: Value::Bool(in_crm),
+        cpq: Value::Bool(!in_crm),
+        lost: None,
+        reason,
+    });
+    verdict
+}
+
+/// Whether the owner's having or not having the line is carried over. A line that the owner never had is not the
+/// owner's to remove.
+fn presence(
+    rule: &OwnershipRule,
+    facts: &Facts,
+    owner_has: bool,
+    had: bool,
+    writable: bool,
+) -> (bool, String) {
+    let owner = rule.owner_system.as_str();
+    if !writable {
+        return (
+            false,
+            format!(
+                "the lines of the {} cannot be written",
+                rule.owner_system.other().as_str()
+            ),
+        );
+    }
+    if frozen(rule.overwrite_policy, facts) {
+        return (false, "frozen since the quote left draft".into());
+    }
+    match (rule.overwrite_policy, owner_has, had) {
+        (Policy::Never, ..) => (false, "lines are not synced".into()),
+        (Policy::Seed, _, _) if facts.quote_status.is_some() => {
+            (false, "seeded when the quote was created".into())
+        }
+        (_, true, _) => (true, format!("the {owner} has this line and owns the lines")),
+        (_, false, true) => (true, format!("the {owner} removed this line and owns the lines")),
+        (_, false, false) => (false, format!("the {owner} never had this line")),
+    }
+}
+
+fn frozen(policy: Policy, facts: &Facts) -> bool {
+    policy == Policy::Snapshot
+        && facts
+            .quote_status
+            .is_some_and(|status| status != crate::quote::Status::Draft)
+}
+
+fn decide_field(question: &Question, plan: &mut Plan, field: &FieldName, line: Option<&LineKey>) {
+    let Some(mapped) = question.mapping.fields.get(field) else {
+        return;
+    };
+    let Some(rule) = question.matrix.rule(field.as_str(), question.facts) else {
+        return;
+    };
+    let Some(cell) = cell(question, field, line, rule, mapped.shape) else {
+        return;
+    };
+    let judgement = judge(rule, question.facts, &cell, mapped.writable, question.changed_at);
+    settle(plan, field, line, &cell, &judgement);
+    if judgement.verdict == Verdict::Agree {
+        return;
+    }
+    plan.decisions.push(Decision {
+        field: field.clone(),
+        line: line.cloned(),
+        verdict: judgement.verdict,
+        owner: rule.owner_system,
+        policy: rule.overwrite_policy,
+        crm: cell.crm,
+        cpq: cell.cpq,
+        lost: judgement.lost,
+        reason: judgement.reason,
+    });
+}
+
+/// The values of one field, or `None` where the side that counts does not know the field at all.
+fn cell(
+    question: &Question,
+    field: &FieldName,
+    line: Option<&LineKey>,
+    rule: &OwnershipRule,
+    shape: Shape,
+) -> Option<Cell> {
+    let at = |view: &View| match line {
+        Some(key) => view.lines.get(key).and_then(|fields| fields.get(field)).cloned(),
+        None => view.fields.get(field).cloned(),
+    };
+    let cpq = question.cpq.and_then(at);
+    if rule.owner_system == Side::Cpq && cpq.is_none() {
+        return None;
+    }
+    Some(Cell {
+        base_crm: at(&question.base.crm),
+        base_cpq: at(&question.base.cpq),
+        crm: at(question.crm)?,
+        cpq_is_new: match line {
+            Some(key) => !question.cpq.is_some_and(|view| view.lines.contains_key(key)),
+            None => question.cpq.is_none(),
+        },
+        cpq: cpq.unwrap_or_default(),
+        shape,
+    })
+}
+
+/// Carries a judgement into the patches and into the next agreement.
+fn settle(plan: &mut Plan, field: &FieldName, line: Option<&LineKey>, cell: &Cell, judgement: &Judgement) {
+    let (crm, cpq) = match judgement.verdict {
+        Verdict::ToCpq => {
+            set(&mut plan.to_cpq, field, line, &cell.crm);
+            (Some(&cell.crm), Some(&cell.crm))
+        }
+        Verdict::ToCrm => {
+            set(&mut plan.to_crm, field, line, &cell.cpq);
+            (Some(&cell.cpq), Some(&cell.cpq))
+        }
+        Verdict::Agree => (Some(&cell.crm), Some(&cell.cpq)),
+        Verdict::Keep if judgement.settled => (Some(&cell.crm), Some(&cell.cpq)),
+        Verdict::Keep | Verdict::Review => (cell.base_crm.as_ref(), cell.base_cpq.as_ref()),
+        Verdict::Skip => (None, None),
+    };
+    remember(&mut plan.base.crm, field, line, crm);
+    remember(&mut plan.base.cpq, field, line, cpq);
+}
+
+fn set(patch: &mut Patch, field: &FieldName, line: Option<&LineKey>, value: &Value) {
+    let Some(key) = line else {
+        patch.fields.insert(field.clone(), value.clone());
+        return;
+    };
+    let change = patch
+        .lines
+        .entry(key.clone())
+        .or_insert_with(|| LineChange::Put(Default::default()));
+    if let LineChange::Put(fields) = change {
+        fields.insert(field.clone(), value.clone());
+    }
+}
+
+fn remember(view: &mut View, field: &FieldName, line: Option<&LineKey>, value: Option<&Value>) {
+    let Some(value) = value else { return };
+    match line {
+        Some(key) => view
+            .lines
+            .entry(key.clone())
+            .or_default()
+            .insert(field.clone(), value.clone()),
+        None => view.fields.insert(field.clone(), value.clone()),
+    };
+}
+
+#[cfg(test)]
+mod tests;

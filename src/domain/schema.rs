@@ -1,0 +1,53 @@
+//! What a CRM says about its objects, cut down to what a sync needs to know.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One field of a CRM object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldSchema {
+    /// API name.
+    pub name: String,
+    /// Vendor type, e.g. `currency`.
+    pub kind: String,
+    /// Characters that fit, 0 where it has no meaning.
+    pub length: u32,
+    /// Digits after the point, for numbers.
+    pub scale: u32,
+    /// Whether our user may set it on create.
+    pub createable: bool,
+    /// Whether our user may change it.
+    pub updateable: bool,
+    /// Whether it may be empty.
+    pub nillable: bool,
+    /// Whether the vendor computes it.
+    pub calculated: bool,
+    /// Whether it is marked as an external id.
+    pub external_id: bool,
+    /// Whether its values are unique.
+    pub unique: bool,
+    /// Allowed values of a restricted picklist; empty when any value goes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+}
+
+/// Objects by API name, each with its fields by API name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CrmSchema {
+    /// Fields by object and name.
+    pub objects: BTreeMap<String, BTreeMap<String, FieldSchema>>,
+}
+
+impl CrmSchema {
+    /// A field, if the object and the field are there and visible to our user.
+    pub fn field(&self, object: &str, field: &str) -> Option<&FieldSchema> {
+        self.objects.get(object)?.get(field)
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}

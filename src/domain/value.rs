@@ -1,0 +1,211 @@
+//! Values as both sides mean them. Money and numbers are exact decimals, never binary floats.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rust_decimal::{Decimal, RoundingStrategy};
+use serde::{Deserialize, Serialize};
+
+/// An amount with its currency (ISO 4217). In JSON the amount is a string: `{"amount":"12.50","currency":"USD"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Money {
+    /// The amount in major units, e.g. dollars.
+    #[serde(with = "rust_decimal::serde::str")]
+    pub amount: Decimal,
+    /// ISO 4217 alphabetic code.
+    pub currency: String,
+}
+
+impl Money {
+    /// An amount in a currency.
+    pub fn new(amount: Decimal, currency: impl Into<String>) -> Self {
+        Money {
+            amount,
+            currency: currency.into(),
+        }
+    }
+
+    /// Nothing, in a currency.
+    pub fn zero(currency: &str) -> Self {
+        Money::new(Decimal::ZERO, currency)
+    }
+
+    /// The amount rounded to the currency's minor unit, half away from zero as merchants round.
+    #[must_use]
+    pub fn to_minor_unit(&self) -> Self {
+        Money::new(
+            round(self.amount, minor_unit(&self.currency)),
+            self.currency.clone(),
+        )
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.amount, self.currency)
+    }
+}
+
+/// Digits after the point of a currency (ISO 4217 list one). Currencies not named here have two.
+pub fn minor_unit(currency: &str) -> u32 {
+    match currency {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
+        | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+        "CLF" | "UYW" => 4,
+        _ => 2,
+    }
+}
+
+/// Rounds half away from zero, the commercial convention.
+pub fn round(amount: Decimal, digits: u32) -> Decimal {
+    amount.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero)
+}
+
+/// A value of a field. `Null` is "has no value"; a field that is absent from a map was not read or is not meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// No value.
+    #[default]
+    Null,
+    /// Text.
+    Text(String),
+    /// True or false.
+    Bool(bool),
+    /// An exact number: quantity, percent in points (12.5 means 12.5 %), or count.
+    Number(#[serde(with = "rust_decimal::serde::str")] Decimal),
+    /// An amount with its currency.
+    Money(Money),
+    /// A calendar date without a zone.
+    Date(Date),
+    /// A moment.
+    Instant(Timestamp),
+    /// One entry of a list, by the value that the owning system stores, never by its label.
+    Choice(String),
+    /// Several entries of a list; their order means nothing.
+    Choices(BTreeSet<String>),
+}
+
+impl Value {
+    /// Text, or `Null` when it is empty: no CRM keeps the two apart.
+    pub fn text(text: impl Into<String>) -> Value {
+        let text: String = text.into();
+        if text.is_empty() {
+            Value::Null
+        } else {
+            Value::Text(text)
+        }
+    }
+
+    /// Whether there is no value.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+
+    /// The text of a text or choice.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Value::Text(text) | Value::Choice(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number of a number or amount.
+    pub fn as_decimal(&self) -> Option<Decimal> {
+        match self {
+            Value::Number(number) => Some(*number),
+            Value::Money(money) => Some(money.amount),
+            _ => None,
+        }
+    }
+
+    /// The form in which two values are compared: what a side stores of `self` under `shape`.
+    ///
+    /// Rounds to the scale, cuts nothing: a text that is too long stays different, so that it is refused with a
+    /// message instead of being lost. Line ends become `\n`, outer white space goes, empty text is `Null`.
+    #[must_use]
+    pub fn canonical(&self, shape: Shape) -> Value {
+        match (self, shape.scale) {
+            (Value::Text(text), _) => Value::text(text.replace("\r\n", "\n").trim()),
+            (Value::Choice(text), _) if text.is_empty() => Value::Null,
+            (Value::Choices(set), _) if set.is_empty() => Value::Null,
+            (Value::Number(number), Some(scale)) => Value::Number(round(*number, scale).normalize()),
+            (Value::Number(number), None) => Value::Number(number.normalize()),
+            (Value::Money(money), scale) => {
+                let digits = scale.unwrap_or_else(|| minor_unit(&money.currency));
+                Value::Money(Money::new(
+                    round(money.amount, digits).normalize(),
+                    money.currency.clone(),
+                ))
+            }
+            (other, _) => other.clone(),
+        }
+    }
+
+    /// Whether both mean the same under `shape`.
+    pub fn same(&self, other: &Value, shape: Shape) -> bool {
+        self == other || self.canonical(shape) == other.canonical(shape)
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("–"),
+            Value::Text(text) | Value::Choice(text) => f.write_str(text),
+            Value::Bool(yes) => write!(f, "{yes}"),
+            Value::Number(number) => write!(f, "{number}"),
+            Value::Money(money) => write!(f, "{money}"),
+            Value::Date(date) => write!(f, "{date}"),
+            Value::Instant(instant) => write!(f, "{instant}"),
+            Value::Choices(set) => {
+                f.write_str(&set.iter().map(String::as_str).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+}
+
+/// What is known of a field's precision; the coarser of both sides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Digits after the point that survive a round trip. Unknown: the currency's minor unit, or all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn number(text: &str) -> Value {
+        Value::Number(text.parse().expect("a number"))
+    }
+
+    #[test]
+    fn rounding_and_trailing_zeros_are_no_difference() {
+        let cents = Shape { scale: Some(2) };
+        assert!(number("12.50").same(&number("12.5"), cents));
+        assert!(number("12.504").same(&number("12.5"), cents));
+        assert!(!number("12.51").same(&number("12.5"), cents));
+    }
+
+    #[test]
+    fn money_in_two_currencies_is_never_the_same() {
+        let one = |currency| Value::Money(Money::new(Decimal::ONE, currency));
+        assert!(!one("USD").same(&one("EUR"), Shape::default()));
+        assert!(
+            Value::Money(Money::new("1.004".parse().expect("a number"), "JPY"))
+                .same(&one("JPY"), Shape::default())
+        );
+    }
+
+    #[test]
+    fn empty_text_is_null_and_line_ends_do_not_matter() {
+        assert!(Value::Text("  ".into()).same(&Value::Null, Shape::default()));
+        assert!(Value::Text("a\r\nb ".into()).same(&Value::Text("a\nb".into()), Shape::default()));
+    }
+}

@@ -21,6 +21,8 @@ pub enum EventKind {
     Parked,
     /// The run waits for a person.
     Waiting,
+    /// Somebody changed a record under the run: what was read no longer counts, the run starts over.
+    Restarted,
     /// A later run took over.
     Superseded,
     /// The run was put aside for good.
@@ -35,10 +37,11 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [EventKind; 11] = {
+    pub const ALL: [EventKind; 12] = {
         use EventKind::*;
         [
-            Accepted, Intent, Done, Failed, Parked, Waiting, Superseded, Dead, Succeeded, Requeued, Cancelled,
+            Accepted, Intent, Done, Failed, Parked, Waiting, Restarted, Superseded, Dead, Succeeded,
+            Requeued, Cancelled,
         ]
     };
 
@@ -51,6 +54,7 @@ impl EventKind {
             EventKind::Failed => "failed",
             EventKind::Parked => "parked",
             EventKind::Waiting => "waiting",
+            EventKind::Restarted => "restarted",
             EventKind::Superseded => "superseded",
             EventKind::Dead => "dead",
             EventKind::Succeeded => "succeeded",

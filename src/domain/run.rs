@@ -204,6 +204,66 @@ pub struct Run {
     pub superseded_by: Option<RunId>,
 }
 
+/// What a caller is told of a sync, whatever its state. The body of `POST /api/v1/sync/opportunities/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SyncResult {
+    /// `success`, or the state of a run that has not succeeded: `queued`, `running`, `parked`, `waiting`, `dead`, ….
+    pub status: String,
+    /// Number of the quote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote_id: Option<String>,
+    /// Our correlation id.
+    pub correlation_id: CorrelationId,
+    /// The caller's own, if it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller_correlation_id: Option<CorrelationId>,
+    /// What was done, once it succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Why it has not succeeded, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Report>,
+    /// When it is tried next, if it is parked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+}
+
+impl Run {
+    /// What a caller is told.
+    pub fn result(&self) -> SyncResult {
+        let succeeded = self.state == RunState::Succeeded;
+        SyncResult {
+            status: if succeeded {
+                "success".into()
+            } else {
+                self.state.as_str().into()
+            },
+            quote_id: self.outcome.as_ref().map(|outcome| outcome.quote_number.clone()),
+            correlation_id: self.correlation.clone(),
+            caller_correlation_id: self.caller_correlation.clone(),
+            outcome: self.outcome.clone(),
+            error: if succeeded { None } else { self.error.clone() },
+            retry_at: (self.state == RunState::Parked).then_some(self.due_at),
+        }
+    }
+
+    /// HTTP status and body that answer the request for this run: the body of an ended run never changes again, so it
+    /// is what a repeated idempotency key is answered with.
+    pub fn answer(&self) -> (u16, String) {
+        match (self.state, &self.error) {
+            (RunState::Dead | RunState::Waiting, Some(report)) => (report.code.http_status(), json(report)),
+            (RunState::Succeeded, _) => (200, json(&self.result())),
+            _ => (202, json(&self.result())),
+        }
+    }
+}
+
+/// Our own types have string keys and no foreign `Serialize`, so this cannot fail.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "{}".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

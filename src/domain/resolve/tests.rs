@@ -1,1 +1,286 @@
+//! The laws of resolution, and the cases that people ask about.
 
+use proptest::prelude::*;
+
+use super::*;
+use crate::adapter::Mapped;
+use crate::quote::Status;
+
+const POLICIES: [&str; 8] = [
+    "always", "if_blank", "seed", "snapshot", "computed", "review", "newest", "never",
+];
+
+fn matrix(owner: &str, policy: &str) -> Matrix {
+    let text = format!("[[rule]]\nfield='quote.x'\nowner='{owner}'\npolicy='{policy}'\n");
+    Matrix::parse(&text, "test").expect("the matrix parses")
+}
+
+fn mapping() -> Mapping {
+    let mapped = Mapped {
+        path: "Opportunity.X__c".into(),
+        writable: true,
+        shape: Shape { scale: Some(2) },
+    };
+    Mapping {
+        fields: [("quote.x".into(), mapped)].into(),
+        warnings: vec![],
+    }
+}
+
+fn view(value: &Value) -> View {
+    View {
+        fields: [("quote.x".into(), value.clone())].into(),
+        ..View::default()
+    }
+}
+
+fn text(value: &str) -> Value {
+    Value::text(value)
+}
+
+fn draft() -> Facts {
+    Facts {
+        quote_status: Some(Status::Draft),
+        ..Facts::default()
+    }
+}
+
+fn plan(matrix: &Matrix, facts: &Facts, base: &Base, crm: &View, cpq: Option<&View>) -> Plan {
+    let changed_at = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+    decide(&Question {
+        matrix,
+        facts,
+        mapping: &mapping(),
+        base,
+        crm,
+        cpq,
+        changed_at,
+    })
+}
+
+fn apply(view: &View, patch: &Patch) -> View {
+    let mut after = view.clone();
+    after.fields.extend(patch.fields.clone());
+    after
+}
+
+fn any_value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Null),
+        "[ab]{0,2}".prop_map(Value::Text),
+        (-3i64..3, 0u32..4).prop_map(|(n, scale)| Value::Number(rust_decimal::Decimal::new(n * 5, scale))),
+        any::<bool>().prop_map(Value::Bool),
+    ]
+}
+
+fn any_base() -> impl Strategy<Value = Base> {
+    prop_oneof![
+        Just(Base::default()),
+        any_value().prop_map(|value| Base {
+            crm: view(&value),
+            cpq: view(&value)
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    /// Once both patches are applied and the agreement is stored, the next look writes nothing.
+    #[test]
+    fn idempotent(owner in "crm|cpq", policy in 0..POLICIES.len(), base in any_base(), crm in any_value(), cpq in any_value()) {
+        let matrix = matrix(&owner, POLICIES[policy]);
+        let first = plan(&matrix, &draft(), &base, &view(&crm), Some(&view(&cpq)));
+        let (crm, cpq) = (apply(&view(&crm), &first.to_crm), apply(&view(&cpq), &first.to_cpq));
+        let second = plan(&matrix, &draft(), &first.base, &crm, Some(&cpq));
+        prop_assert!(second.to_crm.is_empty() && second.to_cpq.is_empty(), "{second:?}");
+    }
+
+    /// Under the closed policies the owner's value is never touched, and both sides end up the same.
+    #[test]
+    fn the_owner_wins_and_both_agree(owner in "crm|cpq", policy in "always|computed|snapshot", base in any_base(), crm in any_value(), cpq in any_value()) {
+        let plan = plan(&matrix(&owner, &policy), &draft(), &base, &view(&crm), Some(&view(&cpq)));
+        let (own, other) = if owner == "crm" { (&plan.to_crm, &plan.to_cpq) } else { (&plan.to_cpq, &plan.to_crm) };
+        prop_assert!(own.is_empty());
+        let stored_apart = plan.decisions.iter().any(|d| d.reason.contains("its own way"));
+        let owners = if owner == "crm" { &crm } else { &cpq };
+        let others = if owner == "crm" { &cpq } else { &crm };
+        let after = other.fields.values().next().unwrap_or(others);
+        prop_assert!(stored_apart || after.same(owners, Shape { scale: Some(2) }), "{plan:?}");
+    }
+
+    /// Swapping sides and owners swaps the patches: nothing in the rules favours the CRM or the CPQ.
+    #[test]
+    fn symmetric(policy in 0..POLICIES.len(), base in any_base(), crm in any_value(), cpq in any_value()) {
+        let there = plan(&matrix("crm", POLICIES[policy]), &draft(), &base, &view(&crm), Some(&view(&cpq)));
+        let back = plan(&matrix("cpq", POLICIES[policy]), &draft(), &base, &view(&cpq), Some(&view(&crm)));
+        prop_assert_eq!(there.to_crm, back.to_cpq);
+        prop_assert_eq!(there.to_cpq, back.to_crm);
+    }
+
+    /// An edit of the other side is never overruled without being kept for people to see.
+    #[test]
+    fn no_edit_vanishes_unseen(owner in "crm|cpq", policy in 0..POLICIES.len(), old in any_value(), crm in any_value(), cpq in any_value()) {
+        let base = Base { crm: view(&old), cpq: view(&old) };
+        let plan = plan(&matrix(&owner, POLICIES[policy]), &draft(), &base, &view(&crm), Some(&view(&cpq)));
+        for (patch, held) in [(&plan.to_crm, &crm), (&plan.to_cpq, &cpq)] {
+            let edited = !held.same(&old, Shape { scale: Some(2) }) && !held.is_null();
+            if edited && !patch.is_empty() {
+                prop_assert_eq!(plan.decisions[0].lost.as_ref(), Some(held));
+            }
+        }
+    }
+}
+
+#[test]
+fn both_changed_a_shared_field_and_a_person_decides() {
+    let base = Base {
+        crm: view(&text("old")),
+        cpq: view(&text("old")),
+    };
+    let plan = plan(
+        &matrix("crm", "review"),
+        &draft(),
+        &base,
+        &view(&text("a")),
+        Some(&view(&text("b"))),
+    );
+    assert_eq!(plan.open().count(), 1);
+    assert!(plan.to_crm.is_empty() && plan.to_cpq.is_empty());
+    assert_eq!(plan.base, base, "the open field keeps its old agreement");
+}
+
+#[test]
+fn a_snapshot_is_frozen_once_the_quote_left_draft() {
+    let base = Base {
+        crm: view(&text("old")),
+        cpq: view(&text("old")),
+    };
+    let facts = Facts {
+        quote_status: Some(Status::Sent),
+        ..Facts::default()
+    };
+    let plan = plan(
+        &matrix("crm", "snapshot"),
+        &facts,
+        &base,
+        &view(&text("new")),
+        Some(&view(&text("old"))),
+    );
+    assert!(plan.to_cpq.is_empty());
+    assert_eq!(plan.decisions[0].reason, "frozen since the quote left draft");
+}
+
+#[test]
+fn a_value_that_a_side_stores_its_own_way_is_not_an_edit() {
+    let base = Base {
+        crm: view(&text("Acme GmbH & Co")),
+        cpq: view(&text("Acme GmbH")),
+    };
+    let plan = plan(
+        &matrix("crm", "always"),
+        &draft(),
+        &base,
+        &base.crm.clone(),
+        Some(&base.cpq.clone()),
+    );
+    assert!(plan.to_cpq.is_empty(), "{plan:?}");
+}
+
+#[test]
+fn a_seed_is_given_once() {
+    let first = plan(
+        &matrix("crm", "seed"),
+        &Facts::default(),
+        &Base::default(),
+        &view(&text("a")),
+        None,
+    );
+    assert_eq!(first.to_cpq.fields["quote.x"], text("a"));
+    let later = plan(
+        &matrix("crm", "seed"),
+        &draft(),
+        &first.base,
+        &view(&text("b")),
+        Some(&view(&text("a"))),
+    );
+    assert!(later.to_cpq.is_empty());
+}
+
+mod lines {
+    use super::*;
+
+    fn rules() -> Matrix {
+        let rule = |field: &str| format!("[[rule]]\nfield='{field}'\nowner='crm'\npolicy='snapshot'\n");
+        Matrix::parse(&(rule("line.exists") + &rule("line.quantity")), "test").expect("it parses")
+    }
+
+    fn lines(quantities: &[(&str, i64)]) -> View {
+        let line = |(key, quantity): &(&str, i64)| {
+            let quantity = Value::Number((*quantity).into());
+            (
+                LineKey::new(*key).expect("a key"),
+                [("line.quantity".into(), quantity)].into(),
+            )
+        };
+        View {
+            lines: quantities.iter().map(line).collect(),
+            ..View::default()
+        }
+    }
+
+    fn decide_lines(base: &Base, crm: &View, cpq: Option<&View>) -> Plan {
+        let mapped = || Mapped {
+            path: String::new(),
+            writable: false,
+            shape: Shape::default(),
+        };
+        let mapping = Mapping {
+            fields: [
+                ("line.exists".into(), mapped()),
+                ("line.quantity".into(), mapped()),
+            ]
+            .into(),
+            warnings: vec![],
+        };
+        let changed_at = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        decide(&Question {
+            matrix: &rules(),
+            facts: &draft(),
+            mapping: &mapping,
+            base,
+            crm,
+            cpq,
+            changed_at,
+        })
+    }
+
+    #[test]
+    fn lines_are_added_changed_and_removed_by_key() {
+        let old = lines(&[("a", 1), ("b", 1)]);
+        let base = Base {
+            crm: old.clone(),
+            cpq: old.clone(),
+        };
+        let plan = decide_lines(&base, &lines(&[("a", 2), ("c", 3)]), Some(&old));
+        let key = |name| LineKey::new(name).expect("a key");
+        assert!(matches!(&plan.to_cpq.lines[&key("a")], LineChange::Put(fields) if fields.len() == 1));
+        assert_eq!(plan.to_cpq.lines[&key("b")], LineChange::Remove);
+        assert!(matches!(&plan.to_cpq.lines[&key("c")], LineChange::Put(fields) if fields.len() == 1));
+        assert_eq!(
+            plan.base.crm.lines.keys().collect::<Vec<_>>(),
+            [&key("a"), &key("c")]
+        );
+    }
+
+    #[test]
+    fn a_line_born_in_the_cpq_is_not_the_crms_to_remove() {
+        let both = lines(&[("a", 1)]);
+        let base = Base {
+            crm: both.clone(),
+            cpq: both.clone(),
+        };
+        let plan = decide_lines(&base, &both, Some(&lines(&[("a", 1), ("own", 5)])));
+        assert!(plan.to_cpq.is_empty() && plan.to_crm.is_empty(), "{plan:?}");
+    }
+}

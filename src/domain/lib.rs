@@ -7,9 +7,11 @@
 
 pub mod adapter;
 pub mod connection;
+pub mod desk;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod keyed;
 pub mod limits;
 pub mod ownership;
 pub mod quote;

@@ -13,6 +13,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Whether the failed operation changed a foreign system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Written {
     /// Nothing was changed anywhere outside this process.
@@ -26,6 +27,7 @@ pub enum Written {
 
 /// What a vendor said, kept to the letter: its codes are an open list and its words help a person search.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Upstream {
     /// HTTP status, 0 when there was none.
@@ -40,6 +42,7 @@ pub struct Upstream {
 
 /// Where it happened. Empty parts are left out of every output.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Place {
     /// Name of the connection, e.g. `crm`.
@@ -213,6 +216,7 @@ impl std::error::Error for Error {
 
 /// An error as it is stored and sent: `{"code","message","correlationId","details"}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ErrorReport))]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// The code, e.g. `TOKEN_EXPIRED`.
@@ -228,6 +232,7 @@ pub struct Report {
 
 /// The second half of a [`Report`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ErrorDetails))]
 #[serde(rename_all = "camelCase")]
 pub struct Details {
     /// Where it happened.
@@ -247,6 +252,7 @@ pub struct Details {
     pub upstream: Option<Upstream>,
     /// Further facts, by name.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub facts: serde_json::Map<String, serde_json::Value>,
 }
 

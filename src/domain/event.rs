@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 /// What a journal row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// The run was accepted.
@@ -71,6 +72,7 @@ impl EventKind {
 
 /// One row of the journal of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SyncEvent {
     /// Number within the run: 1, 2, 3, … without gaps. 0 until the store has numbered it.
@@ -82,11 +84,13 @@ pub struct SyncEvent {
     /// The claim under which it was written.
     pub attempt: u32,
     /// When the step began, or when the row was made.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
     /// How long the step took, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
     /// Result, report or plan; secrets never get here.
     #[serde(default, skip_serializing_if = "Json::is_null")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub data: Json,
 }

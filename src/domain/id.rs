@@ -13,6 +13,7 @@ macro_rules! text_ids {
     ($($(#[$doc:meta])* $name:ident, $what:literal, $code:ident, $rule:expr, $says:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 

@@ -11,6 +11,7 @@ use crate::view::FieldName;
 
 /// One of the two systems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The CRM.
@@ -40,6 +41,7 @@ impl Side {
 
 /// How the owner's value reaches the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = OverwritePolicy))]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
     /// The owner's value wins; the other side is corrected, and what it held is recorded.
@@ -81,6 +83,7 @@ impl Policy {
 
 /// When a rule holds. All named parts must hold; an empty condition always does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = OwnershipCondition))]
 #[serde(default, deny_unknown_fields)]
 pub struct Condition {
     /// Stages of the opportunity.
@@ -97,9 +100,11 @@ pub struct Condition {
     pub record_type: Vec<String>,
     /// First day.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
     pub from: Option<Date>,
     /// Last day.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
     pub until: Option<Date>,
 }
 
@@ -140,6 +145,7 @@ impl Condition {
 
 /// Who owns a field, and how the value travels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OwnershipRule {
     /// Canonical field, or `line.exists` for the set of lines.

@@ -19,6 +19,7 @@ pub use lifecycle::{Status, Transition};
 
 /// The opportunity that a quote belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OpportunityRef {
     /// Which CRM: the name of the connection.
@@ -32,16 +33,20 @@ pub struct OpportunityRef {
 
 /// How a price is changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Discount {
     /// Percent in points: 12.5 is 12.5 %.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     Percent(#[serde(with = "rust_decimal::serde::str")] Decimal),
     /// An amount off the total of what it stands on, in the quote's currency.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     Amount(#[serde(with = "rust_decimal::serde::str")] Decimal),
 }
 
 /// One line of a quote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = QuoteLine))]
 #[serde(rename_all = "camelCase")]
 pub struct Line {
     /// Identity, stable over revisions.
@@ -57,15 +62,18 @@ pub struct Line {
     pub description: Option<String>,
     /// How many; at least 0, at most twelve digits with up to six decimals.
     #[serde(with = "rust_decimal::serde::str")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub quantity: Decimal,
     /// Price of one before discount, in the quote's currency; up to six decimals.
     #[serde(with = "rust_decimal::serde::str")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub list_unit: Decimal,
     /// Discount of this line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,
     /// First day of service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
     pub service_start: Option<Date>,
     /// Offered, but not counted in the totals.
     #[serde(default)]
@@ -76,24 +84,30 @@ pub struct Line {
 
 /// Computed amounts of a line, rounded to the currency's minor unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LineTotals {
     /// Quantity times list price.
     #[serde(with = "rust_decimal::serde::str")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub list: Decimal,
     /// Line discount, as a positive amount.
     #[serde(with = "rust_decimal::serde::str")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub discount: Decimal,
     /// This line's share of the header discount, as a positive amount.
     #[serde(with = "rust_decimal::serde::str")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub header_share: Decimal,
     /// What is charged: list − discount − header share.
     #[serde(with = "rust_decimal::serde::str")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub net: Decimal,
 }
 
 /// Computed amounts of a quote. The net of the lines adds up to `net` to the last minor unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = QuoteTotals))]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
     /// Sum of the list totals.
@@ -106,6 +120,7 @@ pub struct Totals {
     pub net: Money,
     /// Total discount in percent of list, two decimals.
     #[serde(with = "rust_decimal::serde::str")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub discount_percent: Decimal,
     /// Net of the optional lines, not in `net`.
     pub optional_net: Money,
@@ -113,6 +128,7 @@ pub struct Totals {
 
 /// A quote: one revision of one offer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Quote {
     /// Id of this revision.
@@ -146,6 +162,7 @@ pub struct Quote {
     pub price_list: Option<String>,
     /// Last day on which the offer holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
     pub valid_until: Option<Date>,
     /// Payment terms, e.g. `NET30`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -164,8 +181,10 @@ pub struct Quote {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it was created.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub created_at: Timestamp,
     /// When it changed last.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     pub updated_at: Timestamp,
 }
 

@@ -10,6 +10,7 @@ use crate::id::{CorrelationId, Lane, RunId};
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// Waiting for its lane.
@@ -116,6 +117,7 @@ impl fmt::Display for RunState {
 
 /// What asked for a run. Only a label: whatever it says, the run looks at both sides itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// A request to the API or a command.
@@ -132,6 +134,7 @@ pub enum Trigger {
 
 /// Whether a finished run changed anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// Both sides agreed already.
@@ -142,6 +145,7 @@ pub enum Effect {
 
 /// What a successful sync leaves to tell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     /// Whether anything was written.
@@ -206,6 +210,7 @@ pub struct Run {
 
 /// What a caller is told of a sync, whatever its state. The body of `POST /api/v1/sync/opportunities/{id}`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SyncResult {
     /// `success`, or the state of a run that has not succeeded: `queued`, `running`, `parked`, `waiting`, `dead`, ….
@@ -226,6 +231,7 @@ pub struct SyncResult {
     pub error: Option<Report>,
     /// When it is tried next, if it is parked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = DateTime))]
     pub retry_at: Option<Timestamp>,
 }
 

@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 /// An amount with its currency (ISO 4217). In JSON the amount is a string: `{"amount":"12.50","currency":"USD"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Money {
     /// The amount in major units, e.g. dollars.
     #[serde(with = "rust_decimal::serde::str")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub amount: Decimal,
     /// ISO 4217 alphabetic code.
     pub currency: String,
@@ -67,6 +69,7 @@ pub fn round(amount: Decimal, digits: u32) -> Decimal {
 
 /// A value of a field. `Null` is "has no value"; a field that is absent from a map was not read or is not meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = FieldValue))]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
     /// No value.
@@ -77,12 +80,15 @@ pub enum Value {
     /// True or false.
     Bool(bool),
     /// An exact number: quantity, percent in points (12.5 means 12.5 %), or count.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     Number(#[serde(with = "rust_decimal::serde::str")] Decimal),
     /// An amount with its currency.
     Money(Money),
     /// A calendar date without a zone.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Date))]
     Date(Date),
     /// A moment.
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
     Instant(Timestamp),
     /// One entry of a list, by the value that the owning system stores, never by its label.
     Choice(String),

@@ -10,6 +10,7 @@ use crate::value::Value;
 
 /// A canonical field name: `<object>.<field>`, e.g. `account.name`, `quote.status`, `line.quantity`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, example = "quote.status"))]
 #[serde(transparent)]
 pub struct FieldName(pub std::sync::Arc<str>);
 
@@ -92,6 +93,7 @@ pub struct Patch {
 
 /// What to do with one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LineChange {
     /// Add the line, or change the named fields of it.

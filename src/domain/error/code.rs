@@ -59,6 +59,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $class:ident, $status:literal, $next:literal;)*) => {
         /// Every failure this product can report. Each has a page `docs/errors/<CODE>.md`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ErrorCode))]
         pub enum Code { $($(#[$doc])* #[serde(rename = $name)] $variant,)* }
 
         impl Code {

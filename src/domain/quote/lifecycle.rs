@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Where a quote is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = QuoteStatus))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Being edited; the only state in which commercial fields may change.
@@ -34,6 +35,7 @@ pub enum Status {
 
 /// A step in the life of a quote. Commands, never writes of a status field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = QuoteTransition))]
 #[serde(rename_all = "snake_case")]
 pub enum Transition {
     /// Hand in for approval; goes straight to approved where no approval rule fires.

@@ -1,1 +1,16 @@
-//! Under construction.
+//! The embedded CPQ: pricing, revisions and the life of quotes, behind the same trait as every other CPQ.
+//!
+//! Everything that decides is a pure function over [`cpq_domain::quote::Quote`]; [`EmbeddedCpq`] adds the store, the
+//! clock and the guarantee that one idempotency key has one effect.
+
+pub mod lifecycle;
+pub mod limits;
+pub mod patch;
+pub mod pricing;
+mod refusal;
+pub mod revision;
+#[cfg(test)]
+mod samples;
+pub mod settings;
+
+pub use settings::QuotingSettings;

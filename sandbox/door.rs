@@ -1,0 +1,226 @@
+//! The way of one request: heard, judged by the fault rules, routed, answered, written down.
+
+mod data;
+mod disturb;
+
+pub use data::{data, versions};
+
+use crate::clock::shifted;
+use crate::faults::{Call, Fault};
+use crate::oauth::Session;
+use crate::requests::Entry;
+use crate::state::{Sandbox, Shared, lock};
+use crate::wire;
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use jiff::{SignedDuration, Timestamp};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+use tower::ServiceExt;
+use url::Url;
+
+/// Longest path and query; Salesforce answers 414 beyond ("Status Codes and Error Responses").
+pub const MAX_URI: usize = 16_384;
+/// Largest request body after decompression; Salesforce's own limit for JSON is about this.
+pub const MAX_BODY: usize = 50 * 1024 * 1024;
+
+/// What handlers know of a request beyond its head and body.
+#[derive(Clone)]
+pub struct Visit {
+    /// Scheme, host and port under which the client came in; tokens and ids point back to it.
+    pub base_url: String,
+    /// What the fault rules see.
+    pub call: Arc<Call>,
+    /// This answer's clock is so many milliseconds ahead.
+    pub skew_millis: i64,
+    notes: Arc<Notes>,
+}
+
+/// What handlers leave for the log.
+#[derive(Default)]
+struct Notes {
+    cost: AtomicU32,
+    fired: Mutex<Vec<String>>,
+}
+
+/// The connection ends here, without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection was closed by a fault rule")]
+pub struct Closed;
+
+impl Visit {
+    /// The time of this answer.
+    pub fn now(&self, sandbox: &Sandbox) -> Timestamp {
+        shifted(sandbox.clock.now(), self.skew_millis)
+    }
+
+    /// Notes the API calls that this request counts for.
+    pub fn spent(&self, calls: u32) {
+        self.notes.cost.fetch_add(calls, Ordering::Relaxed);
+    }
+
+    /// Notes a fault rule that fired inside a handler.
+    pub fn fired(&self, label: String) {
+        lock(&self.notes.fired).push(label);
+    }
+}
+
+impl Sandbox {
+    /// The session of an access token, prolonged by this use, if its user may still log in.
+    pub fn session(&self, visit: &Visit, token: &str) -> Option<Session> {
+        let lifetime = SignedDuration::from_secs(self.settings().session_lifetime_seconds.into());
+        let session = lock(&self.access).use_session(token, visit.now(self), lifetime)?;
+        lock(&self.org).user(&session.user_id).filter(|user| user.active).map(|_| session)
+    }
+
+    /// Whether this is the address of one of the listeners, under any name of this machine's loopback.
+    pub fn is_own_url(&self, text: &str) -> bool {
+        let Ok(url) = Url::parse(text) else { return false };
+        let port = match url.scheme() {
+            "http" => Some(self.addresses.http.port()),
+            "https" => self.addresses.tls.map(|at| at.port()),
+            _ => None,
+        };
+        port.is_some() && url.port_or_known_default() == port && url.host_str().is_some_and(is_loopback_name)
+    }
+}
+
+/// The token of an `Authorization` header; `OAuth` is the older name of the scheme and still accepted.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth");
+    (known && !token.trim().is_empty()).then(|| token.trim())
+}
+
+/// Answers one request, or ends its connection.
+pub async fn answer(sandbox: Shared, routes: Router, scheme: &str, request: Request<Body>) -> Result<Response, Closed> {
+    let base_url = base_url(&sandbox, scheme, request.headers());
+    if request.uri().path().starts_with("/sandbox") {
+        return Ok(control(&routes, &base_url, request).await);
+    }
+    let (parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    if target.len() > MAX_URI {
+        return Ok(wire::error(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", "The request URI is longer than 16384 bytes"));
+    }
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        let text = "The request body is too large or broken";
+        return Ok(wire::error(StatusCode::PAYLOAD_TOO_LARGE, "EXCEEDED_MAX_SIZE_REQUEST", text));
+    };
+    let began = Instant::now();
+    let client = client_name(&parts.headers);
+    let call = Call { method: parts.method.to_string(), target, client: client.clone().unwrap_or_default(), body };
+    let verdict = sandbox.faults.judge(&call);
+    let visit = Visit { base_url, call: Arc::new(call), skew_millis: verdict.skew_millis, notes: Arc::default() };
+    lock(&visit.notes.fired).extend(verdict.fired.iter().cloned());
+    let correlation_id = text_of(&parts.headers, "x-correlation-id");
+    // The clock starts when the request is in hand: an injected latency is all that a client waits for.
+    tokio::time::sleep(verdict.delay).await;
+    let apply = || {
+        let mut again = Request::from_parts(parts.clone(), Body::from(visit.call.body.clone()));
+        again.extensions_mut().insert(visit.clone());
+        routed(&routes, again)
+    };
+    let outcome = match &verdict.instead {
+        Some(Fault::ResetBefore {}) => Err(Closed),
+        Some(fault) => Ok(disturb::instead(&sandbox, &visit, &parts.headers, fault)),
+        None => {
+            if verdict.duplicate {
+                apply().await;
+            }
+            Ok(apply().await)
+        }
+    };
+    let outcome = if verdict.reset_after { Err(Closed) } else { outcome };
+    let status = outcome.as_ref().map_or(0, |response| response.status().as_u16());
+    let duration_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    write_down(&sandbox, &visit, status, duration_micros, client, correlation_id);
+    let mut response = outcome?;
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&visit.now(&sandbox));
+    if let Some(date) = date.ok().and_then(|text| HeaderValue::from_str(&text).ok()) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    Ok(match verdict.drip {
+        Some(over) => disturb::drip(response, over).await,
+        None => response,
+    })
+}
+
+async fn routed(routes: &Router, request: Request<Body>) -> Response {
+    let answered: Result<Response, Infallible> = routes.clone().oneshot(request).await;
+    answered.unwrap_or_else(|never| match never {})
+}
+
+/// The control plane is for programs on this machine, not for web pages that happen to be open on it.
+async fn control(routes: &Router, base_url: &str, request: Request<Body>) -> Response {
+    let origin = request.headers().get(header::ORIGIN);
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let foreign_page = origin.is_some_and(|origin| origin.as_bytes() != base_url.as_bytes());
+    if foreign_page || !is_loopback_name(without_port(host)) {
+        return wire::error(StatusCode::FORBIDDEN, "FOREIGN_ORIGIN", "/sandbox is only for programs on this machine");
+    }
+    routed(routes, request).await
+}
+
+fn write_down(
+    sandbox: &Sandbox,
+    visit: &Visit,
+    status: u16,
+    duration_micros: u64,
+    client: Option<String>,
+    correlation_id: Option<String>,
+) {
+    let target = &visit.call.target;
+    // Outside the data API a query can hold a code or a token.
+    let path = if visit.call.is_data() { target } else { target.split('?').next().unwrap_or_default() };
+    sandbox.requests.record(Entry {
+        seq: 0,
+        at: sandbox.clock.now(),
+        method: visit.call.method.clone(),
+        path: path.to_owned(),
+        status,
+        duration_micros,
+        cost: visit.notes.cost.load(Ordering::Relaxed),
+        client,
+        correlation_id,
+        faults: std::mem::take(&mut lock(&visit.notes.fired)),
+    });
+}
+
+/// The `Host` that the client used, if it is a name of loopback; else the address of the listener.
+fn base_url(sandbox: &Sandbox, scheme: &str, headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if is_loopback_name(without_port(host)) {
+        return format!("{scheme}://{host}");
+    }
+    match (scheme, sandbox.addresses.tls) {
+        ("https", Some(at)) => format!("https://localhost:{}", at.port()),
+        _ => format!("http://{}", sandbox.addresses.http),
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+fn is_loopback_name(host: &str) -> bool {
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// `client=` of `Sforce-Call-Options`, whose parts are separated by `,` or `;`; else the user agent.
+fn client_name(headers: &HeaderMap) -> Option<String> {
+    let options = text_of(headers, "sforce-call-options").unwrap_or_default();
+    let named = options.split([',', ';']).find_map(|part| part.trim().strip_prefix("client=").map(str::to_owned));
+    named.or_else(|| text_of(headers, "user-agent"))
+}
+
+fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}

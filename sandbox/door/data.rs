@@ -1,0 +1,146 @@
+//! `/services/data`: session, allowance, then the data API proper, and the headers of its answers.
+
+use super::disturb::limit_text;
+use super::{Visit, bearer};
+use crate::faults::LimitScope;
+use crate::limits;
+use crate::org::ApiError;
+use crate::rest::{self, Caller, DataRequest, DataResponse, Surroundings};
+use crate::state::{Sandbox, Shared, lock};
+use crate::wire;
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::extract::{OriginalUri, State};
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use url::form_urlencoded;
+
+/// What the data API may ask the rest of the sandbox.
+struct Around<'a> {
+    sandbox: &'a Sandbox,
+    visit: &'a Visit,
+}
+
+impl Surroundings for Around<'_> {
+    fn now(&self) -> jiff::Timestamp {
+        self.visit.now(self.sandbox)
+    }
+
+    fn before_write(&self, object: &str, id: Option<&str>) -> Option<ApiError> {
+        let (error_code, message, status, label) = self.sandbox.faults.judge_write(&self.visit.call, object, id)?;
+        self.visit.fired(label);
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+        Some(ApiError { status, error_code, message, fields: Some(Vec::new()) })
+    }
+
+    fn usage(&self) -> (u64, u64) {
+        (self.sandbox.limits.used(self.now()), self.sandbox.settings().daily_api_requests)
+    }
+
+    fn instance_url(&self) -> String {
+        self.visit.base_url.clone()
+    }
+}
+
+/// `GET /services/data`: the list of versions; no session, no cost.
+pub async fn versions(
+    State(sandbox): State<Shared>,
+    Extension(visit): Extension<Visit>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let nobody = Caller { user_id: String::new(), client: None };
+    let target = uri.path_and_query().map_or_else(String::new, ToString::to_string);
+    served(&sandbox, &visit, &nobody, DataRequest { method, target, headers, body })
+}
+
+/// Everything below it.
+pub async fn data(
+    State(sandbox): State<Shared>,
+    Extension(visit): Extension<Visit>,
+    method: Method,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Some(token) = bearer(&headers) else {
+        return wire::error(StatusCode::UNAUTHORIZED, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE");
+    };
+    let Some(session) = sandbox.session(&visit, token) else {
+        return session_expired();
+    };
+    if sandbox.limits.used(visit.now(&sandbox)) >= sandbox.settings().daily_api_requests {
+        let response = wire::error(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", limit_text(LimitScope::Daily));
+        return with_limit_header(&sandbox, &visit, response);
+    }
+    let (method, target) = effective(&method, &uri);
+    let caller = Caller { user_id: session.user_id, client: Some(visit.call.client.clone()) };
+    served(&sandbox, &visit, &caller, DataRequest { method, target, headers, body })
+}
+
+/// The 401 for a token that is not (or no longer) one.
+pub fn session_expired() -> Response {
+    let mut response =
+        wire::error(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
+    response
+}
+
+/// Adds the header that says how much of the allowance is used.
+pub fn with_limit_header(sandbox: &Sandbox, visit: &Visit, mut response: Response) -> Response {
+    let used = sandbox.limits.used(visit.now(sandbox));
+    let text = limits::header(used, sandbox.settings().daily_api_requests);
+    if let Ok(value) = HeaderValue::from_str(&text) {
+        response.headers_mut().insert("sforce-limit-info", value);
+    }
+    response
+}
+
+fn served(sandbox: &Sandbox, visit: &Visit, caller: &Caller, request: DataRequest) -> Response {
+    let around = Around { sandbox, visit };
+    let writes = request.method != Method::GET;
+    let answer = rest::call(&mut lock(&sandbox.org), &around, caller, &request);
+    if writes && answer.status.is_success() {
+        sandbox.touch();
+    }
+    visit.spent(answer.cost);
+    sandbox.limits.spend(visit.now(sandbox), answer.cost);
+    let counted = answer.cost > 0;
+    let response = response_of(answer, &request.headers);
+    if counted { with_limit_header(sandbox, visit, response) } else { response }
+}
+
+fn response_of(answer: DataResponse, asked: &HeaderMap) -> Response {
+    let body = answer.body.as_ref().map_or_else(Body::empty, |value| Body::from(wire::json_bytes(value, asked)));
+    let mut response = Response::new(body);
+    *response.status_mut() = answer.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, wire::NO_CACHE);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert("x-robots-tag", HeaderValue::from_static("none"));
+    if answer.body.is_some() {
+        headers.insert(header::CONTENT_TYPE, wire::JSON);
+    }
+    headers.extend(answer.headers);
+    response
+}
+
+/// `HEAD` is `GET` without the body, which the server leaves away by itself; a `POST` may name another method
+/// in `_HTTP_METHOD`, for clients that cannot send `PATCH`.
+fn effective(method: &Method, uri: &http::Uri) -> (Method, String) {
+    let target = uri.path_and_query().map_or_else(String::new, ToString::to_string);
+    if method == Method::HEAD {
+        return (Method::GET, target);
+    }
+    let query = uri.query().unwrap_or_default();
+    let named = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "_HTTP_METHOD");
+    let (&Method::POST, Some((_, other))) = (method, named) else {
+        return (method.clone(), target);
+    };
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("_HTTP_METHOD=")).collect();
+    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+    let method = Method::from_bytes(other.as_bytes()).unwrap_or(Method::POST);
+    (method, format!("{}{query}", uri.path()))
+}

@@ -1,0 +1,252 @@
+//! What a fault rule says: which requests, how often, and what goes wrong.
+
+use serde::{Deserialize, Serialize};
+
+/// Most rules in one plan; every request looks at each of them.
+pub const MAX_RULES: usize = 200;
+/// Longest delay a rule may ask for, ten minutes: Salesforce ends calls there.
+pub const MAX_DELAY_MILLIS: u64 = 600_000;
+
+/// A list of rules and the seed of their dice.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FaultPlan {
+    /// Seed of probabilities and jitter: the same seed and the same order of requests give the same faults.
+    #[serde(default)]
+    pub seed: u64,
+    /// The rules, looked at in this order.
+    #[serde(default)]
+    pub rules: Vec<Rule>,
+}
+
+/// One rule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rule {
+    /// Name shown in the request log; without one it is the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Which requests.
+    #[serde(default)]
+    pub when: When,
+    /// At most this many times; without it, always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
+    /// What goes wrong.
+    pub fault: Fault,
+}
+
+/// Which requests a rule is for. All given conditions must hold; an empty one matches everything.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct When {
+    /// HTTP method, any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// A part of path and query, as sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// API name of an object that the request reads or writes, any case; for row faults the written object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// A part of the client's name (`client=` of `Sforce-Call-Options`, else `User-Agent`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Only the matching requests with these numbers, counted from 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nth: Vec<u64>,
+    /// Only every n-th matching request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
+    /// Not the first n matching requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<u64>,
+    /// Chance from 0 to 1 for each request that fulfils the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase", deny_unknown_fields)]
+pub enum Fault {
+    /// The answer comes later. Adds up over rules.
+    Latency {
+        /// Milliseconds before the request is looked at.
+        millis: u64,
+        /// Up to this many milliseconds more, evenly distributed.
+        #[serde(default)]
+        jitter_millis: u64,
+    },
+    /// Data API only: the session ends and the request gets 401 `INVALID_SESSION_ID`.
+    SessionExpired {},
+    /// Data API only: 403 `REQUEST_LIMIT_EXCEEDED`.
+    RequestLimit {
+        /// Which limit the message names.
+        #[serde(default)]
+        scope: LimitScope,
+    },
+    /// The instance stumbles; nothing was applied.
+    ServerError {
+        /// HTTP status, 500 to 599, or 406 or 420.
+        #[serde(default = "internal_error")]
+        status: u16,
+        /// Form of the body.
+        #[serde(default)]
+        body: ErrorBody,
+    },
+    /// A record write fails with `UNABLE_TO_LOCK_ROW`.
+    RowLock {},
+    /// A record write fails with another code of the closed list in the README.
+    RowError {
+        /// The `errorCode` or `statusCode`.
+        error_code: String,
+        /// The message; without one, a typical text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
+    /// The connection is closed before the request is applied.
+    ResetBefore {},
+    /// The request is applied, then the connection is closed without an answer.
+    ResetAfter {},
+    /// Token endpoint, refresh only: `token request is already being processed`.
+    AlreadyProcessing {},
+    /// Token endpoint: 400 `invalid_grant`.
+    InvalidGrant {
+        /// The `error_description`.
+        #[serde(default = "expired_token")]
+        description: String,
+    },
+    /// Token endpoint: 503 with an HTML maintenance page.
+    TokenHtmlMaintenance {},
+    /// The body arrives in pieces over this time; the head comes at once.
+    SlowBody {
+        /// Milliseconds from head to last byte.
+        millis: u64,
+    },
+    /// The request is applied twice, as by a proxy that repeats it; the second answer is returned.
+    Duplicate {},
+    /// This answer is given with another clock: `Date` header, token times and record stamps.
+    ClockSkew {
+        /// Seconds ahead; negative is behind.
+        seconds: i64,
+    },
+}
+
+/// Which limit `REQUEST_LIMIT_EXCEEDED` is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitScope {
+    /// The allowance of 24 hours: waiting seconds does not help.
+    #[default]
+    Daily,
+    /// Too many long calls at once: waiting seconds helps.
+    Concurrent,
+    /// Too many long transactions of the org at once.
+    LongTransactions,
+}
+
+/// Form of an error body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorBody {
+    /// The array of the data API.
+    #[default]
+    Json,
+    /// A page of the edge.
+    Html,
+    /// Nothing.
+    Empty,
+}
+
+fn internal_error() -> u16 {
+    500
+}
+
+fn expired_token() -> String {
+    "expired access/refresh token".to_owned()
+}
+
+impl Fault {
+    /// The name used in JSON.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Latency { .. } => "latency",
+            Self::SessionExpired {} => "session_expired",
+            Self::RequestLimit { .. } => "request_limit",
+            Self::ServerError { .. } => "server_error",
+            Self::RowLock {} => "row_lock",
+            Self::RowError { .. } => "row_error",
+            Self::ResetBefore {} => "reset_before",
+            Self::ResetAfter {} => "reset_after",
+            Self::AlreadyProcessing {} => "already_processing",
+            Self::InvalidGrant { .. } => "invalid_grant",
+            Self::TokenHtmlMaintenance {} => "token_html_maintenance",
+            Self::SlowBody { .. } => "slow_body",
+            Self::Duplicate {} => "duplicate",
+            Self::ClockSkew { .. } => "clock_skew",
+        }
+    }
+
+    /// Whether this fault waits for a record write instead of acting on the request.
+    pub fn is_for_rows(&self) -> bool {
+        matches!(self, Self::RowLock {} | Self::RowError { .. })
+    }
+}
+
+impl FaultPlan {
+    /// Reads a plan: an object with `seed` and `rules`, or just the list of rules.
+    ///
+    /// # Errors
+    /// A sentence that says which rule is wrong and how.
+    pub fn parse(value: serde_json::Value) -> Result<Self, String> {
+        let plan: Self = match value {
+            serde_json::Value::Array(rules) => {
+                Self { seed: 0, rules: serde_json::from_value(rules.into()).map_err(|e| e.to_string())? }
+            }
+            other => serde_json::from_value(other).map_err(|error| error.to_string())?,
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.rules.len() > MAX_RULES {
+            return Err(format!("{} rules, at most {MAX_RULES} are allowed", self.rules.len()));
+        }
+        let wrong = |index: usize, rule: &Rule| rule.complaint().map(|why| format!("rule {}: {why}", index + 1));
+        self.rules.iter().enumerate().find_map(|(index, rule)| wrong(index, rule)).map_or(Ok(()), Err)
+    }
+}
+
+impl Rule {
+    /// The name for log and list.
+    pub fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.fault.kind().to_owned())
+    }
+
+    fn complaint(&self) -> Option<String> {
+        let chance_ok = self.when.probability.is_none_or(|chance| (0.0..=1.0).contains(&chance));
+        if !chance_ok {
+            return Some("probability must be between 0 and 1".to_owned());
+        }
+        if self.when.every == Some(0) || self.when.nth.contains(&0) {
+            return Some("requests are counted from 1, so 0 never happens".to_owned());
+        }
+        match &self.fault {
+            Fault::Latency { millis, jitter_millis } if millis.saturating_add(*jitter_millis) > MAX_DELAY_MILLIS => {
+                Some(format!("a delay is at most {MAX_DELAY_MILLIS} milliseconds"))
+            }
+            Fault::SlowBody { millis } if *millis > MAX_DELAY_MILLIS => {
+                Some(format!("a delay is at most {MAX_DELAY_MILLIS} milliseconds"))
+            }
+            Fault::ServerError { status, .. } if !matches!(status, 500..=599 | 406 | 420) => {
+                Some(format!("status {status} is not one that a stumbling instance gives"))
+            }
+            Fault::RowError { error_code, .. } if super::rows::typical(error_code).is_none() => {
+                Some(format!("errorCode {error_code} is not one of {}", super::rows::known()))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! How many API calls were used in the last 24 hours, and what the `Sforce-Limit-Info` header says.
+
+use crate::state::lock;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+/// The allowance is a rolling day ("API Request Limits and Allocations"), counted here in hours.
+const WINDOW_HOURS: i64 = 24;
+const MILLIS_PER_HOUR: i64 = 3_600_000;
+
+/// API calls of the rolling day, in buckets of an hour.
+#[derive(Debug, Default)]
+pub struct Limits {
+    hours: Mutex<Usage>,
+}
+
+/// Pairs of (hour since 1970, calls); also the form in the snapshot.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Usage(VecDeque<(i64, u64)>);
+
+impl Limits {
+    /// Continues the count of a snapshot.
+    pub fn from_usage(usage: Usage) -> Self {
+        Self { hours: Mutex::new(usage) }
+    }
+
+    /// Adds the calls of one answered request.
+    pub fn spend(&self, now: Timestamp, calls: u32) {
+        let hour = now.as_millisecond().div_euclid(MILLIS_PER_HOUR);
+        let mut usage = lock(&self.hours);
+        match usage.0.iter_mut().find(|(at, _)| *at == hour) {
+            Some((_, count)) => *count += u64::from(calls),
+            None => usage.0.push_back((hour, u64::from(calls))),
+        }
+        usage.0.retain(|(at, _)| within_day(*at, hour));
+    }
+
+    /// Calls counted in the 24 hours before `now`.
+    pub fn used(&self, now: Timestamp) -> u64 {
+        let hour = now.as_millisecond().div_euclid(MILLIS_PER_HOUR);
+        lock(&self.hours).0.iter().filter(|(at, _)| within_day(*at, hour)).map(|(_, count)| count).sum()
+    }
+
+    /// The form for the snapshot.
+    pub fn usage(&self) -> Usage {
+        lock(&self.hours).clone()
+    }
+
+    /// Forgets everything, as a reset does.
+    pub fn clear(&self) {
+        lock(&self.hours).0.clear();
+    }
+}
+
+/// Buckets of the future count too: the clock may have been set back, and what was used is used.
+fn within_day(at: i64, hour: i64) -> bool {
+    at > hour - WINDOW_HOURS
+}
+
+/// The value of `Sforce-Limit-Info`: calls used, not calls left ("REST API Developer Guide", Limit Info Header).
+pub fn header(used: u64, max: u64) -> String {
+    format!("api-usage={used}/{max}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_leave_the_window_after_a_day() {
+        let limits = Limits::default();
+        let morning: Timestamp = "2026-03-01T08:10:00Z".parse().unwrap();
+        limits.spend(morning, 3);
+        limits.spend(morning, 25);
+        assert_eq!(limits.used("2026-03-02T07:59:00Z".parse().unwrap()), 28);
+        assert_eq!(limits.used("2026-03-02T08:00:00Z".parse().unwrap()), 0);
+        assert_eq!(header(28, 15_000), "api-usage=28/15000");
+    }
+}

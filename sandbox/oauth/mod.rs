@@ -1,0 +1,49 @@
+//! OAuth 2.0 and OpenID Connect as Salesforce speaks them: every flow that integrations use, with the errors
+//! and omissions that real clients are written around ("OAuth Authorization Flows"; RFC 6749, 7009, 7523, 7636, 7662).
+
+mod access;
+mod authorize;
+mod client;
+mod code_flow;
+mod discovery;
+mod identity;
+mod inspect;
+mod jwt_bearer;
+mod keys;
+mod other_flows;
+mod page;
+mod params;
+mod random;
+mod refresh;
+mod refusal;
+mod scope;
+mod token;
+
+pub use access::{Access, Session};
+pub use client::{Client, DefaultApp, default_app};
+pub use keys::Keys;
+pub use other_flows::password_is_right;
+pub use refusal::Refusal;
+
+use crate::state::Shared;
+use axum::Router;
+use axum::routing::{get, post};
+
+/// The OAuth routes.
+pub fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/services/oauth2/authorize", get(authorize::ask).post(authorize::answer))
+        .route("/services/oauth2/token", post(token::issue).fallback(token::must_post))
+        .route("/services/oauth2/revoke", post(inspect::revoke).get(inspect::revoke_by_query))
+        .route("/services/oauth2/introspect", post(inspect::introspect))
+        .route("/services/oauth2/userinfo", get(identity::user_info).post(identity::user_info))
+        .route("/id/keys", get(discovery::keys))
+        .route("/id/{organization}/{user}", get(identity::identity).post(identity::identity))
+        .route("/.well-known/openid-configuration", get(discovery::openid_configuration))
+}
+
+/// Apps that every sandbox has.
+pub fn register_default_apps(access: &mut Access, run_as: Option<String>, jwt_public_key: Option<String>) {
+    access.register(Client::confidential(run_as, jwt_public_key));
+    access.register(Client::platform_cli());
+}

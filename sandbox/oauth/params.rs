@@ -1,0 +1,68 @@
+//! Parameters of query strings and forms, and client credentials in either place.
+
+use super::refusal::Refusal;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::{HeaderMap, header};
+use std::collections::HashMap;
+
+/// Decoded parameters. Of a repeated one the first counts.
+#[derive(Clone, Debug, Default)]
+pub struct Params(HashMap<String, String>);
+
+impl Params {
+    /// Reads `application/x-www-form-urlencoded` text, of a query or a body.
+    pub fn parse(text: &[u8]) -> Self {
+        let mut params = HashMap::new();
+        for (name, value) in url::form_urlencoded::parse(text) {
+            params.entry(name.into_owned()).or_insert_with(|| value.into_owned());
+        }
+        Self(params)
+    }
+
+    /// The value, unless absent or empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a parameter that must be there.
+    ///
+    /// # Errors
+    /// `invalid_request` naming it.
+    pub fn need(&self, name: &str) -> Result<&str, Refusal> {
+        self.get(name).ok_or_else(|| Refusal::missing(name))
+    }
+
+    /// All of them, for carrying through a form.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.0.iter()
+    }
+}
+
+/// Consumer key and secret from HTTP Basic, else from the body (RFC 6749 §2.3.1). Parts of Basic are form-encoded
+/// by the letter of the RFC, but clients differ, so a part that does not decode is taken as it is.
+pub fn credentials(headers: &HeaderMap, params: &Params) -> (Option<String>, Option<String>) {
+    if let Some((id, secret)) = basic(headers) {
+        return (Some(id), Some(secret));
+    }
+    (params.get("client_id").map(str::to_owned), params.get("client_secret").map(str::to_owned))
+}
+
+fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(BASE64_STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    Some((form_decoded(id), form_decoded(secret)))
+}
+
+fn form_decoded(part: &str) -> String {
+    if !part.contains('%') {
+        return part.to_owned();
+    }
+    let pair = format!("v={part}");
+    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,81 @@
+//! What a sandbox can be told at its start, and what of it can be changed while it runs.
+
+use serde::{Deserialize, Serialize};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+/// How to start a sandbox. `Options::default()` listens on a free loopback port and keeps nothing on disk.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Address of the HTTP listener; loopback only, port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Address of the HTTPS listener (same routes, own certificate authority); loopback only, port 0 picks a free one.
+    pub tls_listen: Option<SocketAddr>,
+    /// Directory for snapshot, keys and certificates. Without one nothing is written, and there is no
+    /// private key file for the JWT bearer flow.
+    pub state_dir: Option<PathBuf>,
+    /// Name of the seed scenario for a fresh org; without one the org has only its standard records.
+    pub scenario: Option<String>,
+    /// File with a fault plan, in the form that `PUT /sandbox/faults` takes.
+    pub faults_file: Option<PathBuf>,
+    /// Password of every user of the org.
+    pub password: String,
+    /// Settings to begin with; `/sandbox/config` changes them later, `/sandbox/reset` brings these back.
+    pub settings: Settings,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls_listen: None,
+            state_dir: None,
+            scenario: None,
+            faults_file: None,
+            password: DEFAULT_PASSWORD.to_owned(),
+            settings: Settings::default(),
+        }
+    }
+}
+
+/// Password of every user unless the options say otherwise. Not a secret: the server is on loopback and says it to all.
+pub const DEFAULT_PASSWORD: &str = "sandbox-password-1";
+
+/// Clients append a security token to the password; this one is accepted, and so is none.
+pub const SECURITY_TOKEN: &str = "SANDBOXTOKEN";
+
+/// Settings that can be changed while the sandbox runs (`/sandbox/config`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Refresh-token rotation: every refresh returns a new refresh token and the old one dies.
+    pub rotation: bool,
+    /// Under rotation, presenting a spent refresh token revokes the whole grant.
+    pub reuse_detection: bool,
+    /// Seconds a session lives after its last use; Salesforce's default is two hours.
+    pub session_lifetime_seconds: u32,
+    /// API calls allowed in a rolling day; a full sandbox org has five million.
+    pub daily_api_requests: u64,
+    /// Live grants per user and app; one more silently revokes the oldest.
+    pub max_grants: usize,
+    /// How long a refresh is under way, in milliseconds: a second refresh with the same token in that time
+    /// is answered `token request is already being processed`.
+    pub refresh_window_millis: u64,
+    /// Authorize without a person: `/services/oauth2/authorize` redirects at once, as the `login_hint` user
+    /// or the org's first user.
+    pub auto_approve: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rotation: false,
+            reuse_detection: true,
+            session_lifetime_seconds: 7_200,
+            daily_api_requests: 5_000_000,
+            max_grants: 5,
+            refresh_window_millis: 20,
+            auto_approve: false,
+        }
+    }
+}

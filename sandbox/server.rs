@@ -1,0 +1,311 @@
+//! Listeners, connections, start and stop.
+
+use crate::clock::Clock;
+use crate::door::{self, Closed};
+use crate::faults::FaultPlan;
+use crate::limits::Limits;
+use crate::oauth::{self, Access, Keys};
+use crate::options::Options;
+use crate::org::Org;
+use crate::state::{Addresses, Info, Parts, Sandbox, Shared, default_user, lock};
+use crate::{control, scenario, snapshot, soap, tls};
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use axum::routing::any;
+use http::{Request, StatusCode};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::task::TaskTracker;
+use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::decompression::RequestDecompressionLayer;
+
+/// How long a client may take over the head of a request, and over a TLS handshake.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long running requests may go on after a stop.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// Bytes a connection may buffer: URI and headers with room to spare, so that too long ones get their 414.
+const READ_BUFFER: usize = 128 * 1024;
+
+/// Why a sandbox did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It has no authentication worth the name, so it must not be reachable from elsewhere.
+    #[error("the sandbox listens on loopback only, and {0} is not a loopback address")]
+    NotLoopback(SocketAddr),
+    /// The address is taken, or not to be had.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// Keys, certificates or the directory itself.
+    #[error("cannot use the state directory")]
+    State(#[source] io::Error),
+    /// The message names the file and the way out.
+    #[error("{0}")]
+    Snapshot(String),
+    /// No scenario of this name.
+    #[error("there is no scenario called {0}")]
+    UnknownScenario(String),
+    /// The scenario does not fit the org.
+    #[error("cannot load the scenario: {0}")]
+    Scenario(String),
+    /// The fault plan cannot be read.
+    #[error("cannot use the fault plan {path}: {why}")]
+    Faults {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A sandbox that is up. Dropping it does not stop it; [`Running::shutdown`] does.
+pub struct Running {
+    /// What `GET /sandbox/info` answers.
+    pub info: Info,
+    /// The sandbox behind it, for tests in the same process.
+    pub sandbox: Shared,
+    tasks: TaskTracker,
+}
+
+/// Brings a sandbox up; it is reachable when this returns.
+///
+/// # Errors
+/// See [`Error`]. Nothing is left running.
+pub async fn start(options: Options) -> Result<Running, Error> {
+    let listener = bind(options.listen).await?;
+    let tls_listener = match options.tls_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let addresses = Addresses {
+        http: local(&listener, options.listen)?,
+        tls: tls_listener.as_ref().zip(options.tls_listen).map(|(one, asked)| local(one, asked)).transpose()?,
+    };
+    if let Some(dir) = &options.state_dir {
+        std::fs::create_dir_all(dir).map_err(Error::State)?;
+    }
+    let tls = addresses.tls.map(|_| tls::configure(options.state_dir.as_deref())).transpose().map_err(Error::State)?;
+    let (acceptor, ca_certificate_path) = tls.map(|(config, path)| (TlsAcceptor::from(config), path)).unzip();
+    let sandbox = Arc::new(assemble(options, addresses, ca_certificate_path.flatten())?);
+    let routes = routes(sandbox.clone());
+    let tasks = TaskTracker::new();
+    tasks.spawn(accept(listener, None, sandbox.clone(), routes.clone(), tasks.clone()));
+    if let Some(listener) = tls_listener {
+        tasks.spawn(accept(listener, acceptor, sandbox.clone(), routes, tasks.clone()));
+    }
+    tasks.spawn(snapshot::keep(sandbox.clone()));
+    Ok(Running { info: sandbox.info(), sandbox, tasks })
+}
+
+impl Running {
+    /// Stops accepting, lets running requests finish for a few seconds, writes the last snapshot.
+    pub async fn shutdown(self) {
+        self.sandbox.stop.cancel();
+        self.wait().await;
+    }
+
+    /// Waits until somebody stops the sandbox (`POST /sandbox/shutdown`), then ends as [`Running::shutdown`] does.
+    pub async fn wait(self) {
+        self.sandbox.stop.cancelled().await;
+        self.tasks.close();
+        if tokio::time::timeout(FAREWELL, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some requests were still running at the end");
+        }
+        if let Err(error) = snapshot::write(&self.sandbox) {
+            tracing::error!(%error, "the last snapshot was not written");
+        }
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    if !address.ip().is_loopback() {
+        return Err(Error::NotLoopback(address));
+    }
+    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+}
+
+fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, Error> {
+    listener.local_addr().map_err(|source| Error::Listen { address, source })
+}
+
+/// Continues the snapshot of the state directory, or begins with a fresh org.
+fn assemble(
+    mut options: Options,
+    addresses: Addresses,
+    ca_certificate_path: Option<std::path::PathBuf>,
+) -> Result<Sandbox, Error> {
+    let keys = Keys::open(options.state_dir.as_deref()).map_err(Error::State)?;
+    let plan = options.faults_file.as_deref().map(faults_from).transpose()?;
+    let restored = options.state_dir.as_deref().map(snapshot::read).transpose().map_err(Error::Snapshot)?.flatten();
+    let (clock, limits, mut access, org) = match restored {
+        Some(found) => {
+            options.settings = found.settings;
+            (found.clock, found.limits, found.access, found.org)
+        }
+        None => {
+            let clock = Clock::default();
+            let org = fresh_org(options.scenario.as_deref(), clock.now())?;
+            (clock, Limits::default(), Access::default(), org)
+        }
+    };
+    let run_as = default_user(&org).map(|user| user.username);
+    oauth::register_default_apps(&mut access, run_as, keys.jwt_public_key.clone());
+    let parts = Parts { clock, limits, access, keys, org, addresses, ca_certificate_path };
+    let sandbox = Sandbox::new(options, parts);
+    if let Some(plan) = plan {
+        sandbox.faults.replace(plan);
+    }
+    Ok(sandbox)
+}
+
+/// An org with the records of a named scenario, or only its standard ones.
+///
+/// # Errors
+/// Unknown or unfitting scenarios.
+pub fn fresh_org(scenario: Option<&str>, now: jiff::Timestamp) -> Result<Org, Error> {
+    let mut org = Org::empty(now);
+    if let Some(name) = scenario {
+        let scenario = scenario::named(name).ok_or_else(|| Error::UnknownScenario(name.to_owned()))?;
+        org.load(&scenario, now).map_err(Error::Scenario)?;
+    }
+    Ok(org)
+}
+
+fn faults_from(path: &Path) -> Result<FaultPlan, Error> {
+    let wrong = |why: String| Error::Faults { path: path.to_owned(), why };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    FaultPlan::parse(value).map_err(wrong)
+}
+
+fn routes(sandbox: Shared) -> Router {
+    Router::new()
+        .route("/services/data", any(door::versions))
+        .route("/services/data/", any(door::versions))
+        .route("/services/data/{*rest}", any(door::data))
+        .merge(oauth::routes())
+        .merge(soap::routes())
+        .merge(control::routes())
+        .fallback(unknown)
+        .layer(CatchPanicLayer::custom(|_| {
+            let text = "An unexpected error occurred. Please include this ErrorId if you contact support: 0-0 (0)";
+            crate::wire::error(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN_EXCEPTION", text)
+        }))
+        .layer(axum::extract::DefaultBodyLimit::disable())
+        .with_state(sandbox)
+}
+
+/// APIs that are not served answer as if they were switched off; other paths are pages that do not exist.
+async fn unknown(request: Request<Body>) -> Response {
+    if request.uri().path().starts_with("/services/") || request.uri().path().starts_with("/sandbox") {
+        return crate::wire::error(StatusCode::NOT_FOUND, "NOT_FOUND", "The requested resource does not exist");
+    }
+    crate::wire::html_error(StatusCode::NOT_FOUND, "URL No Longer Exists")
+}
+
+async fn accept(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    sandbox: Shared,
+    routes: Router,
+    tasks: TaskTracker,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = sandbox.stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                tasks.spawn(connection(stream, tls.clone(), sandbox.clone(), routes.clone()));
+            }
+            Err(error) => {
+                // Usually too many open files: wait for some to close.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, sandbox: Shared, routes: Router) {
+    // Small answers must not wait for each other.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        return serve(stream, "http", sandbox, routes).await;
+    };
+    match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
+        Ok(Ok(stream)) => serve(stream, "https", sandbox, routes).await,
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+async fn serve<S>(stream: S, scheme: &'static str, sandbox: Shared, routes: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let stop = sandbox.stop.clone();
+    let answer = tower::service_fn(move |request: Request<_>| {
+        let (sandbox, routes) = (sandbox.clone(), routes.clone());
+        async move { Ok::<_, Closed>(door::answer(sandbox, routes, scheme, request.map(Body::new)).await?) }
+    });
+    let service = ServiceBuilder::new()
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(RequestDecompressionLayer::new())
+        .service(answer);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(READ_BUFFER)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Brings back what a fresh start has, without touching listeners and keys.
+///
+/// # Errors
+/// As [`fresh_org`].
+pub fn reset(sandbox: &Sandbox, scenario: Option<&str>) -> Result<(), Error> {
+    let scenario = scenario.or(sandbox.options.scenario.as_deref());
+    sandbox.clock.set_offset(0);
+    let org = fresh_org(scenario, sandbox.clock.now())?;
+    let mut access = Access::default();
+    let run_as = default_user(&org).map(|user| user.username);
+    oauth::register_default_apps(&mut access, run_as, sandbox.keys.jwt_public_key.clone());
+    *lock(&sandbox.access) = access;
+    *lock(&sandbox.settings) = sandbox.options.settings.clone();
+    *lock(&sandbox.org) = org;
+    sandbox.limits.clear();
+    sandbox.requests.clear();
+    sandbox.faults.replace(FaultPlan::default());
+    sandbox.touch();
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! The state on disk: one JSON file, replaced as a whole, so that a crash leaves the old one or the new one.
+
+use crate::clock::{Clock, Face};
+use crate::limits::{Limits, Usage};
+use crate::oauth::Access;
+use crate::options::Settings;
+use crate::org::Org;
+use crate::state::{Sandbox, Shared, lock};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Name of the snapshot in the state directory.
+pub const FILE: &str = "sandbox.snapshot.json";
+/// Shortest time between two snapshots.
+const PAUSE: Duration = Duration::from_secs(2);
+/// Writing may take at most this share of the time, so that a huge org is not always being written.
+const PAUSE_PER_COST: u32 = 20;
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Snapshot<A> {
+    format: u32,
+    clock: Face,
+    usage: Usage,
+    settings: Settings,
+    access: A,
+    org: serde_json::Value,
+}
+
+/// What a snapshot held.
+pub struct Restored {
+    /// The time.
+    pub clock: Clock,
+    /// API calls used.
+    pub limits: Limits,
+    /// Settings in force.
+    pub settings: Settings,
+    /// Apps, grants and sessions.
+    pub access: Access,
+    /// Records.
+    pub org: Org,
+}
+
+/// Reads the snapshot of a state directory; `None` when there is none.
+///
+/// # Errors
+/// A sentence naming the file and the way out.
+pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
+    let path = dir.join(FILE);
+    let bytes = match std::fs::read(&path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("cannot read the snapshot {}: {error}", path.display())),
+    };
+    let broken = |why: String| {
+        format!(
+            "the snapshot {} cannot be used: {why}. Move it away to begin with a fresh org, \
+             or start with another state directory",
+            path.display()
+        )
+    };
+    let snapshot: Snapshot<Access> = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
+    if snapshot.format != FORMAT {
+        return Err(broken(format!("its format is {}, this program reads {FORMAT}", snapshot.format)));
+    }
+    let org = Org::from_snapshot(snapshot.org).map_err(broken)?;
+    let (clock, limits) = (Clock::from_face(snapshot.clock), Limits::from_usage(snapshot.usage));
+    Ok(Some(Restored { clock, limits, settings: snapshot.settings, access: snapshot.access, org }))
+}
+
+/// Writes the snapshot, if there is a state directory.
+///
+/// # Errors
+/// When the file cannot be written; the old one is still there then.
+pub fn write(sandbox: &Sandbox) -> io::Result<()> {
+    let Some(dir) = &sandbox.options.state_dir else { return Ok(()) };
+    let access = serde_json::to_value(&*lock(&sandbox.access)).map_err(io::Error::other)?;
+    let snapshot = Snapshot {
+        format: FORMAT,
+        clock: sandbox.clock.face(),
+        usage: sandbox.limits.usage(),
+        settings: sandbox.settings(),
+        access,
+        org: lock(&sandbox.org).to_snapshot(),
+    };
+    let bytes = serde_json::to_vec(&snapshot).map_err(io::Error::other)?;
+    write_private(&dir.join(FILE), &bytes)
+}
+
+/// Writes whenever something has changed, until the sandbox stops.
+pub async fn keep(sandbox: Shared) {
+    let mut written = sandbox.changes();
+    let mut pause = PAUSE;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = sandbox.stop.cancelled() => return,
+        }
+        let changes = sandbox.changes();
+        if changes == written {
+            continue;
+        }
+        let began = Instant::now();
+        let writer = sandbox.clone();
+        match tokio::task::spawn_blocking(move || write(&writer)).await {
+            Ok(Ok(())) => written = changes,
+            Ok(Err(error)) => tracing::warn!(%error, "the snapshot was not written; trying again"),
+            Err(error) => tracing::warn!(%error, "writing the snapshot broke off; trying again"),
+        }
+        pause = PAUSE.max(began.elapsed() * PAUSE_PER_COST);
+    }
+}
+
+/// Replaces a file as a whole, readable by its owner only: keys and tokens are in these files.
+///
+/// # Errors
+/// Those of the file system.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = beside(path);
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&beside, path)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}

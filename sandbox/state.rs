@@ -1,0 +1,167 @@
+//! Everything one running sandbox knows.
+
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::limits::Limits;
+use crate::oauth::{Access, Keys};
+use crate::options::{Options, Settings};
+use crate::org::{Org, User};
+use crate::requests::RequestLog;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// Newest API version served, Winter '27.
+pub const API_VERSION: &str = "68.0";
+
+/// Takes a lock. A panic elsewhere must not turn into a second one here: what the lock protects is kept
+/// consistent by short, complete assignments.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Shared by every request.
+pub type Shared = Arc<Sandbox>;
+
+/// One running sandbox. No lock is held across an await, and when two are needed, `org` is taken last.
+pub struct Sandbox {
+    /// The time.
+    pub clock: Clock,
+    /// API calls used.
+    pub limits: Limits,
+    /// What was called.
+    pub requests: RequestLog,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// Apps, grants and sessions.
+    pub access: Mutex<Access>,
+    /// Signing keys.
+    pub keys: Keys,
+    /// Settings in force.
+    pub settings: Mutex<Settings>,
+    /// Records.
+    pub org: Mutex<Org>,
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// How it was started.
+    pub options: Options,
+    /// Where `ca.pem` lies, if there is TLS and a state directory.
+    pub ca_certificate_path: Option<PathBuf>,
+    /// Ends the server when cancelled.
+    pub stop: CancellationToken,
+    changes: AtomicU64,
+}
+
+/// Bound addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// HTTP.
+    pub http: SocketAddr,
+    /// HTTPS.
+    pub tls: Option<SocketAddr>,
+}
+
+/// What a client has to know to log in; the JSON of `GET /sandbox/info`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Info {
+    /// Base URL over HTTP.
+    pub instance_url: String,
+    /// Base URL over HTTPS, if there is a TLS listener.
+    pub tls_instance_url: Option<String>,
+    /// Host and port of the Pub/Sub API, if served.
+    pub pub_sub_endpoint: Option<String>,
+    /// Certificate of the authority that signed the TLS certificate.
+    pub ca_certificate_path: Option<PathBuf>,
+    /// Newest API version.
+    pub api_version: &'static str,
+    /// Organization id, 18 characters.
+    pub organization_id: String,
+    /// Login name of the org's first user.
+    pub username: String,
+    /// Password of every user.
+    pub password: String,
+    /// Consumer key of the confidential app.
+    pub client_id: String,
+    /// Consumer secret of that app.
+    pub client_secret: String,
+    /// Private key whose public half is registered with that app, PEM.
+    pub jwt_private_key_path: Option<PathBuf>,
+}
+
+/// The parts that exist before the sandbox does.
+pub(crate) struct Parts {
+    pub clock: Clock,
+    pub limits: Limits,
+    pub access: Access,
+    pub keys: Keys,
+    pub org: Org,
+    pub addresses: Addresses,
+    pub ca_certificate_path: Option<PathBuf>,
+}
+
+impl Sandbox {
+    pub(crate) fn new(options: Options, parts: Parts) -> Self {
+        Self {
+            clock: parts.clock,
+            limits: parts.limits,
+            requests: RequestLog::default(),
+            faults: Faults::default(),
+            access: Mutex::new(parts.access),
+            keys: parts.keys,
+            settings: Mutex::new(options.settings.clone()),
+            org: Mutex::new(parts.org),
+            addresses: parts.addresses,
+            ca_certificate_path: parts.ca_certificate_path,
+            options,
+            stop: CancellationToken::new(),
+            changes: AtomicU64::new(0),
+        }
+    }
+
+    /// The settings at this moment.
+    pub fn settings(&self) -> Settings {
+        lock(&self.settings).clone()
+    }
+
+    /// Says that something worth a snapshot has changed.
+    pub fn touch(&self) {
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often [`Sandbox::touch`] was called.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// What `GET /sandbox/info` says now.
+    pub fn info(&self) -> Info {
+        let default_app = crate::oauth::default_app();
+        let (organization_id, username) = {
+            let org = lock(&self.org);
+            (org.organization_id().to_owned(), default_user(&org).map(|user| user.username).unwrap_or_default())
+        };
+        Info {
+            instance_url: format!("http://{}", self.addresses.http),
+            // The certificate is made out to localhost and 127.0.0.1.
+            tls_instance_url: self.addresses.tls.map(|at| format!("https://localhost:{}", at.port())),
+            pub_sub_endpoint: None,
+            ca_certificate_path: self.ca_certificate_path.clone(),
+            api_version: API_VERSION,
+            organization_id,
+            username,
+            password: self.options.password.clone(),
+            client_id: default_app.id.to_owned(),
+            client_secret: default_app.secret.to_owned(),
+            jwt_private_key_path: self.keys.jwt_private_key_path.clone(),
+        }
+    }
+}
+
+/// The user that every org starts with: who logs in when nobody says otherwise.
+pub fn default_user(org: &Org) -> Option<User> {
+    org.user(&org.first_user().to_string())
+}

@@ -1,0 +1,138 @@
+//! Forms of answers: the array of errors, pretty printing, pages of the edge.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::ser::Formatter;
+use std::io;
+
+/// Content type of the data API.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
+/// `Cache-Control` of every answer of the data API.
+pub const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache,must-revalidate,max-age=0,no-store,private");
+
+/// One error of the data API.
+pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
+    let body = serde_json::json!([{"message": message, "errorCode": code}]);
+    (status, [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, NO_CACHE)], body.to_string()).into_response()
+}
+
+/// What the edge in front of an instance says when there is no instance to ask.
+pub fn html_error(status: StatusCode, text: &str) -> Response {
+    let page = format!("<html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>");
+    (status, [(header::CONTENT_TYPE, "text/html; charset=UTF-8")], page).into_response()
+}
+
+/// Text made safe for XML and HTML, in elements and attributes.
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+/// JSON as the data API writes it: compact, or spread out when `X-PrettyPrint` asks for it.
+pub fn json_bytes(value: &Value, headers: &HeaderMap) -> Vec<u8> {
+    let pretty = headers.get("x-prettyprint").is_some_and(|asked| matches!(asked.as_bytes(), b"1" | b"true"));
+    let mut bytes = Vec::new();
+    let written = if pretty {
+        value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Spread::default()))
+    } else {
+        serde_json::to_writer(&mut bytes, value)
+    };
+    written.expect("a JSON value has only string keys, and a vector takes every byte");
+    bytes
+}
+
+/// The spacing of Jackson's default printer, which Salesforce uses: `"a" : 1`, arrays on one line, `[ ]`.
+#[derive(Default)]
+struct Spread {
+    depth: usize,
+    filled: bool,
+}
+
+impl Spread {
+    fn line<W: ?Sized + io::Write>(&self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b"\n")?;
+        (0..self.depth).try_for_each(|_| writer.write_all(b"  "))
+    }
+}
+
+impl Formatter for Spread {
+    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b"[")
+    }
+
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        writer.write_all(if first { b" " } else { b", " })
+    }
+
+    fn end_array_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.filled = true;
+        Ok(())
+    }
+
+    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b" ]")
+    }
+
+    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        self.filled = false;
+        writer.write_all(b"{")
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if !first {
+            writer.write_all(b",")?;
+        }
+        self.line(writer)
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b" : ")
+    }
+
+    fn end_object_value<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
+        self.filled = true;
+        Ok(())
+    }
+
+    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        if self.filled {
+            self.line(writer)?;
+        } else {
+            writer.write_all(b" ")?;
+        }
+        self.filled = true;
+        writer.write_all(b"}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pretty_is_spaced_like_jackson() {
+        let headers = HeaderMap::from_iter([("x-prettyprint".parse().unwrap(), HeaderValue::from_static("1"))]);
+        let value = serde_json::json!({"a": 1, "none": [], "empty": {}, "rows": [{"b": null}, 2], "in": {"c": "d"}});
+        let text = String::from_utf8(json_bytes(&value, &headers)).unwrap();
+        assert_eq!(
+            text,
+            "{\n  \"a\" : 1,\n  \"none\" : [ ],\n  \"empty\" : { },\n  \"rows\" : [ {\n    \"b\" : null\n  }, 2 ],\n  \
+             \"in\" : {\n    \"c\" : \"d\"\n  }\n}"
+        );
+        assert_eq!(json_bytes(&value, &HeaderMap::new()), value.to_string().into_bytes());
+    }
+}

@@ -1,1 +1,14 @@
-fn main() {}
+//! `cpq`: keeps a CRM and a CPQ system in agreement, in both directions.
+
+mod app;
+mod cli;
+mod config;
+mod sides;
+mod telemetry;
+mod world;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

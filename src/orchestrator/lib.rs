@@ -1,1 +1,23 @@
-//! Under construction.
+//! The will of the house: it decides what happens next, and remembers it before it happens.
+//!
+//! A sync is a straight function ([`sync`]) whose every touch of a foreign system is a named step. A step's journal row
+//! is at once the memory that a restarted run answers from, the event in the timeline, and the audit line. Retry, crash
+//! recovery and replay are one mechanism: the run goes back to the queue, the function starts at its first line, and
+//! finished steps answer from the journal.
+
+mod backlog;
+mod engine;
+mod halt;
+mod ledger;
+mod plan;
+mod sides;
+mod steps;
+mod sync;
+mod waiters;
+mod worker;
+
+pub use engine::{Engine, EngineSettings, Submission, Submitted};
+pub use halt::Halt;
+pub use ledger::RunHistory;
+pub use plan::{DryRun, PlannedCall};
+pub use sides::Sides;

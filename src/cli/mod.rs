@@ -1,0 +1,141 @@
+//! The command line.
+
+mod auth;
+mod client;
+mod demo;
+mod output;
+mod ownership;
+mod place;
+mod quote;
+mod sandbox;
+mod seed;
+mod serve;
+mod suite;
+mod sync;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use cpq_domain::Result;
+
+use crate::config::Config;
+use crate::telemetry;
+use output::Output;
+
+/// Keeps a CRM and a CPQ system in agreement, in both directions.
+///
+/// Exit status: 0 done, 1 the answer is no or the request was wrong, 2 we or a remote system failed.
+#[derive(Parser)]
+#[command(name = "cpq", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    /// Where store, keys and tokens are kept.
+    #[arg(long, global = true, env = "CPQ_STATE_DIR", default_value = ".cpq", value_name = "DIR")]
+    state_dir: PathBuf,
+    /// Configuration file; `cpq.toml` here is used if it exists.
+    #[arg(long, global = true, env = "CPQ_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Log more: -v what happens, -vv every detail.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the whole thing at work on its own sandbox: one opportunity becomes one quote.
+    Demo(demo::Args),
+    /// Run the service: API, webhooks and waiting syncs.
+    Serve(serve::Args),
+    /// Log in to a CRM, look after the grant, or give it up.
+    #[command(subcommand)]
+    Auth(auth::Command),
+    /// Sync an opportunity with its quote, and see what syncs did.
+    #[command(subcommand)]
+    Sync(sync::Command),
+    /// See and move quotes of the embedded CPQ.
+    #[command(subcommand)]
+    Quote(quote::Command),
+    /// Who owns which field.
+    #[command(subcommand)]
+    Ownership(ownership::Command),
+    /// Tokens for our own API.
+    #[command(subcommand)]
+    Token(token::Command),
+    /// A Salesforce to try things on, offline.
+    Sandbox(sandbox::Args),
+    /// Load a scenario into the sandbox, and start one if none runs.
+    Seed(seed::Args),
+    /// Run an acceptance suite against the connected CRM; it leaves nothing behind.
+    Test(suite::Args),
+    /// The configuration in force, and every key with its meaning.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Completions for a shell, to be sourced.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Print every key with its meaning and default.
+    Show,
+    /// Check the configuration and say what is wrong with it.
+    Check,
+}
+
+/// Runs the command of this process.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let output = Output { json: cli.json };
+    // One crypto library for everything; which one must be said before the first TLS handshake.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.say(format!("error: cannot start the runtime: {error}"));
+            return ExitCode::from(2);
+        }
+    };
+    match runtime.block_on(dispatch(cli, output)) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => ExitCode::from(output.error(&error, None)),
+    }
+}
+
+async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
+    if let Command::Completions { shell } = cli.command {
+        clap_complete::generate(shell, &mut Cli::command(), "cpq", &mut anstream::stdout());
+        return Ok(0);
+    }
+    let config = Config::load(cli.config.as_deref(), &cli.state_dir)?;
+    telemetry::start(&config.log, cli.verbose);
+    match cli.command {
+        Command::Demo(args) => demo::run(args, config, output).await,
+        Command::Serve(args) => serve::run(args, config, output).await,
+        Command::Auth(command) => auth::run(command, config, output).await,
+        Command::Sync(command) => sync::run(command, config, output).await,
+        Command::Quote(command) => quote::run(command, config, output).await,
+        Command::Ownership(command) => ownership::run(command, &config, output),
+        Command::Token(command) => token::run(command, config, output).await,
+        Command::Sandbox(args) => sandbox::run(args, config, output).await,
+        Command::Seed(args) => seed::run(args, config, output).await,
+        Command::Test(args) => suite::run(args, config, output).await,
+        Command::Config(ConfigCommand::Show) => {
+            output.data(&crate::config::DEFAULTS, || crate::config::DEFAULTS.to_owned());
+            Ok(0)
+        }
+        Command::Config(ConfigCommand::Check) => {
+            output.data(&serde_json::json!({"ok": true}), || "the configuration is fine".into());
+            Ok(0)
+        }
+        Command::Completions { .. } => Ok(0),
+    }
+}

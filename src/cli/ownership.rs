@@ -1,0 +1,61 @@
+//! `cpq ownership`: who owns which field.
+
+use std::path::PathBuf;
+
+use cpq_domain::Result;
+use cpq_domain::ownership::OwnershipRule;
+use serde_json::json;
+
+use crate::app;
+use crate::cli::output::{Output, table};
+use crate::config::Config;
+
+/// `cpq ownership`
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// The matrix in force.
+    Show {
+        /// Print it as a file to start your own from.
+        #[arg(long)]
+        toml: bool,
+    },
+    /// Check a matrix before it is used.
+    Check {
+        /// The file; the one in force if left out.
+        file: Option<PathBuf>,
+    },
+}
+
+/// Runs the command.
+pub fn run(command: Command, config: &Config, output: Output) -> Result<u8> {
+    match command {
+        Command::Show { toml: true } => {
+            let (text, _) = app::matrix_text(config)?;
+            output.data(&text, || text.clone());
+            Ok(0)
+        }
+        Command::Show { toml: false } => show(config, output),
+        Command::Check { file } => {
+            let mut config = config.clone();
+            config.ownership.file = file.unwrap_or(config.ownership.file);
+            let matrix = app::matrix(&config)?;
+            let told = json!({"ok": true, "rules": matrix.rules().count(), "version": matrix.version()});
+            output.data(&told, || format!("ok rules={} version={}", matrix.rules().count(), matrix.version()));
+            Ok(0)
+        }
+    }
+}
+
+fn show(config: &Config, output: Output) -> Result<u8> {
+    let matrix = app::matrix(config)?;
+    let rules: Vec<&OwnershipRule> = matrix.rules().collect();
+    let told = json!({"version": matrix.version(), "rules": rules});
+    output.data(&told, || {
+        let rows = rules.iter().map(|rule| {
+            let when = if rule.when == Default::default() { String::new() } else { serde_json::to_string(&rule.when).unwrap_or_default() };
+            vec![rule.field_name.to_string(), rule.owner_system.as_str().into(), rule.overwrite_policy.as_str().into(), when, rule.reason.clone()]
+        });
+        format!("matrix version {}\n\n{}", matrix.version(), table(&["FIELD", "OWNER", "POLICY", "WHEN", "REASON"], rows))
+    });
+    Ok(0)
+}

@@ -1,0 +1,194 @@
+//! `cpq sandbox`: a Salesforce to try things on, in this process or in one of its own.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use cpq_domain::Result;
+use cpq_domain::error::{Code, Error};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::cli::output::Output;
+use crate::cli::place::{self, Listening};
+use crate::config::Config;
+
+/// Longest time that a sandbox may take from its start to its first answer.
+const START: Duration = Duration::from_secs(20);
+/// How often to ask whether it answers yet.
+const ASK_EVERY: Duration = Duration::from_millis(50);
+
+/// `cpq sandbox`
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// Address for HTTP; loopback only, port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Address for HTTPS; loopback only.
+    #[arg(long, value_name = "ADDRESS")]
+    tls_listen: Option<SocketAddr>,
+    /// Scenario for a fresh org.
+    #[arg(long)]
+    scenario: Option<String>,
+    /// File with a fault plan.
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    /// Where it listens and what to log in with.
+    Info,
+    /// End it; its data stays in the state directory.
+    Stop,
+}
+
+/// What a sandbox tells about itself.
+#[derive(Clone, Debug, Deserialize, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Info {
+    /// Base URL.
+    pub instance_url: String,
+    /// Login name.
+    pub username: String,
+    /// Consumer key.
+    pub client_id: String,
+    /// Consumer secret. Not a secret: it belongs to a toy org on this machine.
+    pub client_secret: String,
+    /// Private key of the JWT flow.
+    pub jwt_private_key_path: Option<PathBuf>,
+}
+
+/// Runs the command.
+pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
+    match args.action {
+        None => serve(args, &config, output).await,
+        Some(Action::Info) => {
+            let url = url(&config).await.ok_or_else(not_running)?;
+            let info: serde_json::Value = ask(&url).await.ok_or_else(not_running)?;
+            output.data(&info, || serde_json::to_string_pretty(&info).unwrap_or_default());
+            Ok(0)
+        }
+        Some(Action::Stop) => stop(&config, output).await,
+    }
+}
+
+fn not_running() -> Error {
+    Error::new(Code::CrmUnavailable, "no sandbox runs for this directory").next("start one with `cpq sandbox` or `cpq seed`")
+}
+
+/// Serves until interrupted or stopped over HTTP.
+async fn serve(args: Args, config: &Config, output: Output) -> Result<u8> {
+    let options = sandbox::Options {
+        listen: args.listen.unwrap_or(config.sandbox.listen),
+        tls_listen: Some(args.tls_listen.unwrap_or(config.sandbox.tls_listen)),
+        state_dir: Some(config.state_dir.join("sandbox")),
+        scenario: args.scenario,
+        faults_file: args.faults,
+        ..sandbox::Options::default()
+    };
+    let running = start(options).await?;
+    let url = running.info.instance_url.clone();
+    let listening = Listening { url: url.clone(), pid: std::process::id() };
+    place::save(&config.state_dir, place::SANDBOX, &serde_json::to_string(&listening).unwrap_or_default())?;
+    output.data(&running.info, || format!("sandbox={url} user={} org={}", running.info.username, running.info.organization_id));
+    output.say("stop it with Ctrl-C or `cpq sandbox stop`; control plane: /sandbox/info, /sandbox/faults, /sandbox/requests");
+    let until = running.wait();
+    tokio::select! {
+        () = until => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    place::remove(&config.state_dir, place::SANDBOX);
+    Ok(0)
+}
+
+/// Starts a sandbox in this process.
+pub async fn start(options: sandbox::Options) -> Result<sandbox::Running> {
+    let listen = options.listen;
+    sandbox::start(options).await.map_err(|error| {
+        let text = error.to_string();
+        let code = if text.contains("in use") { Code::PortInUse } else { Code::ConfigInvalid };
+        Error::new(code, format!("the sandbox does not start: {text}")).fact("listen", listen.to_string())
+    })
+}
+
+/// The sandbox of this directory, if it answers.
+pub async fn running(config: &Config) -> Option<Info> {
+    ask(&url(config).await?).await
+}
+
+/// URL of the sandbox of this directory: the one that was started from it, else the configured address.
+pub async fn url(config: &Config) -> Option<String> {
+    let started = place::load::<Listening>(&config.state_dir, place::SANDBOX).map(|sandbox| sandbox.url);
+    for url in started.into_iter().chain([format!("http://{}", config.sandbox.listen)]) {
+        if ask::<Info>(&url).await.is_some() {
+            return Some(url);
+        }
+    }
+    None
+}
+
+async fn ask<T: serde::de::DeserializeOwned>(url: &str) -> Option<T> {
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build().ok()?;
+    http.get(format!("{url}/sandbox/info")).send().await.ok()?.json().await.ok()
+}
+
+/// Starts a sandbox in a process of its own, which goes on after this command, and waits until it answers.
+pub async fn spawn(config: &Config, listen: Option<SocketAddr>, tls_listen: Option<SocketAddr>) -> Result<String> {
+    let failed = |why: String| Error::new(Code::CrmUnavailable, format!("cannot start a sandbox: {why}"));
+    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
+    place::remove(&config.state_dir, place::SANDBOX);
+    let log_path = place::save(&config.state_dir, "sandbox.log", "")?;
+    let log = std::fs::File::create(&log_path).map_err(|error| failed(error.to_string()))?;
+    let mut command = std::process::Command::new(program);
+    command.arg("--state-dir").arg(&config.state_dir).arg("sandbox");
+    command.arg("--listen").arg(listen.unwrap_or(config.sandbox.listen).to_string());
+    command.arg("--tls-listen").arg(tls_listen.unwrap_or(config.sandbox.tls_listen).to_string());
+    // A process group of its own, so that Ctrl-C at this terminal does not end it too.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let stderr = log.try_clone().map_err(|error| failed(error.to_string()))?;
+    let mut child = command.stdin(Stdio::null()).stdout(log).stderr(stderr).spawn().map_err(|error| failed(error.to_string()))?;
+    let deadline = tokio::time::Instant::now() + START;
+    while tokio::time::Instant::now() < deadline {
+        let started = place::load::<Listening>(&config.state_dir, place::SANDBOX);
+        if let Some(sandbox) = started
+            && ask::<Info>(&sandbox.url).await.is_some()
+        {
+            return Ok(sandbox.url);
+        }
+        if let Ok(Some(status)) = child.try_wait() {
+            let said = std::fs::read_to_string(&log_path).unwrap_or_default();
+            return Err(failed(format!("it ended with {status}: {}", said.trim())).next("choose another address with --sandbox-listen 127.0.0.1:0"));
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+    Err(failed(format!("it does not answer; see {}", log_path.display())))
+}
+
+async fn stop(config: &Config, output: Output) -> Result<u8> {
+    let url = url(config).await.ok_or_else(not_running)?;
+    let stopped = reqwest::Client::new().post(format!("{url}/sandbox/shutdown")).send().await;
+    let stopped = stopped.is_ok_and(|answer| answer.status().is_success());
+    place::remove(&config.state_dir, place::SANDBOX);
+    output.data(&json!({"stopped": stopped, "url": url}), || format!("sandbox={url} stopped={stopped}"));
+    Ok(u8::from(!stopped))
+}
+
+/// Follows the login page of a sandbox to its end, in place of a person with a browser.
+pub fn approve(mut authorize: url::Url, user: String) -> Result<()> {
+    authorize.query_pairs_mut().append_pair("sandbox_user", &user);
+    tokio::spawn(async move {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(3)).no_proxy().build();
+        // A failure shows as a login that never comes back; the reason is in the sandbox's request log.
+        if let Ok(http) = http
+            && let Err(error) = http.get(authorize).send().await
+        {
+            tracing::warn!(error = %error.without_url(), "the sandbox's login page does not answer");
+        }
+    });
+    Ok(())
+}

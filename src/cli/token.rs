@@ -1,0 +1,105 @@
+//! `cpq token`: tokens for our own API.
+
+use cpq_api::tokens;
+use cpq_domain::Result;
+use cpq_domain::id::ClientId;
+use secrecy::ExposeSecret;
+use serde_json::json;
+
+use crate::app::{App, Role};
+use crate::cli::output::{Output, table};
+use crate::cli::place;
+use crate::config::Config;
+
+/// `cpq token`
+#[derive(clap::Subcommand)]
+pub enum Command {
+    /// Make a token. It is shown once; only its hash is kept.
+    Create {
+        /// Who uses it: a name for logs, and the scope of idempotency keys.
+        #[arg(long)]
+        client: String,
+        /// What it may do; repeat for several. All scopes: see `cpq token scopes`.
+        #[arg(long = "scope", required = true)]
+        scopes: Vec<String>,
+        /// Days until it ends.
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// The tokens, with scopes, end and last use.
+    List,
+    /// End a token now.
+    Revoke {
+        /// Its id, from `cpq token list`.
+        id: String,
+    },
+    /// The scopes that exist.
+    Scopes,
+}
+
+/// Runs the command.
+pub async fn run(command: Command, config: Config, output: Output) -> Result<u8> {
+    if let Command::Scopes = command {
+        output.data(&tokens::SCOPES, || tokens::SCOPES.join("\n"));
+        return Ok(0);
+    }
+    let app = App::open(&config, Role::Command).await?;
+    match command {
+        Command::Create { client, scopes, days } => create(&app, &client, &scopes, days, output).await,
+        Command::List => list(&app, output).await,
+        Command::Revoke { id } => {
+            let revoked = tokens::revoke(&app.store, app.world.as_ref(), &id).await?;
+            output.data(&json!({"id": id, "revoked": revoked}), || format!("token={id} revoked={revoked}"));
+            Ok(u8::from(!revoked))
+        }
+        Command::Scopes => Ok(0),
+    }
+}
+
+async fn create(app: &App, client: &str, scopes: &[String], days: u32, output: Output) -> Result<u8> {
+    let client = ClientId::new(client)?;
+    let made = tokens::create(&app.store, app.world.as_ref(), &client, scopes, Some(days)).await?;
+    let told = json!({"id": made.id, "client": client, "token": made.secret.expose_secret(), "scopes": scopes, "days": days});
+    output.data(&told, || made.secret.expose_secret().to_owned());
+    output.say("keep it safe: it is not shown again");
+    Ok(0)
+}
+
+async fn list(app: &App, output: Output) -> Result<u8> {
+    let list = tokens::list(&app.store).await?;
+    output.data(&list, || {
+        let when = |at: &Option<jiff::Timestamp>| at.map_or("-".to_owned(), |at| at.to_string());
+        let rows = list.iter().map(|token| {
+            vec![token.id.clone(), token.client.to_string(), token.scopes.join(" "), when(&token.expires_at), when(&token.revoked_at), when(&token.last_used_at)]
+        });
+        table(&["TOKEN", "CLIENT", "SCOPES", "ENDS", "REVOKED", "LAST USED"], rows)
+    });
+    Ok(0)
+}
+
+/// The command line's own token: kept in a file of the state directory that only its owner can read, and made when it
+/// is missing or no longer valid.
+pub async fn own(config: &Config, app: Option<&App>) -> Result<String> {
+    let path = config.state_dir.join(place::CLI_TOKEN);
+    let opened;
+    let app = match app {
+        Some(app) => app,
+        None => {
+            opened = App::open(config, Role::Command).await?;
+            &opened
+        }
+    };
+    if let Ok(token) = std::fs::read_to_string(&path)
+        && tokens::authenticate(&app.store, app.world.as_ref(), token.trim()).await.is_ok()
+    {
+        return Ok(token.trim().to_owned());
+    }
+    let client = ClientId::new("cpq-cli")?;
+    let scopes: Vec<String> = tokens::SCOPES.iter().map(|scope| (*scope).to_owned()).collect();
+    let made = tokens::create(&app.store, app.world.as_ref(), &client, &scopes, Some(OWN_DAYS)).await?;
+    place::save(&config.state_dir, place::CLI_TOKEN, made.secret.expose_secret())?;
+    Ok(made.secret.expose_secret().to_owned())
+}
+
+/// Days for which the command line's own token holds. It makes itself a new one by itself.
+const OWN_DAYS: u32 = 30;

@@ -1,0 +1,250 @@
+//! The configuration: an embedded file with every key, overlaid by the user's.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use cpq_domain::error::{Code, Error};
+use cpq_domain::id::ConnectionName;
+use cpq_domain::retry::RetryPolicy;
+use cpq_domain::Result;
+use serde::Deserialize;
+
+/// The text with every key, its meaning and its default.
+pub const DEFAULTS: &str = include_str!("../cpq.default.toml");
+
+/// The whole configuration. Each part is documented key by key in `cpq.default.toml`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Store.
+    pub store: StoreConfig,
+    /// API.
+    pub service: ServiceConfig,
+    /// CRM.
+    pub crm: CrmConfig,
+    /// CPQ.
+    pub cpq: CpqConfig,
+    /// Embedded CPQ.
+    pub quoting: QuotingConfig,
+    /// Ownership matrix.
+    pub ownership: OwnershipConfig,
+    /// Sealing of tokens.
+    pub sealing: SealingConfig,
+    /// Retry schedule.
+    pub retry: RetryPolicy,
+    /// Webhook secrets.
+    pub webhooks: WebhooksConfig,
+    /// Sandbox.
+    pub sandbox: SandboxConfig,
+    /// Logs.
+    pub log: LogConfig,
+    /// Where everything is kept that is not configuration.
+    #[serde(skip)]
+    pub state_dir: PathBuf,
+}
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$key_doc:meta])* $key:ident: $kind:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name { $($(#[$key_doc])* pub $key: $kind,)* }
+    )*};
+}
+
+sections! {
+    /// `[store]`
+    StoreConfig {
+        /// Database file.
+        file: PathBuf,
+    }
+    /// `[service]`
+    ServiceConfig {
+        /// Address of the API.
+        listen: SocketAddr,
+        /// Syncs at the same time.
+        concurrency: usize,
+        /// Seconds to wait for a sync to end.
+        default_wait_seconds: u64,
+    }
+    /// `[crm]`
+    CrmConfig {
+        /// Default connection.
+        connection: ConnectionName,
+        /// API version, e.g. `68.0`.
+        api_version: String,
+        /// Business number field.
+        opportunity_number_field: String,
+        /// Correlation id field, or empty.
+        correlation_field: String,
+        /// Currency of a single-currency org.
+        currency: String,
+    }
+    /// `[cpq]`
+    CpqConfig {
+        /// Where quotes live.
+        kind: CpqKind,
+        /// Base URL of a CPQ elsewhere.
+        url: String,
+        /// Variable with its token.
+        token_variable: String,
+    }
+    /// `[quoting]`
+    QuotingConfig {
+        /// Pattern of quote numbers.
+        number_format: String,
+        /// Fixed year, or 0.
+        year: i16,
+        /// Discount above which approval is needed, in percent.
+        approval_above_discount_percent: rust_decimal::Decimal,
+        /// Days for which a new quote holds.
+        default_validity_days: u32,
+    }
+    /// `[ownership]`
+    OwnershipConfig {
+        /// Matrix file, or empty.
+        file: PathBuf,
+    }
+    /// `[sealing]`
+    SealingConfig {
+        /// Key file.
+        key_file: PathBuf,
+    }
+    /// `[webhooks]`
+    WebhooksConfig {
+        /// Secret by source.
+        sources: BTreeMap<String, String>,
+    }
+    /// `[sandbox]`
+    SandboxConfig {
+        /// HTTP address.
+        listen: SocketAddr,
+        /// HTTPS address.
+        tls_listen: SocketAddr,
+    }
+    /// `[log]`
+    LogConfig {
+        /// Levels.
+        level: String,
+        /// `human` or `json`.
+        format: LogFormat,
+    }
+}
+
+/// Where quotes live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CpqKind {
+    /// Here.
+    Embedded,
+    /// Behind the REST contract, elsewhere.
+    Rest,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// For machines.
+    Json,
+}
+
+impl Config {
+    /// The defaults, overlaid by `file`, or by `cpq.toml` here if there is one.
+    pub fn load(file: Option<&Path>, state_dir: &Path) -> Result<Config> {
+        let found = Path::new("cpq.toml");
+        let text = match file {
+            Some(path) => Some((path, read(path)?)),
+            None if found.exists() => Some((found, read(found)?)),
+            None => None,
+        };
+        let mut config = match text {
+            Some((path, text)) => parse(&text).map_err(|error| error.fact("file", path.display().to_string()))?,
+            None => parse("")?,
+        };
+        config.state_dir = state_dir.to_owned();
+        config.check()?;
+        Ok(config)
+    }
+
+    /// A path of the configuration, seen from the state directory.
+    pub fn in_state_dir(&self, path: &Path) -> PathBuf {
+        self.state_dir.join(path)
+    }
+
+    fn check(&self) -> Result<()> {
+        let refuse = |key: &str, why: &str| Err(Error::new(Code::ConfigInvalid, format!("{key} {why}")).field(key));
+        for (key, address) in [("service.listen", self.service.listen), ("sandbox.listen", self.sandbox.listen)] {
+            if !address.ip().is_loopback() {
+                return refuse(key, "must be a loopback address such as 127.0.0.1:7080");
+            }
+        }
+        if self.service.concurrency == 0 || self.service.concurrency > 4_096 {
+            return refuse("service.concurrency", "must be between 1 and 4096");
+        }
+        if self.cpq.kind == CpqKind::Rest && self.cpq.url.is_empty() {
+            return refuse("cpq.url", "is needed when cpq.kind is \"rest\"");
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("cannot read the configuration file {}: {error}", path.display());
+        Error::new(Code::ConfigInvalid, message).next("name an existing file with --config")
+    })
+}
+
+/// Overlays the defaults with the user's text. Both are parsed as tables first, so that a user's file need not repeat
+/// what it does not change; an unknown key is found with its place in the user's text.
+fn parse(text: &str) -> Result<Config> {
+    let mut merged: toml::Table = DEFAULTS.parse().expect("the embedded defaults parse; a test loads them");
+    let user: toml::Table = text.parse().map_err(|error: toml::de::Error| refused(text, &error))?;
+    overlay(&mut merged, user);
+    toml::Value::Table(merged).try_into().map_err(|error: toml::de::Error| {
+        Error::new(Code::ConfigInvalid, format!("the configuration is wrong: {}", error.message().trim()))
+            .next("compare with `cpq config show`, which lists every key")
+    })
+}
+
+fn refused(text: &str, error: &toml::de::Error) -> Error {
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    Error::new(Code::ConfigInvalid, format!("the configuration does not parse at line {line}: {}", error.message()))
+}
+
+fn overlay(under: &mut toml::Table, over: toml::Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(toml::Value::Table(under)), toml::Value::Table(over)) => overlay(under, over),
+            (_, value) => drop(under.insert(key, value)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_load_and_a_users_key_wins() {
+        let config = parse("[crm]\ncurrency = \"EUR\"\n").expect("it loads");
+        assert_eq!(config.crm.currency, "EUR");
+        assert_eq!(config.crm.api_version, "68.0");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        let error = parse("[crm]\ncurency = \"EUR\"\n").unwrap_err();
+        assert!(error.to_string().contains("curency"), "{error}");
+    }
+
+    #[test]
+    fn only_loopback_is_listened_on() {
+        let config = parse("[service]\nlisten = \"0.0.0.0:80\"\n").expect("it parses");
+        assert_eq!(config.check().unwrap_err().place.field.as_deref(), Some("service.listen"));
+    }
+}

@@ -1,0 +1,74 @@
+//! Background work of a service: runs that are due, runs whose worker died, and signs of life for runs in hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cpq_domain::Result;
+use cpq_domain::run::Run;
+
+use crate::engine::Inner;
+use crate::worker;
+
+/// How often to look for due runs without being nudged. Parked runs are due to the half second at best, so a finer
+/// look would only cost.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Runs until the engine stops.
+pub(crate) async fn work(inner: Arc<Inner>) {
+    let mut beats = 0_i64;
+    while !inner.stop.is_cancelled() {
+        if let Err(error) = round(&inner, &mut beats).await {
+            tracing::error!(code = %error.code, error = %error, "cannot look for waiting runs");
+        }
+        tokio::select! {
+            () = inner.nudge.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = inner.stop.cancelled() => {}
+        }
+    }
+    // Runs in hand still need their signs of life while they finish.
+    while inner.slots.available_permits() < inner.settings.concurrency {
+        let _ = inner.ledger.heartbeat().await;
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn round(inner: &Arc<Inner>, last_beat_ms: &mut i64) -> Result<()> {
+    let now_ms = inner.world.now().as_millisecond();
+    if now_ms - *last_beat_ms >= inner.settings.lease_ms / 3 {
+        *last_beat_ms = now_ms;
+        inner.ledger.heartbeat().await?;
+        inner.ledger.free_orphans().await?;
+    }
+    if inner.settings.works_backlog {
+        claim_due(inner).await?;
+    }
+    Ok(())
+}
+
+async fn claim_due(inner: &Arc<Inner>) -> Result<()> {
+    let free = inner.slots.available_permits();
+    if free == 0 {
+        return Ok(());
+    }
+    for run in inner.ledger.claim(free).await? {
+        start(inner, run).await;
+    }
+    Ok(())
+}
+
+/// Takes up the waiting run of a command that works alone, once its lane is free and it is due.
+pub(crate) async fn claim_lane(inner: &Arc<Inner>, run: &Run) -> Result<()> {
+    if let Some(run) = inner.ledger.claim_one(run.id).await? {
+        start(inner, run).await;
+    }
+    Ok(())
+}
+
+async fn start(inner: &Arc<Inner>, run: Run) {
+    // Permits are only taken here and at submit; between the count and this line a submit may have been faster, and
+    // then this run waits its turn with its lease kept alive by the heartbeat.
+    if let Ok(slot) = inner.slots.clone().acquire_owned().await {
+        inner.tasks.spawn(worker::work(inner.clone(), run, slot));
+    }
+}

@@ -1,0 +1,264 @@
+//! Takes submissions, hands runs to workers, and tells callers how they end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cpq_domain::Result;
+use cpq_domain::adapter::Call;
+use cpq_domain::error::{Code, Error};
+use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RunId};
+use cpq_domain::keyed::Keyed;
+use cpq_domain::retry::RetryPolicy;
+use cpq_domain::run::{Run, RunState, Trigger};
+use cpq_domain::world::World;
+use cpq_store::Store;
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::backlog;
+use crate::ledger::{Accepted, Ledger, RunHistory};
+use crate::plan::{self, DryRun};
+use crate::sides::Sides;
+use crate::sync::Scene;
+use crate::waiters::Waiters;
+use crate::worker;
+
+/// How the engine works.
+#[derive(Clone, Debug)]
+pub struct EngineSettings {
+    /// Name of this process among all that share the store.
+    pub node: String,
+    /// Runs at the same time.
+    pub concurrency: usize,
+    /// Milliseconds without a sign of life after which another process may take a run.
+    pub lease_ms: i64,
+    /// When to try again.
+    pub retry: RetryPolicy,
+    /// Whether to work on waiting runs of all lanes, as a service does, or only on what is submitted here, as a
+    /// single command does.
+    pub works_backlog: bool,
+}
+
+impl EngineSettings {
+    /// Usual settings for a process of that name.
+    pub fn named(node: impl Into<String>) -> Self {
+        EngineSettings {
+            node: node.into(),
+            concurrency: 128,
+            lease_ms: 30_000,
+            retry: RetryPolicy::default(),
+            works_backlog: true,
+        }
+    }
+}
+
+/// A wish that an opportunity be looked at.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// What to look at.
+    pub lane: Lane,
+    /// What asked for it.
+    pub trigger: Trigger,
+    /// The caller's own correlation id.
+    pub caller_correlation: Option<CorrelationId>,
+    /// The caller's W3C trace context.
+    pub traceparent: Option<String>,
+    /// The caller's idempotency key and what it was sent with.
+    pub keyed: Option<Keyed>,
+}
+
+/// What became of a submission.
+#[derive(Clone, Debug)]
+pub enum Submitted {
+    /// A run was made for it.
+    Accepted(Run),
+    /// A run that waits already will do it.
+    Joined(Run),
+    /// The key was used before by the same request, whose run has not ended. `answered`: its caller was given a 202.
+    Running {
+        /// The run of the first request.
+        run: Run,
+        /// Whether the first request was answered with 202.
+        answered: bool,
+    },
+    /// The key was used before by the same request, and this was the answer.
+    Replayed {
+        /// HTTP status.
+        status: u16,
+        /// Body, to the byte.
+        body: String,
+    },
+}
+
+pub(crate) struct Inner {
+    pub(crate) ledger: Ledger,
+    pub(crate) sides: Arc<dyn Sides>,
+    pub(crate) world: Arc<dyn World>,
+    pub(crate) settings: EngineSettings,
+    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) waiters: Waiters,
+    pub(crate) nudge: Notify,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// The engine. Cheap to clone; all clones are one.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+impl Engine {
+    /// An engine over a store and two systems. Call [`Engine::start`] to let it work on waiting runs.
+    pub fn new(
+        store: Store,
+        sides: Arc<dyn Sides>,
+        world: Arc<dyn World>,
+        settings: EngineSettings,
+    ) -> Engine {
+        let slots = Arc::new(Semaphore::new(settings.concurrency));
+        let ledger = Ledger::new(store, world.clone(), settings.node.clone(), settings.lease_ms);
+        let (waiters, nudge, tasks, stop) = Default::default();
+        Engine {
+            inner: Arc::new(Inner {
+                ledger,
+                sides,
+                world,
+                settings,
+                slots,
+                waiters,
+                nudge,
+                tasks,
+                stop,
+            }),
+        }
+    }
+
+    /// Starts the background work: due and orphaned runs, and signs of life for runs in hand.
+    pub fn start(&self) {
+        let inner = self.inner.clone();
+        self.inner.tasks.spawn(backlog::work(inner));
+    }
+
+    /// Makes the wish durable and answers at once; the run goes on by itself, whatever becomes of the caller.
+    pub async fn submit(&self, submission: Submission) -> Result<Submitted> {
+        let inner = &self.inner;
+        let slot = inner
+            .slots
+            .clone()
+            .try_acquire_owned()
+            .ok()
+            .filter(|_| !inner.stop.is_cancelled());
+        let accepted = inner.ledger.accept(submission, slot.is_some()).await?;
+        Ok(match accepted {
+            Accepted::New(run) if run.state == RunState::Running => {
+                let slot = slot.expect("a run is accepted as running only when a slot is free");
+                inner.tasks.spawn(worker::work(inner.clone(), run.clone(), slot));
+                Submitted::Accepted(run)
+            }
+            Accepted::New(run) => {
+                inner.nudge.notify_one();
+                Submitted::Accepted(run)
+            }
+            Accepted::Joined(run) => Submitted::Joined(run),
+            Accepted::Running { run, answered } => Submitted::Running { run, answered },
+            Accepted::Replayed { status, body } => Submitted::Replayed { status, body },
+        })
+    }
+
+    /// The run once it has ended, waits for a person, or is parked for longer than `at_most`; else as it is then.
+    pub async fn wait(&self, id: RunId, at_most: Duration) -> Result<Run> {
+        let inner = &self.inner;
+        let deadline = tokio::time::Instant::now() + at_most;
+        loop {
+            let ended = inner.waiters.next(id);
+            let run = inner.ledger.run(id).await?;
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+            if left.is_zero() || settled(&run, inner.world.now(), left) {
+                return Ok(run);
+            }
+            if !inner.settings.works_backlog {
+                backlog::claim_lane(inner, &run).await?;
+            }
+            // Another process may hold the run and cannot notify us, so look again now and then.
+            let look_again = left.min(Duration::from_millis(250));
+            match tokio::time::timeout(look_again, ended).await {
+                Ok(Some(run)) if settled(&run, inner.world.now(), left) => return Ok(run),
+                _ => continue,
+            }
+        }
+    }
+
+    /// Notes that the caller of this key was answered with 202, so that a repeat gets the same.
+    pub async fn answered_202(&self, keyed: &Keyed) -> Result<()> {
+        self.inner.ledger.answered_202(keyed).await
+    }
+
+    /// What a sync would do now. Writes nothing anywhere.
+    pub async fn dry_run(&self, lane: &Lane) -> Result<DryRun> {
+        let scene = self.inner.scene(&lane.connection).await?;
+        let call = Call {
+            correlation: CorrelationId::new("dry-run")?,
+            traceparent: None,
+        };
+        let (crm, quote, base) = futures_util::try_join!(
+            scene.crm.read(&call, &lane.opportunity),
+            scene.cpq.find(&call, lane.connection.as_str(), &lane.opportunity),
+            scene.ledger.base(lane),
+        )?;
+        crate::sync::can_be_quoted(&crm, quote.as_ref())?;
+        plan::dry_run(&scene, &call, crm, quote, &base).await
+    }
+
+    /// A sync with its journal, by our correlation id or the caller's.
+    pub async fn history(&self, correlation: &CorrelationId) -> Result<RunHistory> {
+        self.inner.ledger.history(correlation).await?.ok_or_else(|| {
+            let message = format!("no sync with correlation id {correlation}");
+            Error::new(Code::CorrelationNotFound, message).record(correlation.as_str())
+        })
+    }
+
+    /// The last syncs, newest first.
+    pub async fn list(&self, filter: cpq_store::runs::Filter) -> Result<Vec<Run>> {
+        self.inner.ledger.list(filter).await
+    }
+
+    /// Puts the runs that wait for this connection back in the queue, after somebody reconnected. Returns how many.
+    pub async fn resume(&self, connection: &ConnectionName) -> Result<usize> {
+        let resumed = self.inner.ledger.resume(connection).await?;
+        self.inner.nudge.notify_one();
+        Ok(resumed)
+    }
+
+    /// Takes no more work and waits until the runs in hand have ended or `at_most` is over. What is left over is
+    /// taken up by the next process: nothing is lost either way.
+    pub async fn stop(&self, at_most: Duration) {
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        let _ = tokio::time::timeout(at_most, self.inner.tasks.wait()).await;
+    }
+}
+
+fn settled(run: &Run, now: jiff::Timestamp, left: Duration) -> bool {
+    let due_in = run.due_at.as_millisecond() - now.as_millisecond();
+    match run.state {
+        RunState::Parked => u128::try_from(due_in).is_ok_and(|due_in| due_in > left.as_millis()),
+        RunState::Waiting => true,
+        state => state.is_terminal(),
+    }
+}
+
+impl Inner {
+    pub(crate) async fn scene(&self, connection: &ConnectionName) -> Result<Scene> {
+        let crm = self.sides.crm(connection).await?;
+        let (cpq, matrix, ledger) = (self.sides.cpq(), self.sides.matrix(), self.ledger.clone());
+        Ok(Scene {
+            crm,
+            cpq,
+            matrix,
+            ledger,
+            now: self.world.now(),
+        })
+    }
+}

@@ -1,0 +1,40 @@
+//! Why a run stops before its end.
+
+use cpq_domain::error::Class;
+use cpq_domain::{Code, Error};
+
+/// Why a run stops before its end.
+#[derive(Debug)]
+pub enum Halt {
+    /// It failed in a way that passes with time: park it and try again.
+    Retry(Error),
+    /// Somebody changed a record under it: what was read no longer counts; start over at once.
+    Restart(Error),
+    /// Only a person can help, e.g. by logging in again: wait, and lose nothing.
+    Wait(Error),
+    /// Trying again gives the same answer: put it aside with its diagnosis.
+    Dead(Error),
+    /// The lease is gone: another worker has the run, this one must not write another word of its history.
+    LeaseLost,
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        match error.class() {
+            Class::Conflict | Class::Duplicate if error.code != Code::CrmAmbiguous => Halt::Restart(error),
+            Class::AuthExpired
+            | Class::Conflict
+            | Class::Locked
+            | Class::RateLimited
+            | Class::Unavailable => Halt::Retry(error),
+            Class::UnknownOutcome => Halt::Retry(error),
+            Class::AuthRevoked => Halt::Wait(error),
+            Class::Forbidden | Class::NotFound | Class::Merged | Class::Validation | Class::Duplicate => {
+                Halt::Dead(error)
+            }
+            Class::CursorExpired | Class::SchemaDrift | Class::Unsupported | Class::Protocol => {
+                Halt::Dead(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! What the engine writes down, transaction by transaction. Each function here is one commit, and together they are the
+//! only places where the state of a run changes.
+
+use std::sync::Arc;
+
+use cpq_domain::Result;
+use cpq_domain::error::{Code, Error};
+use cpq_domain::event::{EventKind, SyncEvent};
+use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RunId};
+use cpq_domain::keyed::Keyed;
+use cpq_domain::limits;
+use cpq_domain::resolve::Base;
+use cpq_domain::run::{Run, RunEvent, RunState};
+use cpq_domain::world::World;
+use cpq_store::bases::Agreement;
+use cpq_store::decisions::Circumstances;
+use cpq_store::idempotency::{self, Answer, Begin};
+use cpq_store::{Store, Tx, bases, counters, decisions, journal, links, runs};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::engine::Submission;
+use crate::steps::Learned;
+
+/// Counter that numbers syncs.
+const CORRELATION_COUNTER: &str = "correlation";
+
+/// A sync with its journal.
+#[derive(Clone, Debug)]
+pub struct RunHistory {
+    /// The run.
+    pub run: Run,
+    /// Its journal, in order.
+    pub events: Vec<SyncEvent>,
+}
+
+/// What became of a submission.
+pub(crate) enum Accepted {
+    New(Run),
+    Joined(Run),
+    Running { run: Run, answered: bool },
+    Replayed { status: u16, body: String },
+}
+
+/// The store as the engine uses it.
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    store: Store,
+    world: Arc<dyn World>,
+    node: String,
+    lease_ms: i64,
+}
+
+impl Ledger {
+    pub(crate) fn new(store: Store, world: Arc<dyn World>, node: String, lease_ms: i64) -> Ledger {
+        Ledger {
+            store,
+            world,
+            node,
+            lease_ms,
+        }
+    }
+
+    /// Commit one of four: the key, the run and its first journal row. With a free worker the run is claimed in the
+    /// same breath, so that an idle service needs no commit for it.
+    pub(crate) async fn accept(&self, submission: Submission, claim: bool) -> Result<Accepted> {
+        let (now, lease_until) = self.lease();
+        let (fresh, node) = (RunId(self.world.uuid()), self.node.clone());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if let Some(keyed) = &submission.keyed
+                        && let Some(answered) = seen_before(tx, keyed, fresh, now).await?
+                    {
+                        return Ok(answered);
+                    }
+                    if let Some(waiting) = joinable(tx, &submission).await? {
+                        if let Some(keyed) = &submission.keyed {
+                            idempotency::attach(tx, &keyed.client, &keyed.key, waiting.id).await?;
+                        }
+                        return Ok(Accepted::Joined(waiting));
+                    }
+                    let run = new_run(tx, &submission, fresh, now).await?;
+                    let claimed = match claim {
+                        true => runs::claim_run(tx, run.id, &node, now, lease_until).await?,
+                        false => None,
+                    };
+                    Ok(Accepted::New(claimed.unwrap_or(run)))
+                })
+            })
+            .await
+    }
+
+    /// Commits two and three: what was noted so far, in particular the intent of the write that comes next. `false` if
+    /// another process has the run.
+    pub(crate) async fn record(&self, id: RunId, attempt: u32, mut events: Vec<SyncEvent>) -> Result<bool> {
+        let (now, lease_until) = self.lease();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let ours = runs::fence(tx, id, attempt, now, lease_until).await?;
+                    if ours {
+                        journal::append(tx, id, &mut events).await?;
+                    }
+                    Ok(ours)
+                })
+            })
+            .await
+    }
+
+    /// Commit four: the last outcome, what both sides agree on, the end state, and the answer for the caller's key.
+    /// `false` if another process has the run.
+    pub(crate) async fn settle(
+        &self,
+        run: Run,
+        mut events: Vec<SyncEvent>,
+        learned: Learned,
+    ) -> Result<bool> {
+        let (now, lease_until) = self.lease();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if !runs::fence(tx, run.id, run.attempt, now, lease_until).await? {
+                        return Ok(false);
+                    }
+                    journal::append(tx, run.id, &mut events).await?;
+                    keep(tx, &run, learned, now).await?;
+                    runs::update(tx, &run).await?;
+                    if run.state.is_terminal() {
+                        idempotency::finish_run(tx, run.id, &answer(&run)).await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .await
+    }
+
+    /// Due runs for this node, at most `limit`.
+    pub(crate) async fn claim(&self, limit: usize) -> Result<Vec<Run>> {
+        let now = self.world.now();
+        if self
+            .store
+            .read(|tx| Box::pin(runs::next_due(tx)))
+            .await?
+            .is_none_or(|due| due > now)
+        {
+            return Ok(Vec::new());
+        }
+        let (now, lease_until) = self.lease();
+        let (node, limit) = (self.node.clone(), u32::try_from(limit).unwrap_or(u32::MAX));
+        self.store
+            .write(move |tx| Box::pin(async move { runs::claim(tx, &node, now, lease_until, limit).await }))
+            .await
+    }
+
+    /// This run for this node, if it is due and its lane is free.
+    pub(crate) async fn claim_one(&self, id: RunId) -> Result<Option<Run>> {
+        let (now, lease_until) = self.lease();
+        let node = self.node.clone();
+        self.store
+            .write(move |tx| Box::pin(async move { runs::claim_run(tx, id, &node, now, lease_until).await }))
+            .await
+    }
+
+    /// A sign of life for the runs of this node.
+    pub(crate) async fn heartbeat(&self) -> Result<()> {
+        let (now, lease_until) = self.lease();
+        let node = self.node.clone();
+        self.store
+            .write(move |tx| Box::pin(async move { runs::heartbeat(tx, &node, now, lease_until).await }))
+            .await
+            .map(drop)
+    }
+
+    /// Puts runs of dead processes back in the queue; one that killed too many is put aside unrun.
+    pub(crate) async fn free_orphans(&self) -> Result<()> {
+        let now = self.world.now();
+        if self
+            .store
+            .read(|tx| Box::pin(runs::next_expiry(tx)))
+            .await?
+            .is_none_or(|expiry| expiry > now)
+        {
+            return Ok(());
+        }
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    for orphan in runs::expire_leases(tx, now).await? {
+                        after_crash(tx, orphan, now).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    /// Puts the runs that wait for this connection back in the queue.
+    pub(crate) async fn resume(&self, connection: &ConnectionName) -> Result<usize> {
+        let (now, connection) = (self.world.now(), connection.clone());
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    let resumed = runs::requeue_waiting(tx, &connection, now).await?;
+                    for id in &resumed {
+                        note(tx, *id, EventKind::Requeued, 0, now, serde_json::Value::Null).await?;
+                    }
+                    Ok(resumed.len())
+                })
+            })
+            .await
+    }
+
+    pub(crate) async fn answered_202(&self, keyed: &Keyed) -> Result<()> {
+        let keyed = keyed.clone();
+        self.store
+            .write(move |tx| {
+                Box::pin(async move {
+                    idempotency::mark_accepted(tx, &keyed.client, &keyed.key)
+                        .await
+                        .map(drop)
+                })
+            })
+            .await
+    }
+
+    pub(crate) async fn run(&self, id: RunId) -> Result<Run> {
+        let found = self.store.read(move |tx| Box::pin(runs::by_id(tx, id))).await?;
+        found.ok_or_else(|| Error::new(Code::NotFound, format!("no run {id}")))
+    }
+
+    pub(crate) async fn journal(&self, id: RunId) -> Result<Vec<SyncEvent>> {
+        self.store.read(move |tx| Box::pin(journal::of_run(tx, id))).await
+    }
+
+    pub(crate) async fn base(&self, lane: &Lane) -> Result<Base> {
+        let lane = lane.clone();
+        Ok(self
+            .store
+            .read(move |tx| {
+                Box::pin(async move { bases::get(tx, &lane.connection, &lane.opportunity).await })
+            })
+            .await?
+            .map(|agreement| agreement.base)
+            .unwrap_or_default())
+    }
+
+    pub(crate) async fn history(&self, correlation: &CorrelationId) -> Result<Option<RunHistory>> {
+        let correlation = correlation.clone();
+        self.store
+            .read(move |tx| {
+                Box::pin(async move {
+                    let Some(run) = runs::by_correlation(tx, &correlation).await?.into_iter().next() else {
+                        return Ok(None);
+                    };
+                    let events = journal::of_run(tx, run.id).await?;
+                    Ok(Some(RunHistory { run, events }))
+                })
+            })
+            .await
+    }
+
+    pub(crate) async fn list(&self, filter: runs::Filter) -> Result<Vec<Run>> {
+        self.store
+            .read(move |tx| Box::pin(async move { runs::list(tx, &filter).await }))
+            .await
+    }
+
+    fn lease(&self) -> (Timestamp, Timestamp) {
+        let now = self.world.now();
+        (now, now + SignedDuration::from_millis(self.lease_ms))
+    }
+}
+
+/// Takes the caller's key for the run, or gives the answer to a key that was used before.
+async fn seen_before(tx: &mut dyn Tx, keyed: &Keyed, run: RunId, now: Timestamp) -> Result<Option<Accepted>> {
+    let begun = idempotency::begin(tx, &keyed.client, &keyed.key, &keyed.fingerprint, Some(run), now).await?;
+    let refuse = |code: Code, why: &str| Err(Error::new(code, why));
+    match begun {
+        Begin::Fresh => Ok(None),
+        Begin::Done(answer) => {
+            let body = String::from_utf8_lossy(&answer.body).into_owned();
+            Ok(Some(Accepted::Replayed {
+                status: answer.status,
+                body,
+            }))
+        }
+        Begin::Running {
+            run_id: Some(id),
+            accepted_202,
+            ..
+        } => {
+            let run = runs::by_id(tx, id).await?;
+            let run =
+                run.ok_or_else(|| Error::new(Code::Internal, format!("the run {id} of this key is gone")))?;
+            Ok(Some(Accepted::Running {
+                run,
+                answered: accepted_202,
+            }))
+        }
+        Begin::Running { run_id: None, .. } => refuse(
+            Code::IdempotencyInProgress,
+            "the first request with this key is still running",
+        ),
+        Begin::Reused => refuse(
+            Code::IdempotencyKeyReused,
+            "this idempotency key was used for another request",
+        ),
+        Begin::Expired { .. } => refuse(
+            Code::IdempotencyKeyExpired,
+            "this key was used long ago; its answer is no longer kept",
+        ),
+    }
+}
+
+/// A run of the lane that has not started looks at both sides later than now, so it does the work of this wish too. A
+/// caller with a correlation id of its own gets a run of its own.
+async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run>> {
+    match submission.caller_correlation {
+        Some(_) => Ok(None),
+        None => runs::waiting_in_lane(tx, &submission.lane).await,
+    }
+}
+
+async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Timestamp) -> Result<Run> {
+    let number = counters::next(tx, CORRELATION_COUNTER).await?;
+    let run = Run {
+        id,
+        lane: submission.lane.clone(),
+        correlation: CorrelationId::new(format!("csync-{number:03}"))?,
+        caller_correlation: submission.caller_correlation.clone(),
+        traceparent: submission.traceparent.clone(),
+        trigger: submission.trigger,
+        state: RunState::Queued,
+        attempt: 0,
+        tries: 0,
+        restarts: 0,
+        created_at: now,
+        updated_at: now,
+        due_at: now,
+        outcome: None,
+        error: None,
+        superseded_by: None,
+    };
+    runs::insert(tx, &run).await?;
+    let data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
+    note(tx, run.id, EventKind::Accepted, 0, now, data).await?;
+    Ok(run)
+}
+
+/// What a repeat of the caller's key is answered with.
+fn answer(run: &Run) -> Answer {
+    let (status, body) = run.answer();
+    Answer {
+        status,
+        body: body.into_bytes(),
+        ..Answer::default()
+    }
+}
+
+/// Stores what a run learnt.
+async fn keep(tx: &mut dyn Tx, run: &Run, learned: Learned, now: Timestamp) -> Result<()> {
+    let Some(link) = learned.link else { return Ok(()) };
+    links::put(tx, &link).await?;
+    if let Some(base) = learned.base {
+        let agreement = Agreement {
+            connection: link.connection.clone(),
+            opportunity_id: link.opportunity_id.clone(),
+            opportunity_number: link.opportunity_number.clone(),
+            base,
+            matrix_version: learned.matrix_version.clone(),
+            agreed_at: now,
+        };
+        bases::put(tx, &agreement).await?;
+    }
+    let circumstances = Circumstances {
+        run_id: run.id,
+        correlation: run.correlation.clone(),
+        connection: link.connection,
+        opportunity_id: link.opportunity_id,
+        matrix_version: learned.matrix_version,
+        at: now,
+    };
+    decisions::append(tx, &circumstances, &learned.decisions).await
+}
+
+async fn after_crash(tx: &mut dyn Tx, orphan: runs::Expired, now: Timestamp) -> Result<()> {
+    let mut run = orphan.run;
+    if orphan.crashes < limits::CRASHES_MAX {
+        return note(
+            tx,
+            run.id,
+            EventKind::Requeued,
+            run.attempt,
+            now,
+            serde_json::json!({ "crashes": orphan.crashes }),
+        )
+        .await;
+    }
+    let message = format!(
+        "{} processes died while they worked on this sync; it is put aside unrun",
+        orphan.crashes
+    );
+    let report = Error::new(Code::DeadLettered, message).report(Some(run.correlation.as_str()));
+    let running = RunState::Running;
+    run.state = running.after(RunEvent::Bury).unwrap_or(RunState::Dead);
+    run.error = Some(report.clone());
+    run.updated_at = now;
+    runs::update(tx, &run).await?;
+    idempotency::finish_run(tx, run.id, &answer(&run)).await?;
+    note(
+        tx,
+        run.id,
+        EventKind::Dead,
+        run.attempt,
+        now,
+        serde_json::to_value(report).unwrap_or_default(),
+    )
+    .await
+}
+
+async fn note(
+    tx: &mut dyn Tx,
+    id: RunId,
+    kind: EventKind,
+    attempt: u32,
+    at: Timestamp,
+    data: serde_json::Value,
+) -> Result<()> {
+    let step = "run".to_owned();
+    let mut event = [SyncEvent {
+        sequence: 0,
+        kind,
+        step,
+        attempt,
+        at,
+        duration_us: None,
+        data,
+    }];
+    journal::append(tx, id, &mut event).await
+}

@@ -1,0 +1,266 @@
+//! The journaled steps of a run: each is done once, remembered, and answered from memory when the run starts again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use cpq_domain::adapter::Call;
+use cpq_domain::error::{Error, Written};
+use cpq_domain::event::{EventKind, SyncEvent};
+use cpq_domain::resolve::{Base, Decision};
+use cpq_domain::run::Run;
+use cpq_domain::world::World;
+use cpq_domain::{Code, Result};
+use cpq_store::links::Link;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::halt::Halt;
+use crate::ledger::Ledger;
+
+/// What a run has learnt that must outlive it, however it ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Learned {
+    /// The opportunity's quote.
+    pub(crate) link: Option<Link>,
+    /// What both sides now agree on.
+    pub(crate) base: Option<Base>,
+    /// Decisions to keep for those who ask later.
+    pub(crate) decisions: Vec<Decision>,
+    /// The matrix that they were made under.
+    pub(crate) matrix_version: String,
+}
+
+/// The steps of one run.
+///
+/// Results of reads wait in memory and reach the disk with the next commit; before a foreign write its intent is
+/// durable, and its outcome is durable together with whatever comes next. That makes four commits a sync.
+pub(crate) struct Steps {
+    run: Run,
+    call: Call,
+    ledger: Ledger,
+    world: Arc<dyn World>,
+    memory: Memory,
+    fresh: Mutex<Vec<SyncEvent>>,
+    learned: Mutex<Learned>,
+}
+
+/// What earlier attempts of the run left in the journal.
+#[derive(Default)]
+struct Memory {
+    done: HashMap<String, serde_json::Value>,
+    uncertain: HashMap<String, ()>,
+}
+
+impl Memory {
+    /// Reads the journal. What was read before the last restart no longer counts; and as long as nothing was sent
+    /// anywhere, fresh reads are better than remembered ones.
+    fn of(journal: &[SyncEvent]) -> Memory {
+        let start = journal
+            .iter()
+            .rposition(|event| event.kind == EventKind::Restarted)
+            .map_or(0, |at| at + 1);
+        let since = &journal[start..];
+        if !since.iter().any(|event| event.kind == EventKind::Intent) {
+            return Memory::default();
+        }
+        let mut memory = Memory::default();
+        for event in since {
+            memory.take(event);
+        }
+        memory
+    }
+
+    fn take(&mut self, event: &SyncEvent) {
+        match event.kind {
+            EventKind::Done => {
+                self.uncertain.remove(&event.step);
+                self.done.insert(event.step.clone(), event.data.clone());
+            }
+            EventKind::Intent => drop(self.uncertain.insert(event.step.clone(), ())),
+            EventKind::Failed if event.data["details"]["written"] == "no" => {
+                drop(self.uncertain.remove(&event.step))
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Steps {
+    pub(crate) fn new(run: Run, journal: &[SyncEvent], ledger: Ledger, world: Arc<dyn World>) -> Steps {
+        let call = Call {
+            correlation: run.correlation.clone(),
+            traceparent: run.traceparent.clone(),
+        };
+        let (fresh, learned) = (Mutex::default(), Mutex::default());
+        Steps {
+            memory: Memory::of(journal),
+            run,
+            call,
+            ledger,
+            world,
+            fresh,
+            learned,
+        }
+    }
+
+    pub(crate) fn run(&self) -> &Run {
+        &self.run
+    }
+
+    pub(crate) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// A step that reads, or thinks: its result is remembered, and nothing is durable yet.
+    pub(crate) async fn read<T>(&self, step: &str, work: impl Future<Output = Result<T>>) -> Result<T, Halt>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        match self.remembered(step)? {
+            Some(value) => Ok(value),
+            None => self.timed(step, work).await,
+        }
+    }
+
+    /// A step that changes a foreign system. Its intent is durable before `send` is polled. If an earlier attempt may
+    /// have sent it, `check` reads back whether it is in place; a write is never repeated blindly.
+    pub(crate) async fn write<T>(
+        &self,
+        step: &str,
+        check: impl Future<Output = Result<Option<T>>>,
+        send: impl Future<Output = Result<T>>,
+    ) -> Result<T, Halt>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        if let Some(value) = self.remembered(step)? {
+            return Ok(value);
+        }
+        if self.memory.uncertain.contains_key(step)
+            && let Some(found) = check.await?
+        {
+            self.note(self.event(EventKind::Done, step, json(&found)?));
+            return Ok(found);
+        }
+        self.note(self.event(EventKind::Intent, step, serde_json::Value::Null));
+        self.flush().await?;
+        self.timed(step, send).await
+    }
+
+    /// The quote that this run found or made.
+    pub(crate) fn learn_link(&self, link: Link) {
+        self.with_learned(|learned| learned.link = Some(link));
+    }
+
+    /// What both sides agree on from now on.
+    pub(crate) fn learn_base(&self, base: Base) {
+        self.with_learned(|learned| learned.base = Some(base));
+    }
+
+    /// Decisions to keep.
+    pub(crate) fn learn_decisions(&self, matrix_version: &str, decisions: Vec<Decision>) {
+        self.with_learned(|learned| {
+            learned.matrix_version = matrix_version.to_owned();
+            learned.decisions = decisions;
+        });
+    }
+
+    /// Hands over what was noted and learnt, for the last commit.
+    pub(crate) fn finish(self) -> (Run, Vec<SyncEvent>, Learned) {
+        let fresh = self
+            .fresh
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let learned = self
+            .learned
+            .into_inner()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        (self.run, fresh, learned)
+    }
+
+    fn remembered<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, Halt> {
+        let Some(data) = self.memory.done.get(step) else {
+            return Ok(None);
+        };
+        let value = serde_json::from_value(data.clone()).map_err(|error| {
+            let message =
+                format!("the journal of step {step} was written by another version and cannot be read");
+            Halt::Restart(Error::new(Code::Internal, message).step(step).cause(error))
+        })?;
+        Ok(Some(value))
+    }
+
+    async fn timed<T: Serialize>(
+        &self,
+        step: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T, Halt> {
+        let (at, start) = (self.world.now(), self.world.monotonic_us());
+        let result = work.await;
+        let duration_us = self.world.monotonic_us().saturating_sub(start);
+        let (kind, data) = match &result {
+            Ok(value) => (EventKind::Done, json(value)?),
+            Err(error) => (
+                EventKind::Failed,
+                json(&error.report(Some(self.run.correlation.as_str())))?,
+            ),
+        };
+        self.note(SyncEvent {
+            at,
+            duration_us: Some(duration_us),
+            ..self.event(kind, step, data)
+        });
+        result.map_err(|error| Halt::from(error.step(step)))
+    }
+
+    fn event(&self, kind: EventKind, step: &str, data: serde_json::Value) -> SyncEvent {
+        let (attempt, at) = (self.run.attempt, self.world.now());
+        SyncEvent {
+            sequence: 0,
+            kind,
+            step: step.to_owned(),
+            attempt,
+            at,
+            duration_us: None,
+            data,
+        }
+    }
+
+    fn note(&self, event: SyncEvent) {
+        self.fresh
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(event);
+    }
+
+    fn with_learned(&self, change: impl FnOnce(&mut Learned)) {
+        change(
+            &mut self
+                .learned
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+    }
+
+    /// Makes everything noted so far durable.
+    async fn flush(&self) -> Result<(), Halt> {
+        let events = std::mem::take(
+            &mut *self
+                .fresh
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner),
+        );
+        match self.ledger.record(self.run.id, self.run.attempt, events).await? {
+            true => Ok(()),
+            false => Err(Halt::LeaseLost),
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<serde_json::Value> {
+    serde_json::to_value(value).map_err(|error| {
+        Error::new(Code::Internal, "a step's result cannot be stored")
+            .written(Written::Unknown)
+            .cause(error)
+    })
+}

@@ -1,0 +1,270 @@
+//! One sync, from its first line to its last. This page is the product; everything else serves it.
+
+use std::sync::Arc;
+
+use cpq_domain::Result;
+use cpq_domain::adapter::{CpqAdapter, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten};
+use cpq_domain::error::{Code, Error};
+use cpq_domain::id::IdempotencyKey;
+use cpq_domain::ownership::Matrix;
+use cpq_domain::quote::Quote;
+use cpq_domain::resolve::{Base, Plan};
+use cpq_domain::run::{Effect, Outcome};
+use cpq_domain::view::View;
+use cpq_store::links::Link;
+use jiff::Timestamp;
+
+use crate::halt::Halt;
+use crate::ledger::Ledger;
+use crate::plan::{facts, resolve, target};
+use crate::steps::Steps;
+
+/// The two systems and the rules, as this run found them.
+pub(crate) struct Scene {
+    pub(crate) crm: Arc<dyn CrmAdapter>,
+    pub(crate) cpq: Arc<dyn CpqAdapter>,
+    pub(crate) matrix: Arc<Matrix>,
+    pub(crate) ledger: Ledger,
+    pub(crate) now: Timestamp,
+}
+
+/// Brings an opportunity and its quote into agreement.
+pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Outcome, Halt> {
+    let (crm, quote, base) = read_all(steps, scene).await?;
+    can_be_quoted(&crm, quote.as_ref())?;
+
+    let plan = steps
+        .read("decide", async { Ok(decide(scene, &crm, quote.as_ref(), &base)) })
+        .await?;
+    steps.learn_decisions(&plan.matrix_version, plan.decisions.clone());
+
+    let (quote, created) = match quote {
+        Some(quote) if plan.to_cpq.is_empty() => (quote, false),
+        found => (
+            write_cpq(steps, scene, &crm, found.as_ref(), &plan).await?,
+            found.is_none(),
+        ),
+    };
+    steps.learn_link(link(steps, &crm, &quote));
+    steps.learn_base(without_crm_writes(&plan, &base));
+
+    // The CPQ has priced the quote meanwhile: what it computed goes back to the CRM.
+    let back = steps
+        .read("decide.back", async {
+            Ok(decide(scene, &crm, Some(&quote), &base))
+        })
+        .await?;
+    let written = match back.to_crm.is_empty() {
+        true => None,
+        false => Some(write_crm(steps, scene, &crm, &back).await?),
+    };
+
+    steps.learn_base(agreement(&back, &quote, written.as_ref()));
+    Ok(outcome(scene, &quote, created, &plan, &back))
+}
+
+/// The opportunity's whole context, the quote, and what both last agreed on: all at once.
+async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Quote>, Base), Halt> {
+    let (call, lane) = (steps.call(), &steps.run().lane);
+    futures_util::try_join!(
+        steps.read("read.crm", scene.crm.read(call, &lane.opportunity)),
+        steps.read(
+            "read.cpq",
+            scene.cpq.find(call, lane.connection.as_str(), &lane.opportunity)
+        ),
+        steps.read("read.base", scene.ledger.base(lane)),
+    )
+}
+
+/// What a quote needs before there can be one. An existing quote survives an opportunity that lost its lines.
+pub(crate) fn can_be_quoted(crm: &CrmSnapshot, quote: Option<&Quote>) -> Result<()> {
+    let missing = |what: &str, field: &str| {
+        let name = crm
+            .opportunity
+            .number
+            .as_ref()
+            .map_or(crm.opportunity.id.as_str(), |number| number.as_str());
+        let error = Error::new(
+            Code::OpportunityIncomplete,
+            format!("opportunity {name} has no {what}, so there is nothing to quote"),
+        );
+        Err(error
+            .connection(&crm.opportunity.system)
+            .object("Opportunity")
+            .record(name)
+            .field(field))
+    };
+    if quote.is_some() {
+        return Ok(());
+    }
+    if crm.view.get("account.name").is_none_or(|name| name.is_null()) {
+        return missing("account", "account.name");
+    }
+    if crm.view.lines.is_empty() {
+        return missing("products", "line.exists");
+    }
+    Ok(())
+}
+
+pub(crate) fn decide(scene: &Scene, crm: &CrmSnapshot, quote: Option<&Quote>, base: &Base) -> Plan {
+    let facts = facts(crm, quote, scene.now);
+    resolve(&scene.matrix, &facts, &scene.crm.mapping(), base, crm, quote)
+}
+
+/// Creates or changes the quote. The key is the same however often the run starts again, and a key counts once.
+async fn write_cpq(
+    steps: &Steps,
+    scene: &Scene,
+    crm: &CrmSnapshot,
+    found: Option<&Quote>,
+    plan: &Plan,
+) -> Result<Quote, Halt> {
+    let write = CpqWrite {
+        target: target(crm, found),
+        patch: plan.to_cpq.clone(),
+    };
+    let key = IdempotencyKey::new(format!(
+        "cpq:{}:{}:write.cpq",
+        steps.run().id,
+        steps.run().restarts
+    ))?;
+    let (call, lane) = (steps.call(), &steps.run().lane);
+    let check = async {
+        let now = scene
+            .cpq
+            .find(call, lane.connection.as_str(), &lane.opportunity)
+            .await?;
+        Ok(now.filter(|quote| {
+            decide(scene, crm, Some(quote), &Base::default())
+                .to_cpq
+                .is_empty()
+        }))
+    };
+    steps
+        .write("write.cpq", check, scene.cpq.write(call, &key, &write))
+        .await
+}
+
+/// Writes status, number and totals to the opportunity, if nobody has changed it since it was read.
+async fn write_crm(steps: &Steps, scene: &Scene, crm: &CrmSnapshot, back: &Plan) -> Result<CrmWritten, Halt> {
+    let call = steps.call();
+    let write = CrmWrite {
+        opportunity: crm.opportunity.clone(),
+        patch: back.to_crm.clone(),
+        unmodified_since: crm.modified_at,
+    };
+    let check = async {
+        let now = scene.crm.read(call, &steps.run().lane.opportunity).await?;
+        let in_place = back.to_crm.fields.iter().all(|(field, value)| {
+            let shape = scene
+                .crm
+                .mapping()
+                .fields
+                .get(field)
+                .map(|mapped| mapped.shape)
+                .unwrap_or_default();
+            now.view
+                .fields
+                .get(field)
+                .is_some_and(|held| held.same(value, shape))
+        });
+        Ok(in_place.then(|| CrmWritten {
+            view: now.view,
+            modified_at: now.modified_at,
+        }))
+    };
+    steps
+        .write("write.crm", check, scene.crm.write(call, &write))
+        .await
+}
+
+fn link(steps: &Steps, crm: &CrmSnapshot, quote: &Quote) -> Link {
+    Link {
+        connection: steps.run().lane.connection.clone(),
+        opportunity_id: crm.opportunity.id.clone(),
+        opportunity_number: crm.opportunity.number.clone(),
+        quote_root_id: quote.root_id.clone(),
+        quote_number: quote.number.clone(),
+        revision: quote.revision,
+    }
+}
+
+/// What holds if the CRM write never happens: its fields keep their old agreement.
+fn without_crm_writes(plan: &Plan, old: &Base) -> Base {
+    let mut base = plan.base.clone();
+    for field in plan.to_crm.fields.keys() {
+        for (now, before) in [(&mut base.crm, &old.crm), (&mut base.cpq, &old.cpq)] {
+            match before.fields.get(field) {
+                Some(value) => drop(now.fields.insert(field.clone(), value.clone())),
+                None => drop(now.fields.remove(field)),
+            }
+        }
+    }
+    base
+}
+
+/// The new agreement, in the form in which each side really stores it.
+fn agreement(back: &Plan, quote: &Quote, written: Option<&CrmWritten>) -> Base {
+    let mut base = back.base.clone();
+    let cpq = quote.view();
+    as_stored(&mut base.cpq, &cpq);
+    if let Some(written) = written {
+        let sent = View {
+            fields: written.view.fields.clone(),
+            ..View::default()
+        };
+        let sent_only = sent
+            .fields
+            .into_iter()
+            .filter(|(field, _)| back.to_crm.fields.contains_key(field))
+            .collect();
+        as_stored(
+            &mut base.crm,
+            &View {
+                fields: sent_only,
+                ..View::default()
+            },
+        );
+    }
+    base
+}
+
+fn as_stored(base: &mut View, held: &View) {
+    for (field, value) in &mut base.fields {
+        if let Some(stored) = held.fields.get(field) {
+            *value = stored.clone();
+        }
+    }
+    for (key, fields) in &mut base.lines {
+        let Some(stored) = held.lines.get(key) else {
+            continue;
+        };
+        for (field, value) in fields {
+            if let Some(stored) = stored.get(field) {
+                *value = stored.clone();
+            }
+        }
+    }
+}
+
+fn outcome(scene: &Scene, quote: &Quote, created: bool, plan: &Plan, back: &Plan) -> Outcome {
+    let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+    let (crm_writes, cpq_writes) = (count(back.to_crm.len()), count(plan.to_cpq.len()));
+    let effect = if created || crm_writes + cpq_writes > 0 {
+        Effect::Written
+    } else {
+        Effect::NoChange
+    };
+    Outcome {
+        effect,
+        quote_number: quote.number.to_string(),
+        quote_id: quote.id.to_string(),
+        revision: quote.revision,
+        quote_status: quote.status.to_string(),
+        created,
+        crm_writes,
+        cpq_writes,
+        open_conflicts: count(back.open().count()),
+        warnings: scene.crm.mapping().warnings.clone(),
+    }
+}

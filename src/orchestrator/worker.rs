@@ -1,0 +1,179 @@
+//! One worker: takes a run from its first line to its end, and writes the end down.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use cpq_domain::Result;
+use cpq_domain::error::{Code, Error, Written};
+use cpq_domain::event::{EventKind, SyncEvent};
+use cpq_domain::limits;
+use cpq_domain::run::{Outcome, Run, RunEvent, RunState};
+use futures_util::FutureExt;
+use jiff::SignedDuration;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::engine::Inner;
+use crate::halt::Halt;
+use crate::steps::{Learned, Steps};
+use crate::sync::sync_opportunity;
+
+/// Works on a run that this process has claimed, until it has ended, is parked, or is lost to another process.
+pub(crate) async fn work(inner: Arc<Inner>, mut run: Run, slot: OwnedSemaphorePermit) {
+    let correlation = run.correlation.clone();
+    loop {
+        match attempt(&inner, run).await {
+            Ok(Some(again)) if again.state == RunState::Running => run = again,
+            Ok(Some(ended)) => {
+                inner.waiters.tell(&ended);
+                break;
+            }
+            Ok(None) => {
+                tracing::warn!(correlation = %correlation, "another process took this run over; leaving it alone");
+                break;
+            }
+            Err(error) => {
+                // The store refuses: nothing can be written down, so nothing is claimed. The lease runs out and the
+                // run is taken up again from its last durable point.
+                tracing::error!(correlation = %correlation, code = %error.code, error = %error, "cannot write the journal");
+                break;
+            }
+        }
+    }
+    drop(slot);
+    inner.nudge.notify_one();
+}
+
+/// One pass over the function. `None`: the lease was lost.
+async fn attempt(inner: &Arc<Inner>, run: Run) -> Result<Option<Run>> {
+    let journal = match run.attempt + run.restarts {
+        1 => Vec::new(),
+        _ => inner.ledger.journal(run.id).await?,
+    };
+    let steps = Steps::new(run, &journal, inner.ledger.clone(), inner.world.clone());
+    let result = AssertUnwindSafe(execute(inner, &steps)).catch_unwind().await;
+    let result = result.unwrap_or_else(|_| Err(Halt::Dead(panicked())));
+    let (run, events, learned) = steps.finish();
+    let lane = run.lane.clone();
+    if matches!(result, Err(Halt::LeaseLost)) {
+        return Ok(None);
+    }
+    let (run, last) = settle(inner, run, result);
+    report(&run, &lane.to_string());
+    let kept = inner
+        .ledger
+        .settle(run.clone(), with(events, last), learned)
+        .await?;
+    Ok(kept.then_some(run))
+}
+
+async fn execute(inner: &Arc<Inner>, steps: &Steps) -> Result<Outcome, Halt> {
+    let scene = inner.scene(&steps.run().lane.connection).await?;
+    sync_opportunity(steps, &scene).await
+}
+
+fn panicked() -> Error {
+    Error::new(
+        Code::Internal,
+        "the sync ended in a panic; this is a defect of ours",
+    )
+    .written(Written::Unknown)
+}
+
+fn with(mut events: Vec<SyncEvent>, last: SyncEvent) -> Vec<SyncEvent> {
+    events.push(last);
+    events
+}
+
+/// The state that a result leads to, and the journal row that says so.
+fn settle(inner: &Inner, mut run: Run, result: Result<Outcome, Halt>) -> (Run, SyncEvent) {
+    let now = inner.world.now();
+    let (event, kind) = match result {
+        Ok(outcome) => {
+            run.outcome = Some(outcome);
+            run.error = None;
+            (Some(RunEvent::Succeed), EventKind::Succeeded)
+        }
+        Err(Halt::Retry(error)) => retry(inner, &mut run, error),
+        Err(Halt::Restart(error)) => restart(inner, &mut run, error),
+        Err(Halt::Wait(error)) => (remember(&mut run, error, RunEvent::Wait), EventKind::Waiting),
+        Err(Halt::Dead(error)) => (remember(&mut run, error, RunEvent::Bury), EventKind::Dead),
+        Err(Halt::LeaseLost) => unreachable!("handled before"),
+    };
+    run.state = event.map_or(run.state, |event| {
+        run.state.after(event).expect("a running run may end in any way")
+    });
+    run.updated_at = now;
+    let data = match kind {
+        EventKind::Succeeded => serde_json::to_value(&run.outcome),
+        _ => serde_json::to_value(&run.error),
+    };
+    let step = "run".to_owned();
+    let data = data.unwrap_or_default();
+    let last = SyncEvent {
+        sequence: 0,
+        kind,
+        step,
+        attempt: run.attempt,
+        at: now,
+        duration_us: None,
+        data,
+    };
+    (run, last)
+}
+
+fn remember(run: &mut Run, error: Error, event: RunEvent) -> Option<RunEvent> {
+    run.error = Some(error.report(Some(run.correlation.as_str())));
+    Some(event)
+}
+
+fn retry(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, EventKind) {
+    let now = inner.world.now();
+    let age_ms = u64::try_from(now.as_millisecond() - run.created_at.as_millisecond()).unwrap_or(0);
+    let wait = inner
+        .settings
+        .retry
+        .wait_ms(&error, run.tries, age_ms, inner.world.as_ref());
+    run.tries += 1;
+    let Some(wait_ms) = wait else {
+        return (remember(run, error, RunEvent::Bury), EventKind::Dead);
+    };
+    run.due_at = now + SignedDuration::from_millis(i64::try_from(wait_ms).unwrap_or(i64::MAX));
+    (remember(run, error, RunEvent::Park), EventKind::Parked)
+}
+
+/// Starts over at once a few times; after that the record is being changed faster than we can read it, so wait.
+fn restart(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, EventKind) {
+    run.restarts += 1;
+    if run.restarts % (limits::SUPERSEDE_MAX + 1) != 0 {
+        run.error = Some(error.report(Some(run.correlation.as_str())));
+        return (None, EventKind::Restarted);
+    }
+    let (event, kind) = retry(inner, run, error);
+    (
+        event,
+        if kind == EventKind::Parked {
+            EventKind::Restarted
+        } else {
+            kind
+        },
+    )
+}
+
+/// Logs a failure once, here, where it is handled.
+fn report(run: &Run, lane: &str) {
+    let state = run.state.as_str();
+    match &run.error {
+        Some(report) => {
+            tracing::warn!(correlation = %run.correlation, lane, state, code = %report.code, error = %report.message, "sync");
+        }
+        None => tracing::info!(correlation = %run.correlation, lane, state, "sync"),
+    }
+    metrics::counter!("cpq_runs_total", "state" => state).increment(1);
+}
+
+impl Learned {
+    /// Whether there is nothing to keep.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.link.is_none() && self.base.is_none() && self.decisions.is_empty()
+    }
+}

@@ -1,0 +1,36 @@
+//! The real world: the machine's clocks and its random numbers. The only file that may ask for them.
+
+use std::time::Instant;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use cpq_domain::world::World;
+use jiff::Timestamp;
+
+/// The machine's clocks and random numbers.
+pub struct RealWorld {
+    start: Instant,
+    random: SystemRandom,
+}
+
+impl RealWorld {
+    /// Starts the monotonic clock.
+    #[expect(clippy::disallowed_methods, reason = "this is the place that the others are sent to")]
+    pub fn new() -> Self {
+        RealWorld { start: Instant::now(), random: SystemRandom::new() }
+    }
+}
+
+impl World for RealWorld {
+    #[expect(clippy::disallowed_methods, reason = "this is the place that the others are sent to")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic_us(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        self.random.fill(bytes).expect("the operating system always has random bytes once it has started");
+    }
+}

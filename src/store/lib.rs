@@ -1,1 +1,46 @@
-//! Under construction.
+//! The memory of the house, and the only room that speaks SQL.
+//!
+//! [`Store`] runs jobs: a job is an async closure over a [`Tx`], and everything it does becomes durable together or not
+//! at all. The operations are free functions, one module per table; each is written once, with one SQL text, for every
+//! engine that can stand behind [`Tx`]. They decide nothing and read no clock: whatever they need is passed in.
+//!
+//! ```no_run
+//! # async fn example() -> cpq_domain::Result<()> {
+//! use cpq_store::{Store, StoreOptions, counters};
+//!
+//! let store = Store::open(StoreOptions::at("/var/lib/cpq/cpq.db")).await?;
+//! let number = store.write(|tx| Box::pin(async move { counters::next(tx, "quote.2026").await })).await?;
+//! # let _ = number;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod bases;
+pub mod counters;
+pub mod decisions;
+pub mod grants;
+pub mod idempotency;
+pub mod journal;
+pub mod limits;
+pub mod links;
+pub mod ownership;
+pub mod quote_events;
+pub mod quotes;
+pub mod runs;
+pub mod schemas;
+pub mod settings;
+pub mod tokens;
+pub mod webhooks;
+
+mod encode;
+mod registry;
+mod row;
+mod sqlite;
+mod store;
+mod tx;
+
+pub use grants::Vault;
+pub use registry::statements;
+pub use row::{Cell, FromCell, Row};
+pub use store::{Store, StoreOptions, StoreStats};
+pub use tx::{Param, Tx};

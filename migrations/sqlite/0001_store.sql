@@ -1,0 +1,205 @@
+-- Moments are microseconds since 1970-01-01T00:00:00Z, identifiers and JSON are TEXT, true and false are 1 and 0.
+
+CREATE TABLE counters (
+  name  TEXT NOT NULL PRIMARY KEY,
+  value BIGINT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE settings (
+  name  TEXT NOT NULL PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ownership (
+  version    TEXT NOT NULL PRIMARY KEY,
+  body       TEXT NOT NULL,
+  created_at BIGINT NOT NULL
+) STRICT;
+
+CREATE TABLE runs (
+  id                 TEXT NOT NULL PRIMARY KEY,
+  connection         TEXT NOT NULL,
+  opportunity        TEXT NOT NULL,
+  correlation        TEXT NOT NULL,
+  caller_correlation TEXT,
+  traceparent        TEXT,
+  cause              TEXT NOT NULL,
+  state              TEXT NOT NULL CHECK (state IN
+    ('queued', 'running', 'parked', 'waiting', 'succeeded', 'superseded', 'dead', 'cancelled')),
+  attempt            BIGINT NOT NULL,
+  tries              BIGINT NOT NULL,
+  restarts           BIGINT NOT NULL,
+  crashes            BIGINT NOT NULL DEFAULT 0,
+  created_at         BIGINT NOT NULL,
+  updated_at         BIGINT NOT NULL,
+  due_at             BIGINT NOT NULL,
+  outcome            TEXT,
+  error              TEXT,
+  error_code         TEXT,
+  superseded_by      TEXT,
+  node               TEXT,
+  lease_until        BIGINT
+) STRICT;
+
+-- The queue. Ended runs are in none of these four, so they stay small however long the history is.
+CREATE INDEX runs_ready ON runs (due_at, id) WHERE state IN ('queued', 'parked');
+CREATE INDEX runs_ready_in_lane ON runs (connection, opportunity, due_at, id) WHERE state IN ('queued', 'parked');
+CREATE UNIQUE INDEX runs_one_per_lane ON runs (connection, opportunity) WHERE state = 'running';
+CREATE INDEX runs_lease ON runs (lease_until) WHERE state = 'running';
+
+CREATE INDEX runs_by_state ON runs (state, id);
+CREATE INDEX runs_by_lane ON runs (opportunity, connection, id);
+CREATE INDEX runs_by_connection ON runs (connection, id);
+CREATE INDEX runs_by_correlation ON runs (correlation);
+CREATE INDEX runs_by_caller_correlation ON runs (caller_correlation) WHERE caller_correlation IS NOT NULL;
+
+CREATE TABLE journal (
+  position    INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id      TEXT NOT NULL REFERENCES runs (id),
+  sequence    BIGINT NOT NULL,
+  kind        TEXT NOT NULL,
+  step        TEXT NOT NULL,
+  attempt     BIGINT NOT NULL,
+  at          BIGINT NOT NULL,
+  duration_us BIGINT,
+  data        TEXT NOT NULL,
+  UNIQUE (run_id, sequence)
+) STRICT;
+
+CREATE TABLE links (
+  connection         TEXT NOT NULL,
+  opportunity_id     TEXT NOT NULL,
+  revision           BIGINT NOT NULL,
+  opportunity_number TEXT,
+  quote_root_id      TEXT NOT NULL,
+  quote_number       TEXT NOT NULL,
+  PRIMARY KEY (connection, opportunity_id, revision)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX links_by_number ON links (connection, opportunity_number) WHERE opportunity_number IS NOT NULL;
+CREATE INDEX links_by_quote ON links (quote_number);
+
+CREATE TABLE bases (
+  connection         TEXT NOT NULL,
+  opportunity_id     TEXT NOT NULL,
+  opportunity_number TEXT,
+  body               TEXT NOT NULL,
+  matrix_version     TEXT NOT NULL,
+  agreed_at          BIGINT NOT NULL,
+  PRIMARY KEY (connection, opportunity_id)
+) STRICT;
+CREATE INDEX bases_by_number ON bases (connection, opportunity_number) WHERE opportunity_number IS NOT NULL;
+
+CREATE TABLE decisions (
+  position       INTEGER PRIMARY KEY AUTOINCREMENT,
+  run_id         TEXT NOT NULL REFERENCES runs (id),
+  correlation    TEXT NOT NULL,
+  connection     TEXT NOT NULL,
+  opportunity_id TEXT NOT NULL,
+  field          TEXT NOT NULL,
+  line           TEXT,
+  verdict        TEXT NOT NULL,
+  owner          TEXT NOT NULL,
+  policy         TEXT NOT NULL,
+  matrix_version TEXT NOT NULL,
+  crm            TEXT NOT NULL,
+  cpq            TEXT NOT NULL,
+  lost           TEXT,
+  reason         TEXT NOT NULL,
+  at             BIGINT NOT NULL
+) STRICT;
+CREATE INDEX decisions_by_run ON decisions (run_id, position);
+CREATE INDEX decisions_by_opportunity ON decisions (connection, opportunity_id, field, position);
+
+-- A removed grant leaves its row without secrets: generation and fence must not start over.
+CREATE TABLE grants (
+  connection   TEXT NOT NULL PRIMARY KEY,
+  removed      BIGINT NOT NULL,
+  settings     TEXT NOT NULL,
+  identity     TEXT NOT NULL,
+  generation   BIGINT NOT NULL,
+  sealed       BLOB NOT NULL,
+  dead_reason  TEXT,
+  dead_since   BIGINT,
+  refreshed_at BIGINT NOT NULL,
+  lease_fence  BIGINT NOT NULL,
+  lease_holder TEXT,
+  lease_until  BIGINT
+) STRICT;
+
+CREATE TABLE idempotency (
+  client      TEXT NOT NULL,
+  key         TEXT NOT NULL,
+  fingerprint BLOB NOT NULL,
+  run_id      TEXT,
+  state       TEXT NOT NULL CHECK (state IN ('running', 'done', 'expired')),
+  accepted    BIGINT NOT NULL DEFAULT 0,
+  status      BIGINT,
+  headers     TEXT,
+  body        BLOB,
+  created_at  BIGINT NOT NULL,
+  expires_at  BIGINT NOT NULL,
+  PRIMARY KEY (client, key)
+) STRICT;
+CREATE INDEX idempotency_by_run ON idempotency (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX idempotency_by_expiry ON idempotency (state, expires_at);
+
+CREATE TABLE api_tokens (
+  id           TEXT NOT NULL PRIMARY KEY,
+  client       TEXT NOT NULL,
+  name         TEXT NOT NULL,
+  hash         BLOB NOT NULL UNIQUE,
+  scopes       TEXT NOT NULL,
+  created_at   BIGINT NOT NULL,
+  expires_at   BIGINT,
+  revoked_at   BIGINT,
+  last_used_at BIGINT
+) STRICT;
+
+CREATE TABLE quotes (
+  id                 TEXT NOT NULL PRIMARY KEY,
+  root_id            TEXT NOT NULL,
+  number             TEXT NOT NULL,
+  revision           BIGINT NOT NULL,
+  system             TEXT NOT NULL,
+  opportunity_id     TEXT NOT NULL,
+  opportunity_number TEXT,
+  status             TEXT NOT NULL,
+  version            BIGINT NOT NULL,
+  is_primary         BIGINT NOT NULL,
+  superseded         BIGINT NOT NULL,
+  updated_at         BIGINT NOT NULL,
+  body               TEXT NOT NULL,
+  UNIQUE (system, opportunity_id, revision),
+  UNIQUE (number, revision)
+) STRICT;
+CREATE INDEX quotes_by_opportunity_number ON quotes (system, opportunity_number, revision)
+  WHERE opportunity_number IS NOT NULL;
+CREATE INDEX quotes_by_root ON quotes (root_id, revision);
+CREATE INDEX quotes_by_update ON quotes (updated_at, id);
+CREATE INDEX quotes_by_status ON quotes (status, updated_at, id);
+
+CREATE TABLE quote_events (
+  position    INTEGER PRIMARY KEY AUTOINCREMENT,
+  root_id     TEXT NOT NULL,
+  sequence    BIGINT NOT NULL,
+  quote_id    TEXT NOT NULL,
+  kind        TEXT NOT NULL,
+  at          BIGINT NOT NULL,
+  correlation TEXT,
+  data        TEXT NOT NULL,
+  UNIQUE (root_id, sequence)
+) STRICT;
+
+CREATE TABLE webhook_deliveries (
+  source      TEXT NOT NULL,
+  delivery_id TEXT NOT NULL,
+  seen_at     BIGINT NOT NULL,
+  PRIMARY KEY (source, delivery_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_deliveries_by_age ON webhook_deliveries (seen_at);
+
+CREATE TABLE crm_schemas (
+  connection TEXT NOT NULL PRIMARY KEY,
+  body       TEXT NOT NULL,
+  fetched_at BIGINT NOT NULL
+) STRICT;

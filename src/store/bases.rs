@@ -1,0 +1,91 @@
+//! What both sides last agreed on, per opportunity.
+
+use cpq_domain::Result;
+use cpq_domain::id::{ConnectionName, OpportunityKey, RecordId};
+use cpq_domain::resolve::Base;
+use jiff::Timestamp;
+
+use crate::encode::json;
+use crate::limits::DOCUMENT_BYTES;
+use crate::row::Row;
+use crate::tx::{Tx, params};
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT connection, opportunity_id, opportunity_number, body, matrix_version, agreed_at FROM bases ",
+            $rest
+        )
+    };
+}
+
+const PUT: &str =
+    "INSERT INTO bases (connection, opportunity_id, opportunity_number, body, matrix_version, agreed_at)
+  VALUES ($1, $2, $3, $4, $5, $6)
+  ON CONFLICT (connection, opportunity_id) DO UPDATE SET opportunity_number = excluded.opportunity_number,
+    body = excluded.body, matrix_version = excluded.matrix_version, agreed_at = excluded.agreed_at";
+const BY_ID: &str = select!("WHERE connection = $1 AND opportunity_id = $2");
+const BY_NUMBER: &str =
+    select!("WHERE connection = $1 AND opportunity_number = $2 ORDER BY agreed_at DESC LIMIT 1");
+const REMOVE: &str = "DELETE FROM bases WHERE connection = $1 AND opportunity_id = $2";
+
+pub(crate) const STATEMENTS: &[&str] = &[PUT, BY_ID, BY_NUMBER, REMOVE];
+
+/// The last agreement about an opportunity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// The CRM connection.
+    pub connection: ConnectionName,
+    /// The CRM's id of the opportunity.
+    pub opportunity_id: RecordId,
+    /// Its business number, if it has one.
+    pub opportunity_number: Option<OpportunityKey>,
+    /// What both sides held.
+    pub base: Base,
+    /// The matrix under which they agreed.
+    pub matrix_version: String,
+    /// When.
+    pub agreed_at: Timestamp,
+}
+
+/// Stores an agreement in place of the one before.
+pub async fn put(tx: &mut dyn Tx, agreement: &Agreement) -> Result<()> {
+    let values = params![
+        &agreement.connection,
+        &agreement.opportunity_id,
+        agreement.opportunity_number.as_ref(),
+        json("what both sides agreed on", &agreement.base, DOCUMENT_BYTES)?,
+        &agreement.matrix_version,
+        agreement.agreed_at,
+    ];
+    tx.execute(PUT, values).await.map(drop)
+}
+
+/// The last agreement about an opportunity, by its CRM id or its business number; the id counts first.
+pub async fn get(
+    tx: &mut dyn Tx,
+    connection: &ConnectionName,
+    key: &OpportunityKey,
+) -> Result<Option<Agreement>> {
+    let row = match tx.first(BY_ID, params![connection, key]).await? {
+        Some(row) => Some(row),
+        None => tx.first(BY_NUMBER, params![connection, key]).await?,
+    };
+    row.map(read).transpose()
+}
+
+/// Forgets the agreement: the next sync of the opportunity is a first one. Returns whether there was one.
+pub async fn remove(tx: &mut dyn Tx, connection: &ConnectionName, opportunity: &RecordId) -> Result<bool> {
+    Ok(tx.execute(REMOVE, params![connection, opportunity]).await? == 1)
+}
+
+fn read(mut row: Row) -> Result<Agreement> {
+    Ok(Agreement {
+        connection: row.take()?,
+        opportunity_id: row.take()?,
+        opportunity_number: row.take()?,
+        base: row.json()?,
+        matrix_version: row.take()?,
+        agreed_at: row.take()?,
+    })
+}

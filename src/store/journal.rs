@@ -1,0 +1,123 @@
+//! The journal of every run.
+//!
+//! Rows are numbered per run, without gaps. Beside it each row has a position over all runs, for readers that follow
+//! the whole journal. On SQLite positions are given under the one writer's lock, so they appear in order; an engine
+//! with several writers gives them before it commits, and must keep a reader behind the oldest transaction still open.
+
+use cpq_domain::event::SyncEvent;
+use cpq_domain::id::{ConnectionName, CorrelationId, Lane, OpportunityKey, RunId};
+use cpq_domain::limits::PAGE_ROWS;
+use cpq_domain::{Code, Error, Result};
+use serde::Serialize;
+
+use crate::encode::{count, json, word};
+use crate::limits::{JOURNAL_DATA_BYTES, JOURNAL_ROWS};
+use crate::row::Row;
+use crate::tx::{Tx, params};
+
+const LAST: &str = "SELECT COALESCE(MAX(sequence), 0) FROM journal WHERE run_id = $1";
+const APPEND: &str = "INSERT INTO journal (run_id, sequence, kind, step, attempt, at, duration_us, data)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const OF_RUN: &str = "SELECT sequence, kind, step, attempt, at, duration_us, data FROM journal
+  WHERE run_id = $1 ORDER BY sequence LIMIT $2";
+const AFTER: &str = "SELECT j.position, j.run_id, r.connection, r.opportunity, r.correlation,
+  j.sequence, j.kind, j.step, j.attempt, j.at, j.duration_us, j.data
+  FROM journal j JOIN runs r ON r.id = j.run_id WHERE j.position > $1 ORDER BY j.position LIMIT $2";
+const HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM journal";
+
+pub(crate) const STATEMENTS: &[&str] = &[LAST, APPEND, OF_RUN, AFTER, HEAD];
+
+/// A row of the journal as a reader of all runs sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// Where the reader stands after it.
+    pub position: i64,
+    /// The run.
+    pub run_id: RunId,
+    /// What the run is about.
+    pub lane: Lane,
+    /// Our correlation id of the run.
+    pub correlation: CorrelationId,
+    /// The row.
+    #[serde(flatten)]
+    pub event: SyncEvent,
+}
+
+/// Appends rows to the journal of a run and numbers them: the first row of a run is 1, then without gaps.
+pub async fn append(tx: &mut dyn Tx, run_id: RunId, events: &mut [SyncEvent]) -> Result<()> {
+    let last: u32 = tx
+        .first(LAST, params![run_id])
+        .await?
+        .map_or(Ok(0), |mut row| row.take())?;
+    if i64::from(last) + events.len() as i64 > JOURNAL_ROWS {
+        let message = format!("the journal of run {run_id} is full: it has {last} of {JOURNAL_ROWS} rows");
+        return Err(Error::new(Code::Internal, message));
+    }
+    for (event, sequence) in events.iter_mut().zip(last + 1..) {
+        event.sequence = sequence;
+        write(tx, run_id, event).await?;
+    }
+    Ok(())
+}
+
+async fn write(tx: &mut dyn Tx, run_id: RunId, event: &SyncEvent) -> Result<()> {
+    let duration = event
+        .duration_us
+        .map(|duration| count("a duration", duration))
+        .transpose()?;
+    let data = json("the data of a journal row", &event.data, JOURNAL_DATA_BYTES)?;
+    let values = params![
+        run_id,
+        event.sequence,
+        word(&event.kind)?,
+        &event.step,
+        event.attempt,
+        event.at,
+        duration,
+        data,
+    ];
+    tx.execute(APPEND, values).await.map(drop)
+}
+
+/// The journal of a run, in order.
+pub async fn of_run(tx: &mut dyn Tx, run_id: RunId) -> Result<Vec<SyncEvent>> {
+    let rows = tx.query(OF_RUN, params![run_id, JOURNAL_ROWS]).await?;
+    rows.into_iter().map(|mut row| read(&mut row)).collect()
+}
+
+/// Rows of all runs behind `position` (0 for the start), in order; at most [`PAGE_ROWS`].
+pub async fn after(tx: &mut dyn Tx, position: i64, limit: u32) -> Result<Vec<Entry>> {
+    let rows = tx.query(AFTER, params![position, limit.min(PAGE_ROWS)]).await?;
+    rows.into_iter().map(read_entry).collect()
+}
+
+/// Position of the newest row; 0 when there is none.
+pub async fn head(tx: &mut dyn Tx) -> Result<i64> {
+    tx.first(HEAD, &[]).await?.map_or(Ok(0), |mut row| row.take())
+}
+
+fn read_entry(mut row: Row) -> Result<Entry> {
+    Ok(Entry {
+        position: row.take()?,
+        run_id: row.take()?,
+        lane: Lane {
+            connection: row.take::<ConnectionName>()?,
+            opportunity: row.take::<OpportunityKey>()?,
+        },
+        correlation: row.take()?,
+        event: read(&mut row)?,
+    })
+}
+
+fn read(row: &mut Row) -> Result<SyncEvent> {
+    Ok(SyncEvent {
+        sequence: row.take()?,
+        kind: row.word()?,
+        step: row.take()?,
+        attempt: row.take()?,
+        at: row.take()?,
+        duration_us: row.take()?,
+        data: row.json()?,
+    })
+}

@@ -1,0 +1,38 @@
+//! Limits of the store, each with its reason.
+
+/// Jobs that share one commit. Above this the gain per job is small and the first one waits for the last.
+pub const GROUP_JOBS: usize = 128;
+/// Jobs that may wait for the writer. More means that the disk cannot follow; callers then wait their turn.
+pub const QUEUED_JOBS: usize = 4_096;
+/// Read-only connections. Reads are short, and each connection holds up to 2 MiB of cache.
+pub const READERS: usize = 4;
+/// Milliseconds to wait for another process that writes to the same file.
+pub const BUSY_MS: u64 = 10_000;
+/// Statements kept prepared per connection; there are about a hundred in all.
+pub const PREPARED_STATEMENTS: usize = 192;
+/// Bytes that the write-ahead log keeps on disk after a checkpoint.
+pub const LOG_BYTES: i64 = 64 * 1024 * 1024;
+/// Rows that one statement may answer with. Every list has a page; this catches a forgotten one.
+pub const ANSWER_ROWS: usize = 100_000;
+/// Bytes of the data of one journal row: the context of an opportunity with 5,000 lines is about 4 MiB.
+pub const JOURNAL_DATA_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of a document (quote, base, schema): a quote with 5,000 lines is about 2 MiB, a large schema about 4 MiB.
+pub const DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of a small text: a setting, a report, a matrix, a list of headers.
+pub const TEXT_BYTES: usize = 1024 * 1024;
+/// Runs that one correlation id can name; only replays and restarts share one.
+pub const RUNS_PER_CORRELATION: i64 = 100;
+/// Runs whose lease ended that are put back in one transaction.
+pub const EXPIRED_RUNS: i64 = 1_000;
+/// Rows that one purge takes away, so that the writer is never held for long.
+pub const PURGE_ROWS: i64 = 5_000;
+/// Steps of one run. A sync has about six per attempt, and at most twelve attempts and five restarts.
+pub const JOURNAL_ROWS: i64 = 10_000;
+/// Decisions of one run: every field of 5,000 lines would exceed it, and only what is not agreed is kept.
+pub const DECISIONS: i64 = 50_000;
+/// Revisions of one opportunity's quote.
+pub const REVISIONS: i64 = 1_000;
+/// API tokens or grants in one list.
+pub const CREDENTIALS: i64 = 10_000;
+/// Days for which the id of a webhook delivery is remembered; no sender we know repeats for longer than four.
+pub const WEBHOOK_DAYS: i64 = 30;

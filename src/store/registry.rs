@@ -1,0 +1,30 @@
+//! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
+
+use crate::{
+    bases, counters, decisions, grants, idempotency, journal, links, ownership, quote_events, quotes, runs,
+    schemas, settings, tokens, webhooks,
+};
+
+/// All statements, by module.
+pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
+    vec![
+        ("bases", bases::STATEMENTS.to_vec()),
+        ("counters", counters::STATEMENTS.to_vec()),
+        ("decisions", decisions::STATEMENTS.to_vec()),
+        ("grants", grants::STATEMENTS.to_vec()),
+        ("idempotency", idempotency::STATEMENTS.to_vec()),
+        ("journal", journal::STATEMENTS.to_vec()),
+        ("links", links::STATEMENTS.to_vec()),
+        ("ownership", ownership::STATEMENTS.to_vec()),
+        ("quote_events", quote_events::STATEMENTS.to_vec()),
+        ("quotes", quotes::STATEMENTS.to_vec()),
+        ("runs", runs::STATEMENTS.concat()),
+        ("schemas", schemas::STATEMENTS.to_vec()),
+        ("settings", settings::STATEMENTS.to_vec()),
+        ("tokens", tokens::STATEMENTS.to_vec()),
+        ("webhooks", webhooks::STATEMENTS.to_vec()),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

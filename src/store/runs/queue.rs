@@ -1,0 +1,165 @@
+//! Who runs next: claims, leases and lanes.
+//!
+//! That a lane runs one at a time is kept by a unique index, whatever the statements here believe. Two claims at the
+//! same moment do not meet on SQLite, which has one writer; an engine with several adds `FOR UPDATE SKIP LOCKED` to
+//! [`CLAIM`].
+
+use cpq_domain::Result;
+use cpq_domain::id::{ConnectionName, Lane, RunId};
+use cpq_domain::run::Run;
+use jiff::Timestamp;
+
+use super::{columns, read};
+use crate::limits::EXPIRED_RUNS;
+use crate::row::Row;
+use crate::tx::{Tx, params};
+
+const CLAIM: &str = concat!(
+    "UPDATE runs SET state = 'running', attempt = attempt + 1, node = $2, lease_until = $3, updated_at = $1
+  WHERE id IN (SELECT r.id FROM runs r WHERE r.state IN ('queued', 'parked') AND r.due_at <= $1
+    AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection AND o.opportunity = r.opportunity
+      AND o.state = 'running')
+    AND NOT EXISTS (SELECT 1 FROM runs e WHERE e.connection = r.connection AND e.opportunity = r.opportunity
+      AND e.state IN ('queued', 'parked') AND (e.due_at, e.id) < (r.due_at, r.id))
+    ORDER BY r.due_at, r.id LIMIT $4)
+  RETURNING ",
+    columns!()
+);
+const FENCE: &str = "UPDATE runs SET lease_until = $4, updated_at = $3
+  WHERE id = $1 AND attempt = $2 AND state = 'running'";
+const EXPIRE: &str = concat!(
+    "UPDATE runs SET state = 'queued', crashes = crashes + 1, due_at = $1, updated_at = $1,
+  node = NULL, lease_until = NULL
+  WHERE id IN (SELECT r.id FROM runs r WHERE r.state = 'running' AND r.lease_until <= $1
+    ORDER BY r.lease_until LIMIT $2)
+  RETURNING ",
+    columns!(),
+    ", crashes"
+);
+const LANE_BUSY: &str = "SELECT 1 FROM runs WHERE connection = $1 AND opportunity = $2 AND state = 'running'";
+const WAITING: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM runs WHERE connection = $1 AND opportunity = $2 AND state IN ('queued', 'parked')
+  AND state = 'queued' AND attempt = 0 ORDER BY due_at, id LIMIT 1"
+);
+const REQUEUE: &str = "UPDATE runs SET state = 'queued', due_at = $2, updated_at = $2
+  WHERE state = 'waiting' AND connection = $1 RETURNING id";
+const NEXT_DUE: &str = "SELECT r.due_at FROM runs r WHERE r.state IN ('queued', 'parked')
+  AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection AND o.opportunity = r.opportunity
+    AND o.state = 'running')
+  ORDER BY r.due_at, r.id LIMIT 1";
+const NEXT_EXPIRY: &str = "SELECT lease_until FROM runs WHERE state = 'running' ORDER BY lease_until LIMIT 1";
+
+pub(super) const STATEMENTS: &[&str] = &[
+    CLAIM,
+    FENCE,
+    EXPIRE,
+    LANE_BUSY,
+    WAITING,
+    REQUEUE,
+    NEXT_DUE,
+    NEXT_EXPIRY,
+];
+
+/// A run whose worker died.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expired {
+    /// The run, queued again.
+    pub run: Run,
+    /// How many processes died while they held it, this one included.
+    pub crashes: u32,
+}
+
+/// Takes up to `limit` runs that are due (queued or parked, `due_at <= now`), oldest first, at most one per lane and
+/// none of a lane that runs. Each gets the next attempt and a lease until `lease_until`.
+pub async fn claim(
+    tx: &mut dyn Tx,
+    node: &str,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: u32,
+) -> Result<Vec<Run>> {
+    let rows = tx.query(CLAIM, params![now, node, lease_until, limit]).await?;
+    let mut runs = rows.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    runs.sort_by_key(|run| (run.due_at, run.id));
+    Ok(runs)
+}
+
+/// Keeps a claimed run: `true`, and the lease now ends at `lease_until`, if it still runs under this attempt. `false`
+/// means that the lease is lost: whoever asked must write nothing more about the run. Call it first in every
+/// transaction of a worker.
+pub async fn fence(
+    tx: &mut dyn Tx,
+    id: RunId,
+    attempt: u32,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<bool> {
+    Ok(tx.execute(FENCE, params![id, attempt, now, lease_until]).await? == 1)
+}
+
+/// Puts runs whose lease is over (`lease_until <= now`) back in the queue, due now, and counts the crash. At most
+/// [`EXPIRED_RUNS`] at once, those over longest first.
+pub async fn expire_leases(tx: &mut dyn Tx, now: Timestamp) -> Result<Vec<Expired>> {
+    let rows = tx.query(EXPIRE, params![now, EXPIRED_RUNS]).await?;
+    let mut expired = rows.into_iter().map(read_expired).collect::<Result<Vec<_>>>()?;
+    expired.sort_by_key(|expired| expired.run.id);
+    Ok(expired)
+}
+
+/// Whether a run of the lane is running.
+pub async fn lane_busy(tx: &mut dyn Tx, lane: &Lane) -> Result<bool> {
+    let row = tx
+        .first(LANE_BUSY, params![&lane.connection, &lane.opportunity])
+        .await?;
+    Ok(row.is_some())
+}
+
+/// The oldest run of the lane that is queued and was never claimed: a new request can share it, because it will look
+/// at both sides later than now.
+pub async fn waiting_in_lane(tx: &mut dyn Tx, lane: &Lane) -> Result<Option<Run>> {
+    let row = tx
+        .first(WAITING, params![&lane.connection, &lane.opportunity])
+        .await?;
+    row.map(read).transpose()
+}
+
+/// Puts every run of the connection that waits for a person back in the queue, due now, e.g. after a new login.
+/// Whoever still lacks a decision will wait again.
+pub async fn requeue_waiting(
+    tx: &mut dyn Tx,
+    connection: &ConnectionName,
+    now: Timestamp,
+) -> Result<Vec<RunId>> {
+    let rows = tx.query(REQUEUE, params![connection, now]).await?;
+    let mut ids = rows
+        .into_iter()
+        .map(|mut row| row.take())
+        .collect::<Result<Vec<RunId>>>()?;
+    ids.sort();
+    Ok(ids)
+}
+
+/// When the next run can be claimed, past or future; `None` when nothing waits but in busy lanes.
+pub async fn next_due(tx: &mut dyn Tx) -> Result<Option<Timestamp>> {
+    tx.first(NEXT_DUE, &[])
+        .await?
+        .map(|mut row| row.take())
+        .transpose()
+}
+
+/// When the next lease ends.
+pub async fn next_expiry(tx: &mut dyn Tx) -> Result<Option<Timestamp>> {
+    tx.first(NEXT_EXPIRY, &[])
+        .await?
+        .map_or(Ok(None), |mut row| row.take())
+}
+
+fn read_expired(mut row: Row) -> Result<Expired> {
+    let run = super::read_from(&mut row)?;
+    Ok(Expired {
+        run,
+        crashes: row.take()?,
+    })
+}

@@ -1,0 +1,14 @@
+//! The embedded engine: SQLite in one file, or in memory.
+
+mod failure;
+mod migrate;
+mod open;
+mod readers;
+mod session;
+mod sql;
+mod writer;
+
+pub(crate) use open::{file_at, in_memory};
+pub(crate) use readers::Readers;
+pub(crate) use session::{Job, Session};
+pub(crate) use writer::{Counters, Writer};

@@ -1,0 +1,149 @@
+//! Bringing a store to the schema of this program.
+
+use cpq_domain::{Code, Error, Result};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+use super::failure::failure;
+
+/// Marks the file as ours (`PRAGMA application_id`): the letters `cpqs`.
+const APPLICATION_ID: i32 = 0x6370_7173;
+
+/// A step from one schema to the next. Once released, its text never changes.
+pub(super) struct Migration {
+    /// Schema version that it leads to: 1, 2, …
+    pub(super) version: i64,
+    /// Name of its file.
+    pub(super) name: &'static str,
+    /// Its statements.
+    pub(super) sql: &'static str,
+}
+
+/// All steps, in order.
+pub(super) const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "0001_store",
+    sql: include_str!("../../../migrations/sqlite/0001_store.sql"),
+}];
+
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+  version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, program TEXT NOT NULL) STRICT";
+
+/// Refuses a file that is not a store, is damaged, or was written by a newer program. Changes nothing.
+pub(super) fn check(connection: &Connection, place: &str) -> Result<()> {
+    let seen = look(connection).map_err(|cause| failure(place, "to open", cause))?;
+    if seen.application != APPLICATION_ID && seen.objects > 0 {
+        let message = format!("the file {place} holds the data of another program");
+        return Err(
+            Error::new(Code::StoreUnavailable, message).next("name another file; this one was not changed")
+        );
+    }
+    refuse_newer(&seen, place)
+}
+
+/// Applies what is missing, all of it or nothing. Other processes wait, then find it done.
+pub(super) fn run(connection: &mut Connection, place: &str) -> Result<()> {
+    run_to(connection, place, MIGRATIONS)
+}
+
+fn run_to(connection: &mut Connection, place: &str, migrations: &[Migration]) -> Result<()> {
+    let doing = "to bring its schema up to date";
+    let begun = connection.transaction_with_behavior(TransactionBehavior::Exclusive);
+    let tx = begun.map_err(|cause| failure(place, doing, cause))?;
+    // Looked at again under the lock: another process may have been faster, or newer.
+    let seen = look(&tx).map_err(|cause| failure(place, doing, cause))?;
+    refuse_newer(&seen, place)?;
+    tx.execute(LEDGER, [])
+        .map_err(|cause| failure(place, doing, cause))?;
+    for migration in migrations {
+        step(&tx, place, migration, seen.version)?;
+    }
+    tx.commit().map_err(|cause| failure(place, doing, cause))
+}
+
+fn step(connection: &Connection, place: &str, migration: &Migration, version: i64) -> Result<()> {
+    let checksum = checksum(migration.sql);
+    if migration.version <= version {
+        return verify(connection, place, migration, &checksum);
+    }
+    let apply = || {
+        connection.execute_batch(migration.sql)?;
+        connection.execute(
+            "INSERT INTO schema_migrations (version, name, checksum, program) VALUES (?1, ?2, ?3, ?4)",
+            (
+                migration.version,
+                migration.name,
+                &checksum,
+                env!("CARGO_PKG_VERSION"),
+            ),
+        )?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.pragma_update(None, "user_version", migration.version)
+    };
+    apply().map_err(|cause| failure(place, &format!("the migration {}", migration.name), cause))
+}
+
+fn verify(connection: &Connection, place: &str, migration: &Migration, checksum: &str) -> Result<()> {
+    let sql = "SELECT checksum FROM schema_migrations WHERE version = ?1";
+    let applied: Option<String> = connection
+        .query_row(sql, [migration.version], |row| row.get(0))
+        .optional()
+        .map_err(|cause| failure(place, "to read its schema", cause))?;
+    if applied.as_deref() == Some(checksum) {
+        return Ok(());
+    }
+    let message = format!(
+        "the store {place} was made with another text of the migration {}, so its tables may differ",
+        migration.name
+    );
+    Err(Error::new(Code::StoreUnavailable, message)
+        .next("start the program that made it, or restore a backup"))
+}
+
+/// What the file says about itself.
+struct Seen {
+    application: i32,
+    version: i64,
+    objects: i64,
+    program: Option<String>,
+}
+
+fn look(connection: &Connection) -> rusqlite::Result<Seen> {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let ledger = number("SELECT count(*) FROM sqlite_schema WHERE name = 'schema_migrations'")?;
+    let newest = "SELECT program FROM schema_migrations ORDER BY version DESC LIMIT 1";
+    let program = match ledger {
+        0 => None,
+        _ => connection.query_row(newest, [], |row| row.get(0)).optional()?,
+    };
+    Ok(Seen {
+        application: connection.query_row("PRAGMA application_id", [], |row| row.get(0))?,
+        version: number("PRAGMA user_version")?,
+        objects: number("SELECT count(*) FROM sqlite_schema")?,
+        program,
+    })
+}
+
+fn refuse_newer(seen: &Seen, place: &str) -> Result<()> {
+    let ours = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    if seen.version <= ours {
+        return Ok(());
+    }
+    let by = seen.program.as_deref().unwrap_or("unknown");
+    let message = format!(
+        "the store {place} has schema {} (program {by}); this program {} knows schema {ours}",
+        seen.version,
+        env!("CARGO_PKG_VERSION")
+    );
+    Err(Error::new(Code::StoreTooNew, message)
+        .fact("storeSchema", seen.version)
+        .fact("programSchema", ours))
+}
+
+/// FNV-1a over 64 bits, line ends aside: it is to notice an edit, not an attack.
+fn checksum(sql: &str) -> String {
+    let bytes = sql.bytes().filter(|byte| *byte != b'\r');
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}

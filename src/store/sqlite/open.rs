@@ -1,0 +1,165 @@
+//! Opening a store: only when it is ours, readable and not newer than this program; else nothing is touched.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cpq_domain::{Code, Error, Result};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::failure::failure;
+use super::migrate;
+use super::session::Session;
+use crate::limits::{BUSY_MS, LOG_BYTES};
+
+/// The oldest library that we open files with: 3.7.0 to 3.51.2 can corrupt a write-ahead log when a checkpoint meets a
+/// reset of the log (sqlite.org/wal.html, "The WAL-reset bug").
+const OLDEST_SQLITE: i32 = 3_051_003;
+/// Pause between two tries to switch to the write-ahead log: SQLite gives up on that lock at once, without its usual
+/// wait.
+const SWITCH_PAUSE: Duration = Duration::from_millis(20);
+/// Tries to switch; together as long as any other wait.
+const SWITCH_TRIES: u32 = BUSY_MS as u32 / 20;
+
+/// Held while a file is made and opened. Closing a file drops all locks that this process has on it (POSIX), so no
+/// other opening of the same file may be under way.
+static OPENING: Mutex<()> = Mutex::new(());
+
+/// A store in a file.
+#[derive(Clone)]
+pub(crate) struct File {
+    path: PathBuf,
+    place: Arc<str>,
+}
+
+/// Opens the store in a file, making file and directory where they are missing. Blocks.
+pub(crate) fn file_at(path: PathBuf) -> Result<(File, Session)> {
+    let place: Arc<str> = path.display().to_string().into();
+    check_library(rusqlite::version_number())?;
+    let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    create(&path)?;
+    let mut connection = connect(&path, &place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    migrate::check(&connection, &place)?;
+    switch_to_log(&connection).map_err(|cause| failure(&place, "to open", cause))?;
+    writer_pragmas(&connection).map_err(|cause| failure(&place, "to open", cause))?;
+    migrate::run(&mut connection, &place)?;
+    Ok((
+        File {
+            path,
+            place: place.clone(),
+        },
+        Session::new(connection, place),
+    ))
+}
+
+/// Opens a store that ends with the program.
+pub(crate) fn in_memory() -> Result<Session> {
+    let place: Arc<str> = "in memory".into();
+    let open = || {
+        let connection = Connection::open_in_memory()?;
+        pragmas(&connection)?;
+        Ok(connection)
+    };
+    let mut connection = open().map_err(|cause| failure(&place, "to open", cause))?;
+    migrate::run(&mut connection, &place)?;
+    Ok(Session::new(connection, place))
+}
+
+impl File {
+    /// A further connection, for reading only.
+    pub(super) fn reader(&self) -> Result<Session> {
+        let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = connect(&self.path, &self.place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let read_only = connection.pragma_update(None, "query_only", true);
+        read_only.map_err(|cause| failure(&self.place, "to open", cause))?;
+        Ok(Session::new(connection, self.place.clone()))
+    }
+}
+
+fn connect(path: &Path, place: &str, flags: OpenFlags) -> Result<Connection> {
+    let open = || {
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        pragmas(&connection)?;
+        Ok(connection)
+    };
+    open().map_err(|cause| failure(place, "to open", cause))
+}
+
+/// Settings that touch nothing in the file.
+fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)
+}
+
+fn writer_pragmas(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // What was deleted is overwritten where that costs no further I/O.
+    connection.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", LOG_BYTES, |_| Ok(()))
+}
+
+fn switch_to_log(connection: &Connection) -> rusqlite::Result<()> {
+    for _ in 1..SWITCH_TRIES {
+        match connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())) {
+            Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                std::thread::sleep(SWITCH_PAUSE);
+            }
+            done => return done,
+        }
+    }
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
+}
+
+fn check_library(version: i32) -> Result<()> {
+    if version >= OLDEST_SQLITE {
+        return Ok(());
+    }
+    let message =
+        format!("the SQLite library has version {version}; versions before {OLDEST_SQLITE} can lose data");
+    Err(Error::new(Code::StoreUnavailable, message).next("build with the bundled library"))
+}
+
+/// Makes the directory (0700) and an empty file (0600) where they are missing; leaves alone what is there.
+fn create(path: &Path) -> Result<()> {
+    let refused = |what: &str, cause: std::io::Error| {
+        let message = format!(
+            "the store {} cannot be made: its {what} is refused",
+            path.display()
+        );
+        Error::new(Code::StoreUnavailable, message).cause(cause)
+    };
+    if let Some(directory) = path
+        .parent()
+        .filter(|directory| !directory.as_os_str().is_empty())
+    {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .recursive(true)
+            .create(directory)
+            .map_err(|cause| refused("directory", cause))?;
+    }
+    let mut options = fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.write(true).create_new(true).open(path) {
+        Err(cause) if cause.kind() != ErrorKind::AlreadyExists => Err(refused("file", cause)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_with_the_log_bug_is_refused() {
+        assert_eq!(check_library(3_051_002).unwrap_err().code, Code::StoreUnavailable);
+        check_library(rusqlite::version_number()).expect("the bundled one is fine");
+    }
+}

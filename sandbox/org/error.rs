@@ -1,0 +1,82 @@
+//! Errors as the data API words them (REST API Developer Guide, Status Codes and Error Responses).
+
+use http::StatusCode;
+use serde_json::{Value as Json, json};
+
+/// One refusal, in the wire's words.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiError {
+    /// HTTP status of the call that failed by it.
+    pub status: StatusCode,
+    /// Stable code.
+    pub error_code: &'static str,
+    /// Text for people; not a contract.
+    pub message: String,
+    /// Fields concerned; none when the wire leaves the key out.
+    pub fields: Option<Vec<String>>,
+}
+
+impl ApiError {
+    /// A 400 about data, with the fields it concerns (possibly none).
+    pub fn data(code: &'static str, message: impl Into<String>, fields: &[&str]) -> ApiError {
+        let fields = Some(fields.iter().map(|f| (*f).to_owned()).collect());
+        ApiError {
+            status: StatusCode::BAD_REQUEST,
+            error_code: code,
+            message: message.into(),
+            fields,
+        }
+    }
+
+    /// A 400 that names no fields.
+    pub fn bad(code: &'static str, message: impl Into<String>) -> ApiError {
+        ApiError {
+            status: StatusCode::BAD_REQUEST,
+            error_code: code,
+            message: message.into(),
+            fields: None,
+        }
+    }
+
+    /// The 404 for everything that does not exist.
+    pub fn not_found() -> ApiError {
+        ApiError::missing("The requested resource does not exist")
+    }
+
+    /// A 404 with its own text.
+    pub fn missing(message: impl Into<String>) -> ApiError {
+        ApiError {
+            status: StatusCode::NOT_FOUND,
+            error_code: "NOT_FOUND",
+            message: message.into(),
+            fields: None,
+        }
+    }
+
+    /// The row was deleted before.
+    pub fn deleted() -> ApiError {
+        ApiError {
+            status: StatusCode::NOT_FOUND,
+            ..ApiError::data("ENTITY_IS_DELETED", "entity is deleted", &[])
+        }
+    }
+
+    /// A price, line or quote rule is broken.
+    pub fn integrity(detail: impl std::fmt::Display, fields: &[&str]) -> ApiError {
+        let message = format!("field integrity exception: {detail}");
+        ApiError::data("FIELD_INTEGRITY_EXCEPTION", message, fields)
+    }
+
+    /// The object of an error body: `{"message","errorCode","fields"?}`.
+    pub fn to_json(&self) -> Json {
+        match &self.fields {
+            Some(fields) => json!({"message": self.message, "errorCode": self.error_code, "fields": fields}),
+            None => json!({"message": self.message, "errorCode": self.error_code}),
+        }
+    }
+
+    /// The object of an `errors` array in per-row results, which says `statusCode` instead.
+    pub fn to_row_json(&self) -> Json {
+        json!({"statusCode": self.error_code, "message": self.message, "fields": self.fields.clone().unwrap_or_default()})
+    }
+}

@@ -1,0 +1,151 @@
+//! From a request's body to fields and values: which columns exist, which may be written, parents by external id.
+
+use super::coerce::coerce;
+use super::draft::Given;
+use super::{ApiError, Org, Value};
+use crate::schema::{Field, Object};
+use serde_json::{Map, Value as Json};
+
+/// Which write a body is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// A new record.
+    Create,
+    /// An existing record.
+    Update,
+    /// Seeding: read-only fields may be written too.
+    Seed,
+}
+
+/// The fields and values that a body names. `skip` lists keys that are addresses, not data (`attributes`, an id).
+///
+/// # Errors
+/// INVALID_FIELD for unknown columns, INVALID_FIELD_FOR_INSERT_UPDATE for read-only ones, and everything that
+/// [`coerce`] refuses.
+pub fn read(
+    org: &Org,
+    object: &Object,
+    body: &Map<String, Json>,
+    purpose: Purpose,
+    skip: &[&str],
+) -> Result<Given, ApiError> {
+    let mut given = Given::with_capacity(body.len());
+    let mut locked = Vec::new();
+    for (key, json) in body {
+        if key == "attributes" || skip.iter().any(|s| s.eq_ignore_ascii_case(key)) {
+            continue;
+        }
+        if let Some(parent) = json.as_object() {
+            given.push(parent_by_key(org, object, key, parent)?);
+            continue;
+        }
+        let at = object.position(key).ok_or_else(|| no_such_column(object, key))?;
+        let field = &object.fields[at];
+        if !writable(field, purpose) {
+            locked.push(field.name.clone());
+            continue;
+        }
+        given.push((at, coerce(field, json)?));
+    }
+    if locked.is_empty() {
+        Ok(given)
+    } else {
+        Err(not_writable(locked))
+    }
+}
+
+/// The error for a column that does not exist.
+pub fn no_such_column(object: &Object, name: &str) -> ApiError {
+    ApiError::bad(
+        "INVALID_FIELD",
+        format!("No such column '{name}' on sobject of type {}", object.name),
+    )
+}
+
+fn writable(field: &Field, purpose: Purpose) -> bool {
+    match purpose {
+        Purpose::Create => field.createable,
+        Purpose::Update => field.updateable,
+        Purpose::Seed => field.kind != crate::schema::Kind::Address,
+    }
+}
+
+fn not_writable(fields: Vec<String>) -> ApiError {
+    let message = format!(
+        "Unable to create/update fields: {}. Please check the security settings of this field and verify that it is read/write for your profile or permission set.",
+        fields.join(", ")
+    );
+    ApiError {
+        fields: Some(fields),
+        ..ApiError::bad("INVALID_FIELD_FOR_INSERT_UPDATE", message)
+    }
+}
+
+/// `"Account":{"Ext__c":"A1"}` sets the reference to the parent that has this key.
+fn parent_by_key(
+    org: &Org,
+    object: &Object,
+    name: &str,
+    parent: &Map<String, Json>,
+) -> Result<(usize, Value), ApiError> {
+    let at = object
+        .relationship(name)
+        .ok_or_else(|| no_such_column(object, name))?;
+    let Some(reference) = &object.fields[at].reference else {
+        return Err(no_such_column(object, name));
+    };
+    let named = parent
+        .get("attributes")
+        .and_then(|a| a.get("type"))
+        .and_then(Json::as_str);
+    let schema = org.schema();
+    let target = named
+        .and_then(|n| schema.position(n))
+        .filter(|t| reference.objects.contains(t))
+        .or_else(|| reference.objects.first().copied())
+        .ok_or_else(|| no_such_column(object, name))?;
+    let (key, json) = parent.iter().find(|(k, _)| *k != "attributes").ok_or_else(|| {
+        ApiError::bad(
+            "INVALID_FIELD",
+            format!("No external id field given for relationship {name}"),
+        )
+    })?;
+    let target_object = schema.at(target);
+    let field = target_object
+        .position(key)
+        .ok_or_else(|| no_such_column(target_object, key))?;
+    if !target_object.fields[field].upsert_key() {
+        let message = format!(
+            "{key} is not an External ID or indexed field for {}",
+            target_object.name
+        );
+        return Err(ApiError::bad("INVALID_FIELD", message));
+    }
+    let value = coerce(&target_object.fields[field], json)?;
+    let found = org.matches(target, field, &value);
+    match found.as_slice() {
+        [id] => Ok((at, Value::Id(*id))),
+        [] => Err(foreign_key_missing(json, key, &target_object.name)),
+        _ => Err(ApiError::bad(
+            "INVALID_FIELD",
+            format!(
+                "Foreign key external ID: {} matches more than one record for field {key} in entity {}",
+                plain(json),
+                target_object.name
+            ),
+        )),
+    }
+}
+
+fn foreign_key_missing(json: &Json, key: &str, object: &str) -> ApiError {
+    let message = format!(
+        "Foreign key external ID: {} not found for field {key} in entity {object}",
+        plain(json)
+    );
+    ApiError::bad("INVALID_FIELD", message)
+}
+
+fn plain(json: &Json) -> String {
+    json.as_str()
+        .map_or_else(|| json.to_string(), |s| s.to_lowercase())
+}

@@ -1,0 +1,169 @@
+//! Transactions: an undo log that can be rolled back in part or whole, and the log of what was committed.
+
+use super::Org;
+use super::id::Id;
+use super::table::Row;
+use super::value::Value;
+use jiff::Timestamp;
+use std::collections::{HashMap, VecDeque};
+
+/// Commits kept for readers of the change log; older ones fall out, as event buses forget as well.
+const COMMITS_KEPT: usize = 20_000;
+
+/// What a row was before a write.
+#[derive(Debug)]
+pub(super) struct Undo {
+    object: usize,
+    id: Id,
+    before: Option<Row>,
+}
+
+/// Kind of a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// The record was made.
+    Create,
+    /// Fields changed.
+    Update,
+    /// The record went to the recycle bin.
+    Delete,
+    /// The record came back.
+    Undelete,
+}
+
+/// What a transaction did to one record, all its writes taken together.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// Position of the object in the schema.
+    pub object: usize,
+    /// Record.
+    pub id: Id,
+    /// Kind.
+    pub kind: ChangeKind,
+    /// Positions and new values of the fields that differ.
+    pub fields: Vec<(usize, Value)>,
+}
+
+/// A committed transaction.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// Counts up without gaps.
+    pub number: u64,
+    /// When.
+    pub at: Timestamp,
+    /// By whom.
+    pub user: Id,
+    /// Client name of the caller, to tell echoes apart.
+    pub client: Option<String>,
+    /// Changes in the order of their first write.
+    pub changes: Vec<Change>,
+}
+
+/// Committed transactions in order.
+#[derive(Debug, Default)]
+pub struct ChangeLog {
+    commits: VecDeque<Commit>,
+    last: u64,
+}
+
+impl ChangeLog {
+    /// Number of the last commit.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Commits after this number that are still kept, oldest first.
+    pub fn after(&self, number: u64) -> impl Iterator<Item = &Commit> {
+        self.commits.iter().filter(move |c| c.number > number)
+    }
+
+    fn push(&mut self, at: Timestamp, user: Id, client: Option<String>, changes: Vec<Change>) {
+        self.last += 1;
+        self.commits.push_back(Commit {
+            number: self.last,
+            at,
+            user,
+            client,
+            changes,
+        });
+        if self.commits.len() > COMMITS_KEPT {
+            self.commits.pop_front();
+        }
+    }
+}
+
+impl Org {
+    /// The point to roll back to.
+    pub fn mark(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// Undoes every write since the mark, newest first.
+    pub fn rollback(&mut self, mark: usize) {
+        while self.undo.len() > mark {
+            let Some(undo) = self.undo.pop() else { return };
+            self.tables[undo.object].put(undo.id, undo.before);
+        }
+    }
+
+    /// Makes everything since the last commit final and writes it to the change log.
+    pub fn commit(&mut self, at: Timestamp, user: Id, client: Option<&str>) {
+        if self.undo.is_empty() {
+            return;
+        }
+        let changes = self.changes();
+        self.undo.clear();
+        if !changes.is_empty() {
+            self.log.push(at, user, client.map(str::to_owned), changes);
+        }
+    }
+
+    /// Makes everything final without a trace in the change log; for seeding.
+    pub fn commit_silently(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Stores a row and remembers what it replaces.
+    pub(super) fn store(&mut self, object: usize, id: Id, row: Option<Row>) {
+        let before = self.tables[object].put(id, row);
+        self.undo.push(Undo { object, id, before });
+    }
+
+    fn changes(&self) -> Vec<Change> {
+        let mut first: HashMap<(usize, Id), ()> = HashMap::new();
+        let mut changes = Vec::new();
+        for undo in &self.undo {
+            if first.insert((undo.object, undo.id), ()).is_none() {
+                changes.extend(self.change(undo));
+            }
+        }
+        changes
+    }
+
+    fn change(&self, undo: &Undo) -> Option<Change> {
+        let after = self.tables[undo.object].row(undo.id)?;
+        let before = undo.before.as_ref();
+        let kind = match (before.map(|r| r.deleted), after.deleted) {
+            (None | Some(true), true) => return None,
+            (None, false) => ChangeKind::Create,
+            (Some(true), false) => ChangeKind::Undelete,
+            (Some(false), true) => ChangeKind::Delete,
+            (Some(false), false) => ChangeKind::Update,
+        };
+        let differs = |at: &usize| {
+            before.map_or(!after.values[*at].is_null(), |b| {
+                b.values[*at] != after.values[*at]
+            })
+        };
+        let fields: Vec<_> = (0..after.values.len())
+            .filter(differs)
+            .map(|at| (at, after.values[at].clone()))
+            .collect();
+        (kind != ChangeKind::Update || !fields.is_empty()).then(|| Change {
+            object: undo.object,
+            id: undo.id,
+            kind,
+            fields,
+        })
+    }
+}

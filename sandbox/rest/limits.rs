@@ -1,0 +1,80 @@
+//! `/limits` and `/limits/recordCount`.
+
+use super::door::{Ask, Door};
+use super::{DataResponse, ok};
+use crate::org::ApiError;
+use http::Method;
+use serde_json::{Map, Value as Json, json};
+
+/// Allowances of a Developer Edition org that nothing here uses up (Salesforce Developer Limits and Allocations).
+const UNUSED: [(&str, u64); 18] = [
+    ("ActiveScratchOrgs", 3),
+    ("ConcurrentAsyncGetReportInstances", 200),
+    ("ConcurrentSyncReportRuns", 20),
+    ("DailyAsyncApexExecutions", 250_000),
+    ("DailyBulkApiBatches", 15_000),
+    ("DailyBulkV2QueryFileStorageMB", 976_562),
+    ("DailyBulkV2QueryJobs", 10_000),
+    ("DailyGenericStreamingApiEvents", 10_000),
+    ("DailyScratchOrgs", 6),
+    ("DailyStreamingApiEvents", 10_000),
+    ("DailyWorkflowEmails", 100_000),
+    ("DataStorageMB", 5),
+    ("FileStorageMB", 20),
+    ("HourlyAsyncReportRuns", 1_200),
+    ("HourlyPublishedPlatformEvents", 50_000),
+    ("MassEmail", 10),
+    ("MonthlyPlatformEvents", 10_000),
+    ("SingleEmail", 15),
+];
+
+impl Door<'_> {
+    /// `GET /limits`.
+    pub(super) fn limits(&self, ask: &Ask) -> Result<DataResponse, ApiError> {
+        if ask.method != Method::GET {
+            return Err(ask.not_allowed("GET,HEAD"));
+        }
+        let (used, max) = self.around.usage();
+        let mut out = Map::new();
+        out.insert(
+            "DailyApiRequests".into(),
+            json!({"Max": max, "Remaining": max.saturating_sub(used)}),
+        );
+        for (name, max) in UNUSED {
+            out.insert(name.into(), json!({"Max": max, "Remaining": max}));
+        }
+        let custom = json!({"Max": 1000, "Remaining": 1000});
+        out.insert(
+            "PermissionSets".into(),
+            json!({"Max": 1500, "Remaining": 1500, "CreateCustom": custom}),
+        );
+        Ok(ok(Json::Object(out)))
+    }
+
+    /// `GET /limits/recordCount?sObjects=A,B`; objects without records are left out.
+    pub(super) fn record_count(&self, ask: &Ask) -> Result<DataResponse, ApiError> {
+        if ask.method != Method::GET {
+            return Err(ask.not_allowed("GET,HEAD"));
+        }
+        let schema = self.org.schema();
+        let wanted = ask
+            .parameter("sObjects")
+            .map(|list| list.split(',').map(str::trim).collect::<Vec<_>>());
+        let listed = |name: &str| {
+            wanted
+                .as_ref()
+                .is_none_or(|w| w.iter().any(|n| n.eq_ignore_ascii_case(name)))
+        };
+        let count = |(at, name): (usize, &str)| {
+            let count = self.org.table(at).count();
+            (count > 0 && listed(name)).then(|| json!({"count": count, "name": name}))
+        };
+        let objects = schema
+            .objects()
+            .iter()
+            .enumerate()
+            .map(|(at, o)| (at, o.name.as_str()));
+        let rows: Vec<Json> = objects.filter_map(count).collect();
+        Ok(ok(json!({"sObjects": rows})))
+    }
+}

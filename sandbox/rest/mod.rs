@@ -1,0 +1,132 @@
+//! The data API: everything under `/services/data` (REST API Developer Guide).
+
+mod batch;
+mod collections;
+mod composite;
+mod conditional;
+mod door;
+mod graph;
+mod limits;
+mod query;
+mod references;
+mod related;
+mod replication;
+mod roots;
+mod routes;
+mod rows;
+mod sobjects;
+mod target;
+mod tree;
+mod upsert;
+
+use crate::org::{ApiError, Hand, Id, Org};
+use door::{Ask, Door, Payload, Within};
+use http::{HeaderMap, Method, StatusCode};
+use serde_json::{Value as Json, json};
+
+/// One call of the data API after authentication; sub-requests of composites come through the same door.
+#[derive(Debug, Clone)]
+pub struct DataRequest {
+    /// HTTP method.
+    pub method: Method,
+    /// Path and query, starting at `/services/data`.
+    pub target: String,
+    /// Request headers.
+    pub headers: HeaderMap,
+    /// Request body, already decompressed.
+    pub body: axum::body::Bytes,
+}
+
+/// The answer to one call.
+#[derive(Debug, Clone)]
+pub struct DataResponse {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers that belong to the data API (Location, Last-Modified).
+    pub headers: HeaderMap,
+    /// JSON body; none means an empty one.
+    pub body: Option<Json>,
+    /// API calls this counts for, 0 for `/services/data`.
+    pub cost: u32,
+}
+
+/// Who calls.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// User id (18 characters).
+    pub user_id: String,
+    /// `client=` of Sforce-Call-Options.
+    pub client: Option<String>,
+}
+
+/// What the rest of the sandbox lends to the data API.
+pub trait Surroundings: Send + Sync {
+    /// The sandbox's clock.
+    fn now(&self) -> jiff::Timestamp;
+    /// A fault to raise instead of this record write, such as a row lock.
+    fn before_write(&self, object: &str, id: Option<&str>) -> Option<ApiError>;
+    /// API calls used and allowed, for `/limits`.
+    fn usage(&self) -> (u64, u64);
+    /// The instance URL, for absolute links.
+    fn instance_url(&self) -> String;
+}
+
+/// Longest request target; longer ones are answered with 414 (REST API Developer Guide, Status Codes).
+const TARGET_LIMIT: usize = 16_384;
+
+/// Answers one call. Everything the call changes is committed before this returns, or nothing of it.
+pub fn call(
+    org: &mut Org,
+    around: &dyn Surroundings,
+    caller: &Caller,
+    request: &DataRequest,
+) -> DataResponse {
+    let user = Id::parse(&caller.user_id).unwrap_or_else(|| org.first_user());
+    let hand = Hand {
+        user,
+        now: around.now(),
+    };
+    if request.target.len() > TARGET_LIMIT {
+        let mut error = ApiError::bad("URI_TOO_LONG", "Maximum URI length exceeded");
+        error.status = StatusCode::URI_TOO_LONG;
+        return refused(&error);
+    }
+    let mut door = Door {
+        org,
+        around,
+        caller,
+        hand,
+    };
+    let ask = Ask::parse(
+        request.method.clone(),
+        &request.target,
+        request.headers.clone(),
+        Payload::Raw(request.body.clone()),
+    );
+    let mut response = door.answer(&ask, Within::Call);
+    door.commit();
+    if request.method == Method::HEAD {
+        response.body = None;
+    }
+    response
+}
+
+/// A successful answer with a body.
+fn ok(body: Json) -> DataResponse {
+    answer(StatusCode::OK, Some(body))
+}
+
+/// An answer with this status and body.
+fn answer(status: StatusCode, body: Option<Json>) -> DataResponse {
+    DataResponse {
+        status,
+        headers: HeaderMap::new(),
+        body,
+        cost: 1,
+    }
+}
+
+/// An error as the whole answer: an array of one.
+fn refused(error: &ApiError) -> DataResponse {
+    answer(error.status, Some(json!([error.to_json()])))
+}

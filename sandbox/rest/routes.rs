@@ -1,0 +1,68 @@
+//! Which path leads where.
+
+use super::door::{Ask, Door, Within, version_of};
+use super::target::Version;
+use super::{DataResponse, ok};
+use crate::org::ApiError;
+use http::Method;
+use serde_json::json;
+
+impl Door<'_> {
+    /// Answers a request or says why not.
+    pub(super) fn route(&mut self, ask: &Ask, within: Within) -> Result<DataResponse, ApiError> {
+        if ask.segments.len() == 2 {
+            return super::roots::versions(ask);
+        }
+        let version = version_of(ask)?;
+        let owned: Vec<&str> = ask.segments[3..].iter().map(String::as_str).collect();
+        match owned.as_slice() {
+            [] => super::roots::resources(self, ask, &version),
+            ["sobjects", rest @ ..] => self.sobjects(ask, &version, rest),
+            ["query"] => self.query(ask, &version, false),
+            ["queryAll"] => self.query(ask, &version, true),
+            ["query" | "queryAll", locator] => self.query_more(ask, &version, locator),
+            ["composite", rest @ ..] => self.composites(ask, &version, rest, within),
+            ["limits"] => self.limits(ask),
+            ["limits", "recordCount"] => self.record_count(ask),
+            ["search" | "parameterizedSearch"] => Ok(ok(json!({"searchRecords": []}))),
+            ["recent"] => Ok(ok(json!([]))),
+            ["tooling", rest @ ..] => tooling(ask, rest),
+            _ => Err(ApiError::not_found()),
+        }
+    }
+
+    fn composites(
+        &mut self,
+        ask: &Ask,
+        version: &Version,
+        rest: &[&str],
+        within: Within,
+    ) -> Result<DataResponse, ApiError> {
+        match rest {
+            ["sobjects", rest @ ..] => self.collections(ask, version, rest),
+            ["tree", object] => self.tree(ask, object),
+            [] if ask.method == Method::GET => Ok(super::roots::composite(version)),
+            [] | ["batch"] | ["graph"] if within != Within::Call => Err(ApiError::bad(
+                "INVALID_INPUT",
+                "Composite requests cannot be nested",
+            )),
+            [] => self.composite(ask),
+            ["batch"] => self.batch(ask, version),
+            ["graph"] => self.graph(ask),
+            _ => Err(ApiError::not_found()),
+        }
+    }
+}
+
+/// The tooling API has nothing to show: queries find no rows.
+fn tooling(ask: &Ask, rest: &[&str]) -> Result<DataResponse, ApiError> {
+    match rest {
+        ["query"] if ask.method == Method::GET => Ok(ok(json!({
+            "size": 0, "totalSize": 0, "done": true, "queryLocator": null, "entityTypeName": null, "records": [],
+        }))),
+        ["sobjects"] => Ok(ok(
+            json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": []}),
+        )),
+        _ => Err(ApiError::not_found()),
+    }
+}

@@ -1,0 +1,108 @@
+//! `/sobjects/X/{id}`: one row.
+
+use super::door::{Ask, Door, id_of, malformed_id};
+use super::target::Version;
+use super::{DataResponse, answer, conditional, ok};
+use crate::org::{ApiError, Id};
+use http::{Method, StatusCode};
+
+/// The error for a key that stands in the path and in the body too.
+pub fn id_in_body(field: &str) -> ApiError {
+    ApiError::bad(
+        "INVALID_FIELD",
+        format!("The {field} field should not be specified in the sobject data."),
+    )
+}
+
+impl Door<'_> {
+    /// GET, PATCH or DELETE of one row.
+    pub(super) fn row(
+        &mut self,
+        ask: &Ask,
+        version: &Version,
+        at: usize,
+        segment: &str,
+    ) -> Result<DataResponse, ApiError> {
+        if !matches!(segment.len(), 15 | 18) {
+            let known = self.org.schema().at(at).position(segment).is_some();
+            let message =
+                format!("Provided external ID field does not exist or is not accessible: {segment}");
+            return Err(if known {
+                ApiError::not_found()
+            } else {
+                ApiError::missing(message)
+            });
+        }
+        let id = match ask.method {
+            Method::GET => Id::parse(segment).ok_or_else(|| malformed_id(segment))?,
+            _ => id_of(self.org.schema().at(at), segment)?,
+        };
+        self.row_by_id(ask, version, at, id)
+    }
+
+    /// The same once the id is known.
+    pub(super) fn row_by_id(
+        &mut self,
+        ask: &Ask,
+        version: &Version,
+        at: usize,
+        id: Id,
+    ) -> Result<DataResponse, ApiError> {
+        match ask.method {
+            Method::GET => self.read_row(ask, version, at, id),
+            Method::PATCH => {
+                let body = ask.object()?;
+                if body.keys().any(|k| k.eq_ignore_ascii_case("Id")) {
+                    return Err(id_in_body("Id"));
+                }
+                self.check_unmodified(ask, at, id)?;
+                self.update(at, id, &body, &[])?;
+                Ok(answer(StatusCode::NO_CONTENT, None))
+            }
+            Method::DELETE => {
+                self.delete(at, id)?;
+                Ok(answer(StatusCode::NO_CONTENT, None))
+            }
+            _ => Err(ask.not_allowed("DELETE,GET,HEAD,PATCH")),
+        }
+    }
+
+    /// If-Unmodified-Since on a write.
+    pub(super) fn check_unmodified(&self, ask: &Ask, at: usize, id: Id) -> Result<(), ApiError> {
+        match self.org.last_modified(at, id) {
+            Some(modified) => conditional::unmodified(ask, modified),
+            None => Ok(()),
+        }
+    }
+
+    fn read_row(
+        &mut self,
+        ask: &Ask,
+        version: &Version,
+        at: usize,
+        id: Id,
+    ) -> Result<DataResponse, ApiError> {
+        let modified = match self.org.table(at).row(id) {
+            Some(row) if row.deleted => return Err(ApiError::deleted()),
+            Some(_) => self.org.last_modified(at, id).unwrap_or(self.hand.now),
+            None => return Err(ApiError::not_found()),
+        };
+        conditional::unmodified(ask, modified)?;
+        if conditional::not_modified(ask, modified)? {
+            return Ok(answer(StatusCode::NOT_MODIFIED, None));
+        }
+        let schema = self.org.schema();
+        let object = schema.at(at);
+        let fields = match ask.parameter("fields") {
+            Some(names) => Door::fields(object, &names.split(',').collect::<Vec<_>>())?,
+            None => (0..object.fields.len()).collect(),
+        };
+        let body = self
+            .org
+            .record(at, id, &fields, &version.text)
+            .ok_or_else(ApiError::not_found)?;
+        let mut response = ok(body);
+        conditional::stamp(&mut response, modified);
+        Ok(response)
+    }
+}

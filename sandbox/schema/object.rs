@@ -1,0 +1,327 @@
+//! An object as the org knows it, and how it is put together from its written form.
+
+use super::field::{Field, Kind};
+use super::spec::{FieldSpec, ObjectSpec, PickSpec};
+use std::collections::HashMap;
+
+/// Position of `Id` in every object.
+pub const ID: usize = 0;
+
+/// Positions of the fields that every write touches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemFields {
+    /// `IsDeleted`, where it exists.
+    pub is_deleted: Option<usize>,
+    /// `CreatedDate`.
+    pub created: usize,
+    /// `CreatedById`.
+    pub created_by: usize,
+    /// `LastModifiedDate`.
+    pub modified: usize,
+    /// `LastModifiedById`.
+    pub modified_by: usize,
+    /// `SystemModstamp`.
+    pub stamp: usize,
+}
+
+/// A list of children that a parent has.
+#[derive(Debug, Clone)]
+pub struct Children {
+    /// Position of the child object.
+    pub object: usize,
+    /// Position of the reference field in the child.
+    pub field: usize,
+    /// Name of the list in queries; none when it cannot be queried.
+    pub name: Option<String>,
+}
+
+/// An object as the org knows it.
+#[derive(Debug, Clone)]
+pub struct Object {
+    /// Canonical API name.
+    pub name: String,
+    /// Singular label.
+    pub label: String,
+    /// Plural label.
+    pub plural: String,
+    /// Key prefix.
+    pub prefix: [u8; 3],
+    /// Custom object.
+    pub custom: bool,
+    /// Calls this object refuses.
+    pub without: Vec<String>,
+    /// Fields in describe order.
+    pub fields: Vec<Field>,
+    /// Positions of the system fields.
+    pub system: SystemFields,
+    /// Position of the naming field.
+    pub name_field: Option<usize>,
+    /// Child lists.
+    pub children: Vec<Children>,
+    by_name: HashMap<String, usize>,
+    by_relationship: HashMap<String, usize>,
+}
+
+impl Object {
+    /// Builds the object from its written form.
+    pub fn build(spec: &ObjectSpec, prefix: [u8; 3], multi_currency: bool) -> Result<Object, String> {
+        let label = spec
+            .label
+            .clone()
+            .unwrap_or_else(|| super::field::label_of(&spec.name));
+        let mut object = Object {
+            plural: spec.plural.clone().unwrap_or_else(|| format!("{label}s")),
+            label,
+            prefix,
+            custom: spec.name.ends_with("__c"),
+            name: spec.name.clone(),
+            without: spec.without.clone(),
+            fields: Vec::new(),
+            system: SystemFields::default(),
+            name_field: None,
+            children: Vec::new(),
+            by_name: HashMap::new(),
+            by_relationship: HashMap::new(),
+        };
+        for field in all_fields(spec, object.custom, multi_currency) {
+            object.add(&field).map_err(|e| format!("{}: {e}", spec.name))?;
+        }
+        object.settle_names(spec);
+        Ok(object)
+    }
+
+    /// Adds a field at the end; addresses bring their parts along.
+    pub fn add(&mut self, spec: &FieldSpec) -> Result<(), String> {
+        let stem = spec.name.strip_suffix("Address");
+        if let (Some(stem), "address") = (stem, spec.kind.as_str()) {
+            let access = if stem == "Additional" { "" } else { "cu" };
+            for part in address_parts(stem, access) {
+                self.push(&part, Some(spec.name.clone()))?;
+            }
+        }
+        self.push(spec, None)
+    }
+
+    fn push(&mut self, spec: &FieldSpec, compound: Option<String>) -> Result<(), String> {
+        let mut field = Field::build(spec)?;
+        field.compound = compound;
+        let at = self.fields.len();
+        if self.by_name.insert(spec.name.to_ascii_lowercase(), at).is_some() {
+            return Err(format!("field {} is defined twice", spec.name));
+        }
+        if let Some(name) = field.reference.as_ref().and_then(|r| r.relationship.as_ref()) {
+            self.by_relationship.insert(name.to_ascii_lowercase(), at);
+        }
+        self.fields.push(field);
+        Ok(())
+    }
+
+    fn settle_names(&mut self, spec: &ObjectSpec) {
+        self.system = SystemFields {
+            is_deleted: self.position("IsDeleted"),
+            created: self.position("CreatedDate").unwrap_or(ID),
+            created_by: self.position("CreatedById").unwrap_or(ID),
+            modified: self.position("LastModifiedDate").unwrap_or(ID),
+            modified_by: self.position("LastModifiedById").unwrap_or(ID),
+            stamp: self.position("SystemModstamp").unwrap_or(ID),
+        };
+        self.name_field = self.position(spec.name_field.as_deref().unwrap_or("Name"));
+        if let Some(at) = self.name_field {
+            self.fields[at].name_field = true;
+        }
+    }
+
+    /// Position of a field by name, in any case.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        if name.bytes().any(|b| b.is_ascii_uppercase()) {
+            return self.by_name.get(&name.to_ascii_lowercase()).copied();
+        }
+        self.by_name.get(name).copied()
+    }
+
+    /// Field by name, in any case.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.position(name).map(|at| &self.fields[at])
+    }
+
+    /// Position of the reference field behind a parent's relationship name, in any case.
+    pub fn relationship(&self, name: &str) -> Option<usize> {
+        self.by_relationship.get(&name.to_ascii_lowercase()).copied()
+    }
+
+    /// The child list with this name, in any case.
+    pub fn child_list(&self, name: &str) -> Option<&Children> {
+        self.children
+            .iter()
+            .find(|c| c.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name)))
+    }
+
+    /// Whether the object supports this call (see [`ObjectSpec::without`]).
+    pub fn can(&self, call: &str) -> bool {
+        !self.without.iter().any(|refused| refused == call)
+    }
+
+    /// The key prefix as text.
+    pub fn prefix_text(&self) -> &str {
+        std::str::from_utf8(&self.prefix).unwrap_or("000")
+    }
+}
+
+/// Every field of an object: id, deletion mark, its own, then the audit fields.
+fn all_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool) -> Vec<FieldSpec> {
+    let deletable = !spec.without.iter().any(|w| w == "delete");
+    let mut fields = vec![read_only(&spec.name_of_id_label(), "Id", "id")];
+    if deletable {
+        fields.push(read_only("Deleted", "IsDeleted", "boolean"));
+    }
+    if custom && !spec.fields.iter().any(|f| f.name == "Name") {
+        fields.push(FieldSpec {
+            length: 80,
+            ..FieldSpec::of("Name", "string")
+        });
+    }
+    fields.extend(spec.fields.iter().cloned());
+    if spec.owner || custom {
+        fields.push(owner(&spec.name));
+    }
+    if spec.record_types {
+        fields.push(FieldSpec {
+            references: vec!["RecordType".into()],
+            relationship: Some("RecordType".into()),
+            ..FieldSpec::of("RecordTypeId", "reference")
+        });
+    }
+    if multi_currency && (spec.currency || custom) {
+        fields.push(currency());
+    }
+    fields.extend(audit());
+    if spec.activities {
+        fields.push(read_only("Last Activity", "LastActivityDate", "date").nillable());
+        fields.push(read_only("Last Viewed Date", "LastViewedDate", "datetime").nillable());
+        fields.push(read_only("Last Referenced Date", "LastReferencedDate", "datetime").nillable());
+    }
+    fields
+}
+
+impl ObjectSpec {
+    fn name_of_id_label(&self) -> String {
+        match self.label.as_deref() {
+            Some(label) if !self.name.ends_with("__c") => format!("{label} ID"),
+            _ => "Record ID".into(),
+        }
+    }
+}
+
+impl FieldSpec {
+    fn nillable(mut self) -> FieldSpec {
+        self.required = false;
+        self.defaulted = false;
+        self
+    }
+}
+
+fn read_only(label: &str, name: &str, kind: &str) -> FieldSpec {
+    FieldSpec {
+        label: Some(label.into()),
+        access: Some(String::new()),
+        required: true,
+        defaulted: true,
+        ..FieldSpec::of(name, kind)
+    }
+}
+
+fn owner(object: &str) -> FieldSpec {
+    FieldSpec {
+        label: Some("Owner ID".into()),
+        references: vec!["User".into()],
+        relationship: Some("Owner".into()),
+        required: object != "Quote",
+        defaulted: true,
+        ..FieldSpec::of("OwnerId", "reference")
+    }
+}
+
+fn currency() -> FieldSpec {
+    FieldSpec {
+        label: Some("Currency ISO Code".into()),
+        length: 3,
+        defaulted: true,
+        restricted: true,
+        values: Vec::<PickSpec>::new(),
+        ..FieldSpec::of("CurrencyIsoCode", "picklist")
+    }
+}
+
+fn audit() -> [FieldSpec; 5] {
+    let by = |label: &str, name: &str, relationship: &str| FieldSpec {
+        references: vec!["User".into()],
+        relationship: Some(relationship.into()),
+        ..read_only(label, name, "reference")
+    };
+    [
+        read_only("Created Date", "CreatedDate", "datetime"),
+        by("Created By ID", "CreatedById", "CreatedBy"),
+        read_only("Last Modified Date", "LastModifiedDate", "datetime"),
+        by("Last Modified By ID", "LastModifiedById", "LastModifiedBy"),
+        read_only("System Modstamp", "SystemModstamp", "datetime"),
+    ]
+}
+
+/// Suffix, type, length, precision and scale of the parts of an address (Object Reference, Address Compound Fields).
+const ADDRESS: [(&str, Kind, u32, u8, u8); 8] = [
+    ("Street", Kind::Textarea, 255, 0, 0),
+    ("City", Kind::String, 40, 0, 0),
+    ("State", Kind::String, 80, 0, 0),
+    ("PostalCode", Kind::String, 20, 0, 0),
+    ("Country", Kind::String, 80, 0, 0),
+    ("Latitude", Kind::Double, 0, 18, 15),
+    ("Longitude", Kind::Double, 0, 18, 15),
+    ("GeocodeAccuracy", Kind::Picklist, 40, 0, 0),
+];
+
+fn address_parts<'a>(stem: &'a str, access: &'a str) -> impl Iterator<Item = FieldSpec> + 'a {
+    ADDRESS
+        .iter()
+        .map(move |(suffix, kind, length, precision, scale)| FieldSpec {
+            length: *length,
+            precision: *precision,
+            scale: *scale,
+            access: Some(access.into()),
+            restricted: *suffix == "GeocodeAccuracy",
+            values: if *suffix == "GeocodeAccuracy" {
+                accuracies()
+            } else {
+                Vec::new()
+            },
+            ..FieldSpec::of(&format!("{stem}{suffix}"), kind.name())
+        })
+}
+
+fn accuracies() -> Vec<PickSpec> {
+    let names = [
+        "Address",
+        "NearAddress",
+        "Block",
+        "Street",
+        "ExtendedZip",
+        "Zip",
+        "Neighborhood",
+        "City",
+        "County",
+        "State",
+        "Unknown",
+    ];
+    names.iter().map(|n| PickSpec::Plain((*n).into())).collect()
+}
+
+/// Keys of an address on the wire with the suffix of the part behind each, alphabetical as on the wire.
+pub const ADDRESS_KEYS: [(&str, &str); 8] = [
+    ("city", "City"),
+    ("country", "Country"),
+    ("geocodeAccuracy", "GeocodeAccuracy"),
+    ("latitude", "Latitude"),
+    ("longitude", "Longitude"),
+    ("postalCode", "PostalCode"),
+    ("state", "State"),
+    ("street", "Street"),
+];

@@ -1,0 +1,157 @@
+//! The written form of objects and fields: what the embedded tables and a scenario's custom parts look like.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// One object as written in a table or a scenario.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObjectSpec {
+    /// API name; custom objects end in `__c`.
+    pub name: String,
+    /// Singular label; derived from the name when absent.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Plural label; the label plus "s" when absent.
+    #[serde(default)]
+    pub plural: Option<String>,
+    /// Three-character key prefix; custom objects get a00, a01 … in order.
+    #[serde(default)]
+    pub prefix: Option<String>,
+    /// Whether records have an owner (`OwnerId`).
+    #[serde(default)]
+    pub owner: bool,
+    /// Whether records have a `RecordTypeId`.
+    #[serde(default)]
+    pub record_types: bool,
+    /// Whether records carry `CurrencyIsoCode` in a multi-currency org.
+    #[serde(default)]
+    pub currency: bool,
+    /// Whether `LastActivityDate`, `LastViewedDate` and `LastReferencedDate` exist.
+    #[serde(default)]
+    pub activities: bool,
+    /// Calls that this object refuses: create, update, delete, undelete, search, layout, replicate.
+    #[serde(default)]
+    pub without: Vec<String>,
+    /// Field that names a record; `Name` when absent, none when empty.
+    #[serde(default)]
+    pub name_field: Option<String>,
+    /// Fields in describe order, without the system fields.
+    #[serde(default)]
+    pub fields: Vec<FieldSpec>,
+}
+
+/// One field as written in a table or a scenario.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct FieldSpec {
+    /// API name; custom fields end in `__c`.
+    pub name: String,
+    /// Label; derived from the name when absent.
+    pub label: Option<String>,
+    /// Field type in the describe's words (string, picklist, currency, reference …).
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Greatest number of characters, for text.
+    pub length: u32,
+    /// Greatest number of digits, for numbers.
+    pub precision: u8,
+    /// Digits after the point, for numbers.
+    pub scale: u8,
+    /// Greatest number of digits of an int.
+    pub digits: u8,
+    /// `c` createable, `u` updateable, `cu` both (the default), empty for read-only.
+    pub access: Option<String>,
+    /// Not nillable.
+    pub required: bool,
+    /// The server supplies a value when a create leaves it out.
+    pub defaulted: bool,
+    /// Picklist values in order.
+    pub values: Vec<PickSpec>,
+    /// Whether only listed picklist values are accepted.
+    pub restricted: bool,
+    /// Usable as key of an upsert.
+    pub external_id: bool,
+    /// No two records may share a value.
+    pub unique: bool,
+    /// Whether the unique comparison looks at the case.
+    pub case_sensitive: bool,
+    /// Standard field usable as key of an upsert.
+    pub id_lookup: bool,
+    /// Objects a reference may point to.
+    pub references: Vec<String>,
+    /// Whether the reference is polymorphic.
+    pub polymorphic: bool,
+    /// Name of the parent in queries; custom ones end in `__r`.
+    pub relationship: Option<String>,
+    /// Name of the child list on the parent; custom ones end in `__r`.
+    pub children: Option<String>,
+    /// What a delete of the parent does: `clear` (default), `cascade` or `restrict`.
+    pub on_delete: Option<String>,
+    /// Whether a query may filter and sort by it; true when absent.
+    pub filterable: Option<bool>,
+    /// Value of a create that leaves the field out.
+    #[serde(rename = "default")]
+    pub default_value: Option<Json>,
+    /// Numbering format such as `Q-{0000}`; the number fills the braces.
+    pub auto_number: Option<String>,
+    /// Help text.
+    pub help: Option<String>,
+}
+
+/// A picklist value, written as a plain string or in full.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum PickSpec {
+    /// Just the value; active, and its own label.
+    Plain(String),
+    /// Value with its label and flags.
+    Full(PickValue),
+}
+
+/// A picklist value in full.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PickValue {
+    /// What is stored.
+    pub value: String,
+    /// What people see; the value when absent.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// Whether a create without a value gets this one.
+    #[serde(default)]
+    pub default: bool,
+    /// Whether the value may still be chosen.
+    #[serde(default = "active")]
+    pub active: bool,
+}
+
+fn active() -> bool {
+    true
+}
+
+impl PickSpec {
+    /// The value in full.
+    pub fn full(&self) -> PickValue {
+        match self {
+            PickSpec::Full(value) => value.clone(),
+            PickSpec::Plain(value) => PickValue {
+                value: value.clone(),
+                label: None,
+                default: false,
+                active: true,
+            },
+        }
+    }
+}
+
+impl FieldSpec {
+    /// A field of the given type, everything else at its default.
+    pub fn of(name: &str, kind: &str) -> FieldSpec {
+        FieldSpec {
+            name: name.into(),
+            kind: kind.into(),
+            ..FieldSpec::default()
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 CREATE TABLE counters (
   name  TEXT NOT NULL PRIMARY KEY,
-  value BIGINT NOT NULL
+  value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE settings (
@@ -13,7 +13,7 @@ CREATE TABLE settings (
 CREATE TABLE ownership (
   version    TEXT NOT NULL PRIMARY KEY,
   body       TEXT NOT NULL,
-  created_at BIGINT NOT NULL
+  created_at INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE runs (
@@ -26,26 +26,29 @@ CREATE TABLE runs (
   cause              TEXT NOT NULL,
   state              TEXT NOT NULL CHECK (state IN
     ('queued', 'running', 'parked', 'waiting', 'succeeded', 'superseded', 'dead', 'cancelled')),
-  attempt            BIGINT NOT NULL,
-  tries              BIGINT NOT NULL,
-  restarts           BIGINT NOT NULL,
-  crashes            BIGINT NOT NULL DEFAULT 0,
-  created_at         BIGINT NOT NULL,
-  updated_at         BIGINT NOT NULL,
-  due_at             BIGINT NOT NULL,
+  attempt            INTEGER NOT NULL,
+  tries              INTEGER NOT NULL,
+  restarts           INTEGER NOT NULL,
+  crashes            INTEGER NOT NULL DEFAULT 0,
+  created_at         INTEGER NOT NULL,
+  updated_at         INTEGER NOT NULL,
+  due_at             INTEGER NOT NULL,
   outcome            TEXT,
   error              TEXT,
   error_code         TEXT,
   superseded_by      TEXT,
   node               TEXT,
-  lease_until        BIGINT
+  lease_until        INTEGER,
+  -- When the run can be claimed; NULL while it cannot. A column of its own, because a planner asked for two states
+  -- sorted by moment takes the index on states, and sorts the whole queue.
+  ready_at           INTEGER GENERATED ALWAYS AS (CASE WHEN state IN ('queued', 'parked') THEN due_at END)
 ) STRICT;
 
 -- The queue. Ended runs are in none of these four, so they stay small however long the history is.
-CREATE INDEX runs_ready ON runs (due_at, id) WHERE state IN ('queued', 'parked');
-CREATE INDEX runs_ready_in_lane ON runs (connection, opportunity, due_at, id) WHERE state IN ('queued', 'parked');
+CREATE INDEX runs_ready ON runs (ready_at, id) WHERE ready_at IS NOT NULL;
+CREATE INDEX runs_ready_in_lane ON runs (connection, opportunity, ready_at, id) WHERE ready_at IS NOT NULL;
 CREATE UNIQUE INDEX runs_one_per_lane ON runs (connection, opportunity) WHERE state = 'running';
-CREATE INDEX runs_lease ON runs (lease_until) WHERE state = 'running';
+CREATE INDEX runs_lease ON runs (lease_until) WHERE lease_until IS NOT NULL;
 
 CREATE INDEX runs_by_state ON runs (state, id);
 CREATE INDEX runs_by_lane ON runs (opportunity, connection, id);
@@ -56,12 +59,12 @@ CREATE INDEX runs_by_caller_correlation ON runs (caller_correlation) WHERE calle
 CREATE TABLE journal (
   position    INTEGER PRIMARY KEY AUTOINCREMENT,
   run_id      TEXT NOT NULL REFERENCES runs (id),
-  sequence    BIGINT NOT NULL,
+  sequence    INTEGER NOT NULL,
   kind        TEXT NOT NULL,
   step        TEXT NOT NULL,
-  attempt     BIGINT NOT NULL,
-  at          BIGINT NOT NULL,
-  duration_us BIGINT,
+  attempt     INTEGER NOT NULL,
+  at          INTEGER NOT NULL,
+  duration_us INTEGER,
   data        TEXT NOT NULL,
   UNIQUE (run_id, sequence)
 ) STRICT;
@@ -69,7 +72,7 @@ CREATE TABLE journal (
 CREATE TABLE links (
   connection         TEXT NOT NULL,
   opportunity_id     TEXT NOT NULL,
-  revision           BIGINT NOT NULL,
+  revision           INTEGER NOT NULL,
   opportunity_number TEXT,
   quote_root_id      TEXT NOT NULL,
   quote_number       TEXT NOT NULL,
@@ -84,7 +87,7 @@ CREATE TABLE bases (
   opportunity_number TEXT,
   body               TEXT NOT NULL,
   matrix_version     TEXT NOT NULL,
-  agreed_at          BIGINT NOT NULL,
+  agreed_at          INTEGER NOT NULL,
   PRIMARY KEY (connection, opportunity_id)
 ) STRICT;
 CREATE INDEX bases_by_number ON bases (connection, opportunity_number) WHERE opportunity_number IS NOT NULL;
@@ -105,7 +108,7 @@ CREATE TABLE decisions (
   cpq            TEXT NOT NULL,
   lost           TEXT,
   reason         TEXT NOT NULL,
-  at             BIGINT NOT NULL
+  at             INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX decisions_by_run ON decisions (run_id, position);
 CREATE INDEX decisions_by_opportunity ON decisions (connection, opportunity_id, field, position);
@@ -113,17 +116,17 @@ CREATE INDEX decisions_by_opportunity ON decisions (connection, opportunity_id, 
 -- A removed grant leaves its row without secrets: generation and fence must not start over.
 CREATE TABLE grants (
   connection   TEXT NOT NULL PRIMARY KEY,
-  removed      BIGINT NOT NULL,
+  removed      INTEGER NOT NULL,
   settings     TEXT NOT NULL,
   identity     TEXT NOT NULL,
-  generation   BIGINT NOT NULL,
+  generation   INTEGER NOT NULL,
   sealed       BLOB NOT NULL,
   dead_reason  TEXT,
-  dead_since   BIGINT,
-  refreshed_at BIGINT NOT NULL,
-  lease_fence  BIGINT NOT NULL,
+  dead_since   INTEGER,
+  refreshed_at INTEGER NOT NULL,
+  lease_fence  INTEGER NOT NULL,
   lease_holder TEXT,
-  lease_until  BIGINT
+  lease_until  INTEGER
 ) STRICT;
 
 CREATE TABLE idempotency (
@@ -132,12 +135,12 @@ CREATE TABLE idempotency (
   fingerprint BLOB NOT NULL,
   run_id      TEXT,
   state       TEXT NOT NULL CHECK (state IN ('running', 'done', 'expired')),
-  accepted    BIGINT NOT NULL DEFAULT 0,
-  status      BIGINT,
+  accepted    INTEGER NOT NULL DEFAULT 0,
+  status      INTEGER,
   headers     TEXT,
   body        BLOB,
-  created_at  BIGINT NOT NULL,
-  expires_at  BIGINT NOT NULL,
+  created_at  INTEGER NOT NULL,
+  expires_at  INTEGER NOT NULL,
   PRIMARY KEY (client, key)
 ) STRICT;
 CREATE INDEX idempotency_by_run ON idempotency (run_id) WHERE run_id IS NOT NULL;
@@ -149,25 +152,25 @@ CREATE TABLE api_tokens (
   name         TEXT NOT NULL,
   hash         BLOB NOT NULL UNIQUE,
   scopes       TEXT NOT NULL,
-  created_at   BIGINT NOT NULL,
-  expires_at   BIGINT,
-  revoked_at   BIGINT,
-  last_used_at BIGINT
+  created_at   INTEGER NOT NULL,
+  expires_at   INTEGER,
+  revoked_at   INTEGER,
+  last_used_at INTEGER
 ) STRICT;
 
 CREATE TABLE quotes (
   id                 TEXT NOT NULL PRIMARY KEY,
   root_id            TEXT NOT NULL,
   number             TEXT NOT NULL,
-  revision           BIGINT NOT NULL,
+  revision           INTEGER NOT NULL,
   system             TEXT NOT NULL,
   opportunity_id     TEXT NOT NULL,
   opportunity_number TEXT,
   status             TEXT NOT NULL,
-  version            BIGINT NOT NULL,
-  is_primary         BIGINT NOT NULL,
-  superseded         BIGINT NOT NULL,
-  updated_at         BIGINT NOT NULL,
+  version            INTEGER NOT NULL,
+  is_primary         INTEGER NOT NULL,
+  superseded         INTEGER NOT NULL,
+  updated_at         INTEGER NOT NULL,
   body               TEXT NOT NULL,
   UNIQUE (system, opportunity_id, revision),
   UNIQUE (number, revision)
@@ -181,10 +184,10 @@ CREATE INDEX quotes_by_status ON quotes (status, updated_at, id);
 CREATE TABLE quote_events (
   position    INTEGER PRIMARY KEY AUTOINCREMENT,
   root_id     TEXT NOT NULL,
-  sequence    BIGINT NOT NULL,
+  sequence    INTEGER NOT NULL,
   quote_id    TEXT NOT NULL,
   kind        TEXT NOT NULL,
-  at          BIGINT NOT NULL,
+  at          INTEGER NOT NULL,
   correlation TEXT,
   data        TEXT NOT NULL,
   UNIQUE (root_id, sequence)
@@ -193,7 +196,7 @@ CREATE TABLE quote_events (
 CREATE TABLE webhook_deliveries (
   source      TEXT NOT NULL,
   delivery_id TEXT NOT NULL,
-  seen_at     BIGINT NOT NULL,
+  seen_at     INTEGER NOT NULL,
   PRIMARY KEY (source, delivery_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX webhook_deliveries_by_age ON webhook_deliveries (seen_at);
@@ -201,5 +204,5 @@ CREATE INDEX webhook_deliveries_by_age ON webhook_deliveries (seen_at);
 CREATE TABLE crm_schemas (
   connection TEXT NOT NULL PRIMARY KEY,
   body       TEXT NOT NULL,
-  fetched_at BIGINT NOT NULL
+  fetched_at INTEGER NOT NULL
 ) STRICT;

@@ -16,12 +16,12 @@ use crate::tx::{Tx, params};
 
 const CLAIM: &str = concat!(
     "UPDATE runs SET state = 'running', attempt = attempt + 1, node = $2, lease_until = $3, updated_at = $1
-  WHERE id IN (SELECT r.id FROM runs r WHERE r.state IN ('queued', 'parked') AND r.due_at <= $1
+  WHERE id IN (SELECT r.id FROM runs r WHERE r.ready_at <= $1
     AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection AND o.opportunity = r.opportunity
       AND o.state = 'running')
     AND NOT EXISTS (SELECT 1 FROM runs e WHERE e.connection = r.connection AND e.opportunity = r.opportunity
-      AND e.state IN ('queued', 'parked') AND (e.due_at, e.id) < (r.due_at, r.id))
-    ORDER BY r.due_at, r.id LIMIT $4)
+      AND (e.ready_at, e.id) < (r.ready_at, r.id))
+    ORDER BY r.ready_at, r.id LIMIT $4)
   RETURNING ",
     columns!()
 );
@@ -30,7 +30,7 @@ const FENCE: &str = "UPDATE runs SET lease_until = $4, updated_at = $3
 const EXPIRE: &str = concat!(
     "UPDATE runs SET state = 'queued', crashes = crashes + 1, due_at = $1, updated_at = $1,
   node = NULL, lease_until = NULL
-  WHERE id IN (SELECT r.id FROM runs r WHERE r.state = 'running' AND r.lease_until <= $1
+  WHERE id IN (SELECT r.id FROM runs r WHERE r.lease_until <= $1
     ORDER BY r.lease_until LIMIT $2)
   RETURNING ",
     columns!(),
@@ -40,16 +40,17 @@ const LANE_BUSY: &str = "SELECT 1 FROM runs WHERE connection = $1 AND opportunit
 const WAITING: &str = concat!(
     "SELECT ",
     columns!(),
-    " FROM runs WHERE connection = $1 AND opportunity = $2 AND state IN ('queued', 'parked')
-  AND state = 'queued' AND attempt = 0 ORDER BY due_at, id LIMIT 1"
+    " FROM runs WHERE connection = $1 AND opportunity = $2 AND ready_at IS NOT NULL
+  AND state = 'queued' AND attempt = 0 ORDER BY ready_at, id LIMIT 1"
 );
 const REQUEUE: &str = "UPDATE runs SET state = 'queued', due_at = $2, updated_at = $2
   WHERE state = 'waiting' AND connection = $1 RETURNING id";
-const NEXT_DUE: &str = "SELECT r.due_at FROM runs r WHERE r.state IN ('queued', 'parked')
+const NEXT_DUE: &str = "SELECT r.ready_at FROM runs r WHERE r.ready_at IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection AND o.opportunity = r.opportunity
     AND o.state = 'running')
-  ORDER BY r.due_at, r.id LIMIT 1";
-const NEXT_EXPIRY: &str = "SELECT lease_until FROM runs WHERE state = 'running' ORDER BY lease_until LIMIT 1";
+  ORDER BY r.ready_at, r.id LIMIT 1";
+const NEXT_EXPIRY: &str =
+    "SELECT lease_until FROM runs WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1";
 
 pub(super) const STATEMENTS: &[&str] = &[
     CLAIM,

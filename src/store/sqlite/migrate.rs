@@ -26,7 +26,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[Migration {
 }];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
-  version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, program TEXT NOT NULL) STRICT";
+  version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, program TEXT NOT NULL) STRICT";
 
 /// Refuses a file that is not a store, is damaged, or was written by a newer program. Changes nothing.
 pub(super) fn check(connection: &Connection, place: &str) -> Result<()> {

@@ -1,1 +1,39 @@
-//! Under construction.
+//! The public face of the service: JSON over HTTP for people's programs, signed webhooks, health and figures.
+//!
+//! The way in is [`router`], made of an [`ApiState`], and [`serve`], which puts it on a listener. A request never calls
+//! a CRM by itself: it submits a run to the engine and at most waits for it.
+//!
+//! What holds for every route is in two layers: the frame gives each request a name, limits its head, and brings every
+//! failure into one shape; the door ([`access::ROUTES`]) knows for every route which key it needs, before the body is
+//! read.
+
+pub mod access;
+pub mod limits;
+pub mod tokens;
+
+mod answer;
+mod asked;
+mod caller;
+mod document;
+mod failure;
+mod fingerprint;
+mod frame;
+mod health;
+mod input;
+mod ownership;
+mod plan;
+mod quotes;
+mod router;
+mod serve;
+mod signature;
+mod state;
+mod strict;
+mod sync;
+mod timeline;
+mod webhooks;
+
+pub use document::openapi;
+pub use router::router;
+pub use serve::{Peer, serve};
+pub use signature::WebhookSecret;
+pub use state::{ApiSettings, ApiState, Hosts, MatrixSource, Readiness};

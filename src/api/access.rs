@@ -1,0 +1,194 @@
+//! Who may call what: every route with its key, in one table, and the door that asks for it.
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use cpq_domain::{Code, Error, Result};
+use http::{HeaderMap, HeaderValue, Method, header};
+
+use crate::caller::single;
+use crate::failure::Failure;
+use crate::serve::Peer;
+use crate::state::ApiState;
+use crate::tokens::{self, Grantee};
+
+/// What a caller needs to pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Open,
+    /// A bearer token with this scope.
+    Scope(&'static str),
+    /// A signature over the body; checked by the route itself, which alone reads the body.
+    Signed,
+    /// As `Scope`, but callers on this machine may pass without where the settings say so.
+    ScopeOrLoopback(&'static str),
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Method.
+    pub method: &'static str,
+    /// Path, with its variable in braces.
+    pub path: &'static str,
+    /// What it needs.
+    pub access: Access,
+}
+
+const fn route(method: &'static str, path: &'static str, access: Access) -> Route {
+    Route { method, path, access }
+}
+
+/// Every route there is. A handler that is not listed here cannot be reached.
+pub const ROUTES: &[Route] = &[
+    route(
+        "POST",
+        "/api/v1/sync/opportunities/{id}",
+        Access::Scope("sync:write"),
+    ),
+    route(
+        "POST",
+        "/api/v1/sync/opportunities/{id}/plan",
+        Access::Scope("sync:read"),
+    ),
+    route("GET", "/api/v1/sync/{correlationId}", Access::Scope("sync:read")),
+    route("GET", "/api/v1/sync", Access::Scope("sync:read")),
+    route("POST", "/api/v1/quotes", Access::Scope("quotes:write")),
+    route("GET", "/api/v1/quotes", Access::Scope("quotes:read")),
+    route("POST", "/api/v1/quotes/preview", Access::Scope("quotes:read")),
+    route("GET", "/api/v1/quotes/{id}", Access::Scope("quotes:read")),
+    route("PATCH", "/api/v1/quotes/{id}", Access::Scope("quotes:write")),
+    route(
+        "POST",
+        "/api/v1/quotes/{id}/transitions",
+        Access::Scope("quotes:write"),
+    ),
+    route("GET", "/api/v1/ownership", Access::Scope("ownership:read")),
+    route("POST", "/api/v1/webhooks/{source}", Access::Signed),
+    route("GET", "/api/v1/openapi.json", Access::Open),
+    route("GET", "/healthz", Access::Open),
+    route("GET", "/readyz", Access::Open),
+    route("GET", "/metrics", Access::ScopeOrLoopback("metrics:read")),
+];
+
+/// Every scope that a token can have.
+pub const SCOPES: &[&str] = &[
+    "sync:read",
+    "sync:write",
+    "quotes:read",
+    "quotes:write",
+    "ownership:read",
+    "metrics:read",
+];
+
+/// The door: lets a request through to its handler, or refuses it. Runs before the body is read.
+pub(crate) async fn guard(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
+    let Some(path) = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned())
+    else {
+        return next.run(request).await;
+    };
+    let Some(route) = find(request.method(), &path) else {
+        return wrong_method(request.method(), &path);
+    };
+    let local = request
+        .extensions()
+        .get::<Peer>()
+        .is_some_and(|peer| peer.0.ip().is_loopback());
+    match admit(&api, route.access, request.headers(), local).await {
+        Ok(None) => next.run(request).await,
+        Ok(Some(grantee)) => {
+            request.extensions_mut().insert(grantee);
+            next.run(request).await
+        }
+        Err(error) => challenge(error),
+    }
+}
+
+fn find(method: &Method, path: &str) -> Option<&'static Route> {
+    let method = if method == Method::HEAD {
+        "GET"
+    } else {
+        method.as_str()
+    };
+    ROUTES
+        .iter()
+        .find(|route| route.path == path && route.method == method)
+}
+
+async fn admit(api: &ApiState, access: Access, headers: &HeaderMap, local: bool) -> Result<Option<Grantee>> {
+    match access {
+        Access::Open | Access::Signed => Ok(None),
+        Access::ScopeOrLoopback(_) if local && api.settings.metrics_open_on_loopback => Ok(None),
+        Access::Scope(scope) | Access::ScopeOrLoopback(scope) => {
+            with_scope(api, scope, headers).await.map(Some)
+        }
+    }
+}
+
+async fn with_scope(api: &ApiState, scope: &'static str, headers: &HeaderMap) -> Result<Grantee> {
+    let presented = bearer(headers)
+        .ok_or_else(|| Error::new(Code::Unauthenticated, "the request carries no bearer token"))?;
+    let grantee = tokens::authenticate(&api.store, &api.world, presented).await?;
+    if grantee.scopes.iter().any(|granted| granted == scope) {
+        return Ok(grantee);
+    }
+    Err(Error::new(
+        Code::ScopeInsufficient,
+        format!("the token lacks the scope {scope}"),
+    )
+    .fact("scope", scope))
+}
+
+/// The token of `Authorization: Bearer …` (RFC 6750 §2.1). Tokens in the query or body are not looked for.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = single(headers, header::AUTHORIZATION.as_str())?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Says which key is missing (RFC 6750 §3).
+fn challenge(error: Error) -> Response {
+    let told = match error.code {
+        Code::Unauthenticated => Some("Bearer realm=\"cpq\", error=\"invalid_token\"".to_owned()),
+        Code::ScopeInsufficient => {
+            let scope = error
+                .facts
+                .as_ref()
+                .and_then(|facts| facts["scope"].as_str())
+                .unwrap_or_default();
+            Some(format!(
+                "Bearer realm=\"cpq\", error=\"insufficient_scope\", scope=\"{scope}\""
+            ))
+        }
+        _ => None,
+    };
+    let mut response = Failure(error).into_response();
+    if let Some(value) = told.and_then(|text| HeaderValue::try_from(text).ok()) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+fn wrong_method(method: &Method, path: &str) -> Response {
+    let mut allowed: Vec<&str> = ROUTES
+        .iter()
+        .filter(|route| route.path == path)
+        .map(|route| route.method)
+        .collect();
+    if allowed.contains(&"GET") {
+        allowed.push("HEAD");
+    }
+    let allowed = allowed.join(", ");
+    let error = Error::new(
+        Code::MethodNotAllowed,
+        format!("{method} is not allowed here; allowed: {allowed}"),
+    );
+    let mut response = Failure(error.fact("allowed", allowed.as_str())).into_response();
+    if let Ok(value) = HeaderValue::try_from(allowed) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}

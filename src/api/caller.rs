@@ -1,0 +1,136 @@
+//! What the caller tells about itself beside the request: correlation id, trace context, and how long it will wait.
+
+use std::time::Duration;
+
+use cpq_domain::id::CorrelationId;
+use cpq_domain::world::World;
+use http::HeaderMap;
+
+use crate::state::ApiSettings;
+
+/// Header with the correlation id, in requests and answers.
+pub(crate) const CORRELATION: &str = "x-correlation-id";
+
+/// Where a request comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// The caller's own correlation id, if it gave a valid one.
+    pub(crate) correlation: Option<CorrelationId>,
+    /// The caller's W3C trace context, if it gave a valid one.
+    pub(crate) traceparent: Option<String>,
+    /// What this request is called in answers and logs until a sync gives it a name: the caller's id, or a fresh one.
+    pub(crate) request: CorrelationId,
+}
+
+impl Caller {
+    pub(crate) fn of(headers: &HeaderMap, world: &dyn World) -> Caller {
+        let correlation = single(headers, CORRELATION).and_then(|text| CorrelationId::new(text).ok());
+        let traceparent = single(headers, "traceparent")
+            .filter(|text| is_traceparent(text))
+            .map(str::to_owned);
+        let request = correlation.clone().unwrap_or_else(|| {
+            CorrelationId::new(format!("req-{}", world.uuid()))
+                .expect("`req-` and a UUID are 40 visible characters")
+        });
+        Caller {
+            correlation,
+            traceparent,
+            request,
+        }
+    }
+}
+
+/// The text of a header that is there exactly once.
+pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut all = headers.get_all(name).iter();
+    match (all.next(), all.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// Version 00 of W3C Trace Context: `00-<32 hex>-<16 hex>-<2 hex>`, neither id all zeros.
+fn is_traceparent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let hex = |part: &str, chars: usize| {
+        part.len() == chars
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let [version, trace, span, flags] = parts[..] else {
+        return false;
+    };
+    let zero = |part: &str| part.bytes().all(|b| b == b'0');
+    version == "00" && hex(trace, 32) && hex(span, 16) && hex(flags, 2) && !zero(trace) && !zero(span)
+}
+
+/// How long the caller will wait: `Prefer: wait=N` or `respond-async` (RFC 7240). What we do not understand is
+/// ignored, as the RFC asks; more than the limit is the limit.
+pub(crate) fn wait(headers: &HeaderMap, settings: &ApiSettings) -> Duration {
+    let mut asynchronous = false;
+    for value in headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+    {
+        for preference in value.split(',') {
+            let word = preference.split(';').next().unwrap_or_default().trim();
+            let (name, argument) = word.split_once('=').unwrap_or((word, ""));
+            match (
+                name.trim().to_ascii_lowercase().as_str(),
+                argument.trim().trim_matches('"').parse::<u64>(),
+            ) {
+                ("wait", Ok(seconds)) => return Duration::from_secs(seconds).min(settings.max_wait),
+                ("respond-async", _) => asynchronous = true,
+                _ => {}
+            }
+        }
+    }
+    if asynchronous {
+        Duration::ZERO
+    } else {
+        settings.default_wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(value: &'static str) -> u64 {
+        let headers = HeaderMap::from_iter([(
+            http::header::HeaderName::from_static("prefer"),
+            value.parse().unwrap(),
+        )]);
+        wait(&headers, &ApiSettings::default()).as_secs()
+    }
+
+    #[test]
+    fn the_wait_is_the_callers_within_our_limit() {
+        assert_eq!(wait(&HeaderMap::new(), &ApiSettings::default()).as_secs(), 10);
+        assert_eq!(asked("wait=0"), 0);
+        assert_eq!(asked("return=minimal, WAIT=\"7\"; x=1"), 7);
+        assert_eq!(asked("wait=900"), 25);
+        assert_eq!(asked("respond-async"), 0);
+        assert_eq!(asked("respond-async, wait=3"), 3);
+        assert_eq!(asked("wait=soon"), 10);
+    }
+
+    #[test]
+    fn only_a_well_formed_trace_context_is_kept() {
+        assert!(is_traceparent(
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        ));
+        for bad in [
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-0-0-0",
+        ] {
+            assert!(!is_traceparent(bad), "{bad}");
+        }
+        assert!(!is_traceparent(
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01"
+        ));
+    }
+}

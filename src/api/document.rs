@@ -1,0 +1,108 @@
+//! The description of the API for machines: OpenAPI 3.1, made of the routes themselves.
+
+use std::sync::LazyLock;
+
+use axum::response::Response;
+use cpq_domain::error::Report;
+use cpq_domain::event::SyncEvent;
+use utoipa::OpenApi;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder};
+
+use crate::access::{Access, ROUTES};
+use crate::answer;
+use crate::router::documented;
+
+/// Name of the bearer scheme in the document.
+const BEARER: &str = "bearer";
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "cpq",
+        description = "Keeps a CRM and a CPQ system in agreement, in both directions. Every error has one shape, \
+            `ErrorReport`; every answer carries `X-Correlation-Id`.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0")
+    ),
+    tags(
+        (name = "sync", description = "Starting syncs and looking at them"),
+        (name = "quotes", description = "Quotes of the embedded CPQ; 404 where another CPQ keeps them"),
+        (name = "ownership", description = "Whose value counts"),
+        (name = "webhooks", description = "Hints of other systems"),
+        (name = "service", description = "For supervisors"),
+    ),
+    components(schemas(Report, SyncEvent))
+)]
+struct Head;
+
+/// The document without its routes.
+pub(crate) fn head() -> utoipa::openapi::OpenApi {
+    Head::openapi()
+}
+
+/// The OpenAPI 3.1 document of all routes.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut document = documented().into_openapi();
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("cpq_…")
+        .build();
+    document
+        .components
+        .get_or_insert_default()
+        .add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+    for route in ROUTES {
+        let item = document.paths.paths.get_mut(route.path);
+        if let Some(operation) = item.and_then(|item| operation(item, route.method)) {
+            finish(operation, route.access);
+        }
+    }
+    document
+}
+
+/// Adds what the table of routes knows: the key that is needed, and the shape of every refusal.
+fn finish(operation: &mut Operation, access: Access) {
+    operation.security = Some(match access {
+        Access::Open | Access::Signed => Vec::new(),
+        Access::Scope(scope) | Access::ScopeOrLoopback(scope) => {
+            vec![SecurityRequirement::new(BEARER, [scope])]
+        }
+    });
+    let content = ContentBuilder::new()
+        .schema(Some(RefOr::Ref(Ref::from_schema_name("ErrorReport"))))
+        .build();
+    let refusal = ResponseBuilder::new()
+        .description("Any refusal or failure")
+        .content("application/json", content)
+        .build();
+    operation
+        .responses
+        .responses
+        .entry("default".to_owned())
+        .or_insert(RefOr::T(refusal));
+}
+
+/// The operation of a path.
+pub(crate) fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a mut Operation> {
+    match method {
+        "GET" => item.get.as_mut(),
+        "POST" => item.post.as_mut(),
+        "PATCH" => item.patch.as_mut(),
+        "PUT" => item.put.as_mut(),
+        "DELETE" => item.delete.as_mut(),
+        _ => None,
+    }
+}
+
+static TEXT: LazyLock<String> = LazyLock::new(|| {
+    // The document is made of our own constants; if it cannot be written, every test of it fails.
+    openapi().to_pretty_json().unwrap_or_default()
+});
+
+/// This document
+#[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "openapi", tag = "service",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+pub(crate) async fn get() -> Response {
+    answer::json(200, TEXT.as_str())
+}

@@ -1,0 +1,45 @@
+//! What makes two requests under one idempotency key the same request.
+
+use aws_lc_rs::digest;
+use http::{Method, Uri};
+
+/// Changes when the rules below change, so that a new version of this program never takes an old request for another.
+const VERSION: &str = "cpq-fingerprint-1";
+
+/// SHA-256 over method, path, sorted query and canonical body. Headers are left out: they change between repeats.
+pub(crate) fn of(method: &Method, uri: &Uri, canonical_body: &str) -> [u8; 32] {
+    let mut query: Vec<(String, String)> =
+        url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes())
+            .into_owned()
+            .collect();
+    query.sort();
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(query)
+        .finish();
+    // No part but the last can hold a line end, so no two requests give one text.
+    sha256(format!("{VERSION}\n{method}\n{}\n{query}\n{canonical_body}", uri.path()).as_bytes())
+}
+
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_the_query_does_not_matter_and_everything_else_does() {
+        let print = |uri: &str, body: &str| of(&Method::POST, &uri.parse().expect("a URI"), body);
+        let first = print("/a?x=1&y=a%20b", "{}");
+        assert_eq!(first, print("/a?y=a+b&x=1", "{}"));
+        assert_ne!(first, print("/b?x=1&y=a+b", "{}"));
+        assert_ne!(first, print("/a?x=1&y=a+b", "{\"a\":1}"));
+        assert_ne!(
+            first,
+            of(&Method::PATCH, &"/a?x=1&y=a+b".parse().expect("a URI"), "{}")
+        );
+    }
+}

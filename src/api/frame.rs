@@ -1,0 +1,154 @@
+//! What surrounds every request: limits on its head, a name for it, one shape for its errors, safe headers, a log line.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use cpq_domain::error::Written;
+use cpq_domain::{Code, Error, Result};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderValue, header};
+
+use crate::caller::{CORRELATION, Caller};
+use crate::failure::{Failed, Failure};
+use crate::input::invalid;
+use crate::limits;
+use crate::state::ApiState;
+
+/// The outermost layer.
+pub(crate) async fn frame(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
+    let start = api.world.monotonic_us();
+    let caller = Caller::of(request.headers(), api.world.as_ref());
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
+    request.extensions_mut().insert(caller.clone());
+    let answer = match head(&api, &request) {
+        Ok(()) => AssertUnwindSafe(next.run(request))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| panicked()),
+        Err(error) => Failure(error).into_response(),
+    };
+    let mut response = rendered(answer, &caller);
+    name(response.headers_mut(), &caller);
+    secure(response.headers_mut());
+    let took_us = api.world.monotonic_us().saturating_sub(start);
+    record(
+        method.as_str(),
+        &route,
+        response.status().as_u16(),
+        took_us,
+        &caller,
+    );
+    response
+}
+
+/// Limits on target and header fields, and the host name.
+fn head(api: &ApiState, request: &Request) -> Result<()> {
+    let (uri, headers) = (request.uri(), request.headers());
+    if uri.path().len() + uri.query().map_or(0, str::len) > limits::URI_BYTES {
+        let message = format!("the request target exceeds {} bytes", limits::URI_BYTES);
+        return Err(Error::new(Code::RequestTooLarge, message).next("shorten the path or query"));
+    }
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if bytes > limits::HEADER_BYTES || headers.len() > limits::HEADERS {
+        let message = format!(
+            "the header fields exceed {} bytes or {} fields",
+            limits::HEADER_BYTES,
+            limits::HEADERS
+        );
+        return Err(Error::new(Code::RequestTooLarge, message).next("send fewer or shorter header fields"));
+    }
+    let host = uri.authority().map(|authority| authority.as_str());
+    let host = host.or_else(|| crate::caller::single(headers, header::HOST.as_str()));
+    if !api.settings.hosts.admits(host) {
+        let error = invalid("the request names a host under which this service may not be called");
+        return Err(error.next("call it by a name of this machine, or add the name to the allowed hosts"));
+    }
+    Ok(())
+}
+
+fn panicked() -> Response {
+    let error = Error::new(
+        Code::Internal,
+        "the request ended in a panic; this is a defect of ours",
+    );
+    Failure(error.written(Written::Unknown)).into_response()
+}
+
+/// Gives a failed request its body: the report, with the name of the request.
+fn rendered(response: Response, caller: &Caller) -> Response {
+    let (mut head, body) = response.into_parts();
+    let Some(Failed(error)) = head.extensions.remove::<Failed>() else {
+        return Response::from_parts(head, body);
+    };
+    if error.code.http_status() >= 500 {
+        let cause = std::error::Error::source(error.as_ref())
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        tracing::error!(correlation = %caller.request, code = %error.code, error = %error, cause, "request failed");
+    }
+    let report = error.report(Some(caller.request.as_str()));
+    let body = serde_json::to_vec(&report).unwrap_or_default();
+    head.headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    head.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    if let Some(after_ms) = error.retry_after_ms {
+        head.headers
+            .insert(header::RETRY_AFTER, after_ms.div_ceil(1000).max(1).into());
+    }
+    Response::from_parts(head, Body::from(body))
+}
+
+/// The answer bears the correlation id of its sync; without one, the name of the request.
+fn name(headers: &mut HeaderMap, caller: &Caller) {
+    if !headers.contains_key(CORRELATION)
+        && let Ok(value) = HeaderValue::from_str(caller.request.as_str())
+    {
+        headers.insert(CORRELATION, value);
+    }
+}
+
+/// Nothing we answer is a page, may be cached, or may be guessed to be another type.
+fn secure(headers: &mut HeaderMap) {
+    const FIXED: [(&str, &str); 6] = [
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+        (
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        ("referrer-policy", "no-referrer"),
+        ("x-frame-options", "DENY"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ];
+    for (name, value) in FIXED {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+fn record(method: &str, route: &str, status: u16, took_us: u64, caller: &Caller) {
+    tracing::info!(method, route, status, took_us, correlation = %caller.request, "request");
+    // Methods come from outside; only known ones become label values.
+    let method = match method {
+        "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS" => method.to_owned(),
+        _ => "other".to_owned(),
+    };
+    let labels = [
+        ("method", method),
+        ("route", route.to_owned()),
+        ("status", status.to_string()),
+    ];
+    metrics::counter!("cpq_http_requests_total", &labels).increment(1);
+    #[allow(clippy::cast_precision_loss, reason = "a duration needs no 53 bits")]
+    metrics::histogram!("cpq_http_request_seconds", "route" => route.to_owned()).record(took_us as f64 / 1e6);
+}

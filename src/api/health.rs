@@ -1,0 +1,77 @@
+//! Questions of supervisors: alive, ready, and the figures.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::Response;
+use cpq_store::runs;
+use http::{HeaderValue, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::answer;
+use crate::failure::Failure;
+use crate::state::ApiState;
+
+/// How long the store may take to answer before it counts as not there.
+const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Whether the service works.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok`, or `not_ready`.
+    pub status: &'static str,
+    /// Why it is not ready.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+}
+
+/// Alive?
+#[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "service",
+    responses((status = 200, description = "The process answers", body = Health)))]
+pub(crate) async fn alive() -> Result<Response, Failure> {
+    Ok(answer::of(
+        200,
+        &Health {
+            status: "ok",
+            reasons: Vec::new(),
+        },
+    )?)
+}
+
+/// Ready?
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "service",
+    responses(
+        (status = 200, description = "Requests can be served", body = Health),
+        (status = 503, description = "They cannot, for these reasons", body = Health)))]
+pub(crate) async fn ready(State(api): State<ApiState>) -> Result<Response, Failure> {
+    let asked = tokio::time::timeout(
+        STORE_ANSWERS_WITHIN,
+        api.store.read(|tx| Box::pin(runs::next_due(tx))),
+    );
+    let (store, mut reasons) = futures_util::join!(asked, (api.readiness)());
+    match store {
+        Ok(Ok(_)) => {}
+        Ok(Err(error)) => reasons.insert(0, format!("store: {error}")),
+        Err(_) => reasons.insert(
+            0,
+            format!("store: no answer within {} s", STORE_ANSWERS_WITHIN.as_secs()),
+        ),
+    }
+    let (code, status) = if reasons.is_empty() {
+        (200, "ok")
+    } else {
+        (503, "not_ready")
+    };
+    Ok(answer::of(code, &Health { status, reasons })?)
+}
+
+/// Figures in Prometheus' text format
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "service",
+    responses((status = 200, description = "The figures", body = String, content_type = "text/plain")))]
+pub(crate) async fn metrics(State(api): State<ApiState>) -> Response {
+    let mut response = Response::new(api.metrics.render().into());
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,40 @@
+//! Limits of the public API, each with its reason.
+
+use std::time::Duration;
+
+/// How long a request waits for its sync when the caller does not say: most syncs end well within it.
+pub const DEFAULT_WAIT: Duration = Duration::from_secs(10);
+/// The longest wait that a caller can ask for: common proxies give up after 30 s.
+pub const MAX_WAIT: Duration = Duration::from_secs(25);
+/// Bytes of a request target (RFC 9110 §4.1 asks for at least 8,000 octets).
+pub const URI_BYTES: usize = 8 * 1024;
+/// Bytes of all header fields together. Tokens, keys and trace context need less than 4 KiB.
+pub const HEADER_BYTES: usize = 16 * 1024;
+/// Header fields of a request.
+pub const HEADERS: usize = 100;
+/// Nesting of a JSON body. Our deepest type has six levels.
+pub const JSON_DEPTH: usize = 32;
+/// Time for the request line and the header fields: whoever needs longer holds a connection on purpose.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a body: 1 MiB over a slow mobile link.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections at the same time. Further ones wait in the listener's queue.
+pub const CONNECTIONS: usize = 1_024;
+/// Requests at the same time on one HTTP/2 connection.
+pub const STREAMS: u32 = 100;
+/// Time for requests in hand after the order to stop. Longer than [`MAX_WAIT`] helps nobody: their syncs go on anyway.
+pub const DRAIN: Duration = Duration::from_secs(10);
+/// Characters of a bearer token that we look at; ours have 53.
+pub const TOKEN_CHARS: usize = 200;
+/// How old the recorded last use of a token may be: one write per token and interval instead of one per request.
+pub const LAST_USE_EVERY: Duration = Duration::from_secs(300);
+/// How far a webhook's timestamp may be off, in seconds, to either side (the tolerance of Standard Webhooks).
+pub const WEBHOOK_TOLERANCE_S: i64 = 300;
+/// Signatures in one webhook header: a sender that rotates its secret needs two.
+pub const WEBHOOK_SIGNATURES: usize = 16;
+/// Opportunities in one webhook delivery.
+pub const WEBHOOK_ITEMS: usize = 200;
+/// Rows of a page when the caller does not say.
+pub const PAGE_DEFAULT: u32 = 50;
+/// Seconds after which to look again when nothing better is known.
+pub const LOOK_AGAIN_S: u64 = 1;

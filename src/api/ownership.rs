@@ -1,0 +1,40 @@
+//! The ownership matrix in force, for whoever asks which side counts.
+
+use axum::extract::State;
+use axum::response::Response;
+use cpq_domain::ownership::OwnershipRule;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::answer;
+use crate::failure::Failure;
+use crate::state::ApiState;
+
+/// The matrix in force.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct OwnershipMatrix {
+    /// Its version; decisions name the one they were made under.
+    pub version: String,
+    /// The rules by field, in the order in which they are tried.
+    pub rules: Vec<OwnershipRule>,
+}
+
+/// Show the ownership matrix
+#[utoipa::path(
+    get,
+    path = "/api/v1/ownership",
+    operation_id = "getOwnership",
+    tag = "ownership",
+    responses((status = 200, description = "The rules in force", body = OwnershipMatrix))
+)]
+pub(crate) async fn get(State(api): State<ApiState>) -> Result<Response, Failure> {
+    let matrix = (api.matrix)();
+    let rules = matrix.rules().cloned().collect();
+    Ok(answer::of(
+        200,
+        &OwnershipMatrix {
+            version: matrix.version().to_owned(),
+            rules,
+        },
+    )?)
+}

@@ -1,0 +1,47 @@
+//! All routes, each registered together with its description.
+
+use axum::response::{IntoResponse, Response};
+use axum::{Router, middleware};
+use cpq_domain::{Code, Error};
+use http::Uri;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::failure::Failure;
+use crate::state::ApiState;
+use crate::{access, document, frame, health, ownership, quotes, sync, timeline, webhooks};
+
+/// The API, ready to be served.
+pub fn router(state: ApiState) -> Router {
+    let (routes, _) = documented().split_for_parts();
+    routes
+        .fallback(unknown)
+        .layer(middleware::from_fn_with_state(state.clone(), access::guard))
+        .layer(middleware::from_fn_with_state(state.clone(), frame::frame))
+        .with_state(state)
+}
+
+/// The routes with their descriptions.
+pub(crate) fn documented() -> OpenApiRouter<ApiState> {
+    OpenApiRouter::with_openapi(document::head())
+        .routes(routes!(sync::start))
+        .routes(routes!(sync::plan))
+        .routes(routes!(timeline::get))
+        .routes(routes!(timeline::list))
+        .routes(routes!(quotes::create, quotes::list))
+        .routes(routes!(quotes::preview))
+        .routes(routes!(quotes::get, quotes::change))
+        .routes(routes!(quotes::transition))
+        .routes(routes!(ownership::get))
+        .routes(routes!(webhooks::take))
+        .routes(routes!(document::get))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+}
+
+async fn unknown(uri: Uri) -> Response {
+    let shown: String = uri.path().chars().take(200).collect();
+    let error = Error::new(Code::NotFound, format!("there is no route {shown}"));
+    Failure(error.next("see /api/v1/openapi.json")).into_response()
+}

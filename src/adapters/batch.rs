@@ -1,0 +1,271 @@
+//! Batching without waiting: calls of different syncs become one remote call, and an idle connection sends at once.
+//!
+//! While [`BATCH_IN_FLIGHT`] calls of a kind are under way, the next ones gather; whoever comes back takes all that
+//! gathered, up to the most that one call carries. No timer is involved, so a lone call is never late.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use cpq_domain::error::Class;
+use cpq_domain::{Code, Error, Result};
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
+
+use crate::limits::{BATCH_IN_FLIGHT, BATCH_WAITING};
+
+/// Calls of one kind.
+#[async_trait]
+pub(crate) trait Job: Send + Sync + 'static {
+    /// One call.
+    type Item: Clone + Send + Sync + 'static;
+    /// Its answer.
+    type Answer: Send + 'static;
+
+    /// Items that one call carries at most.
+    const MOST: usize;
+
+    /// Name in metrics.
+    const NAME: &'static str;
+
+    /// Does all items in one remote call. The outer error is that of the call as a whole.
+    async fn run(&self, items: &[Self::Item]) -> Result<Vec<Result<Self::Answer>>>;
+}
+
+/// Gathers calls of one kind to one connection.
+pub(crate) struct Gather<J: Job> {
+    job: Arc<J>,
+    queue: Arc<Mutex<Queue<J>>>,
+}
+
+struct Queue<J: Job> {
+    in_flight: usize,
+    waiting: VecDeque<Waiting<J>>,
+}
+
+struct Waiting<J: Job> {
+    item: J::Item,
+    answer: oneshot::Sender<Result<J::Answer>>,
+}
+
+impl<J: Job> Gather<J> {
+    pub(crate) fn new(job: J) -> Self {
+        let queue = Queue {
+            in_flight: 0,
+            waiting: VecDeque::new(),
+        };
+        Gather {
+            job: Arc::new(job),
+            queue: Arc::new(Mutex::new(queue)),
+        }
+    }
+
+    /// Does one item, alone or with others. Runs in a task of its own: dropping this future leaves the others whole.
+    ///
+    /// # Errors
+    /// Those of the job, and [`Code::Overloaded`] when too many wait already.
+    pub(crate) async fn call(&self, item: J::Item) -> Result<J::Answer> {
+        let (sender, answer) = oneshot::channel();
+        if self.enter(Waiting { item, answer: sender })? {
+            let (job, queue) = (self.job.clone(), self.queue.clone());
+            tokio::spawn(drain(job, queue).in_current_span());
+        }
+        answer.await.unwrap_or_else(|_| {
+            Err(
+                Error::new(Code::OutcomeUnknown, format!("a {} call broke off", J::NAME))
+                    .written(cpq_domain::error::Written::Unknown),
+            )
+        })
+    }
+
+    /// Queues it; says whether a new call is to be started.
+    fn enter(&self, waiting: Waiting<J>) -> Result<bool> {
+        let mut queue = lock(&self.queue);
+        if queue.waiting.len() >= BATCH_WAITING {
+            let message = format!("{BATCH_WAITING} {} calls wait already", J::NAME);
+            return Err(Error::new(Code::Overloaded, message).retry_after_ms(1_000));
+        }
+        queue.waiting.push_back(waiting);
+        let starts = queue.in_flight < BATCH_IN_FLIGHT;
+        queue.in_flight += usize::from(starts);
+        Ok(starts)
+    }
+}
+
+/// One call's place among those in flight.
+struct Place<J: Job> {
+    queue: Arc<Mutex<Queue<J>>>,
+    given_back: bool,
+}
+
+impl<J: Job> Place<J> {
+    /// The next batch. When nothing waits, the place is given back under the same lock, so that no caller can come
+    /// in between and find nobody to serve it.
+    fn next(&mut self) -> Vec<Waiting<J>> {
+        let mut queue = lock(&self.queue);
+        queue.waiting.retain(|waiting| !waiting.answer.is_closed());
+        let many = queue.waiting.len().min(J::MOST);
+        if many == 0 {
+            queue.in_flight -= 1;
+            self.given_back = true;
+        }
+        queue.waiting.drain(..many).collect()
+    }
+}
+
+/// After a panic of the job: the place is free, and whoever waits is told, instead of waiting for ever.
+impl<J: Job> Drop for Place<J> {
+    fn drop(&mut self) {
+        if !self.given_back {
+            let mut queue = lock(&self.queue);
+            queue.in_flight -= 1;
+            queue.waiting.clear();
+        }
+    }
+}
+
+fn lock<J: Job>(queue: &Mutex<Queue<J>>) -> MutexGuard<'_, Queue<J>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn drain<J: Job>(job: Arc<J>, queue: Arc<Mutex<Queue<J>>>) {
+    let mut place = Place {
+        queue,
+        given_back: false,
+    };
+    loop {
+        let (items, answers): (Vec<_>, Vec<_>) = place
+            .next()
+            .into_iter()
+            .map(|waiting| (waiting.item, waiting.answer))
+            .unzip();
+        if items.is_empty() {
+            return;
+        }
+        metrics::histogram!("cpq_crm_batch_items", "kind" => J::NAME).record(count(items.len()));
+        let results = run(&*job, &items).await;
+        for (answer, result) in answers.into_iter().zip(results) {
+            // The caller may have gone meanwhile; the answer is then of no use to anyone.
+            let _ = answer.send(result);
+        }
+    }
+}
+
+/// Runs a batch. One that is refused as a whole is taken apart, so that one bad item does not take others with it.
+async fn run<J: Job>(job: &J, items: &[J::Item]) -> Vec<Result<J::Answer>> {
+    let error = match job.run(items).await {
+        Ok(results) => return results,
+        Err(error) => error,
+    };
+    if items.len() == 1 || !matches!(error.class(), Class::Validation | Class::Protocol) {
+        return items.iter().map(|_| Err(copy(&error))).collect();
+    }
+    let mut results = Vec::with_capacity(items.len());
+    for item in items {
+        let alone = job.run(std::slice::from_ref(item)).await;
+        results.push(alone.and_then(|mut one| one.pop().unwrap_or_else(|| Err(copy(&error)))));
+    }
+    results
+}
+
+/// The same error for another caller. The cause is kept as text.
+fn copy(error: &Error) -> Error {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let same = Error::from(error.report(None));
+    match cause {
+        Some(cause) => same.cause(cause),
+        None => same,
+    }
+}
+
+/// Small counts as metrics want them.
+fn count(items: usize) -> f64 {
+    f64::from(u32::try_from(items).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    /// Doubles numbers once it gets a permit; refuses a batch that holds 13.
+    struct Doubling {
+        gate: Arc<Semaphore>,
+        calls: Arc<AtomicUsize>,
+    }
+
+    #[async_trait]
+    impl Job for Doubling {
+        type Item = u32;
+        type Answer = u32;
+        const MOST: usize = 10;
+        const NAME: &'static str = "test";
+
+        async fn run(&self, items: &[u32]) -> Result<Vec<Result<u32>>> {
+            self.calls.fetch_add(1, Ordering::SeqCst);
+            self.gate.acquire().await.expect("open").forget();
+            match items.contains(&13) {
+                true => Err(Error::new(Code::CrmRejected, "thirteen")),
+                false => Ok(items.iter().map(|n| Ok(n * 2)).collect()),
+            }
+        }
+    }
+
+    type Parts = (Arc<Gather<Doubling>>, Arc<Semaphore>, Arc<AtomicUsize>);
+
+    fn gather() -> Parts {
+        let (gate, calls) = (Arc::new(Semaphore::new(0)), Arc::default());
+        let job = Doubling {
+            gate: Arc::clone(&gate),
+            calls: Arc::clone(&calls),
+        };
+        (Arc::new(Gather::new(job)), gate, calls)
+    }
+
+    async fn all(gather: &Arc<Gather<Doubling>>, numbers: std::ops::Range<u32>) -> Vec<Result<u32>> {
+        futures_util::future::join_all(numbers.map(|n| gather.call(n))).await
+    }
+
+    #[tokio::test]
+    async fn waiting_calls_share_one_and_each_gets_its_own_answer() {
+        let (gather, gate, calls) = gather();
+        gate.add_permits(1_000);
+        let answers = all(&gather, 100..160).await;
+        let doubled: Vec<u32> = answers
+            .into_iter()
+            .map(|answer| answer.expect("an answer"))
+            .collect();
+        assert_eq!(doubled, (100..160).map(|n| n * 2).collect::<Vec<_>>());
+        assert!(calls.load(Ordering::SeqCst) <= 8, "60 items took {calls:?} calls");
+    }
+
+    #[tokio::test]
+    async fn one_bad_item_does_not_take_others_with_it() {
+        let (gather, gate, _) = gather();
+        gate.add_permits(1_000);
+        for (number, answer) in (10..20).zip(all(&gather, 10..20).await) {
+            assert_eq!(answer.is_err(), number == 13, "{number}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_does_not_break_the_others() {
+        let (gather, gate, _) = gather();
+        let leaver = tokio::spawn({
+            let gather = gather.clone();
+            async move { gather.call(1).await }
+        });
+        let stayer = tokio::spawn({
+            let gather = gather.clone();
+            async move { gather.call(2).await }
+        });
+        tokio::task::yield_now().await;
+        leaver.abort();
+        assert!(leaver.await.is_err());
+        gate.add_permits(1_000);
+        assert_eq!(stayer.await.expect("it ends").expect("an answer"), 4);
+    }
+}

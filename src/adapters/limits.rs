@@ -1,0 +1,40 @@
+//! The limits of this room, each with its reason.
+
+use std::time::Duration;
+
+/// Longest that connecting may take. A host that needs longer is not there just now.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest that one whole call may take, body included. Far below the lease of a run.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Calls of one kind that a connection has under way before further ones gather into a shared one. Two, so that the
+/// next call is on the wire while the answer of the last is read.
+pub(crate) const BATCH_IN_FLIGHT: usize = 2;
+/// Callers that may wait for their turn on one connection; above it they are told to come back.
+pub(crate) const BATCH_WAITING: usize = 10_000;
+/// Opportunities read by one query. With its lines and roles each costs rows of the same page, so more would only
+/// bring more pages.
+pub(crate) const READ_BATCH: usize = 50;
+/// Opportunities written by one call: Salesforce allows 25 subrequests, and one of them reads all of them back.
+pub(crate) const WRITE_BATCH: usize = 24;
+/// Bytes of a query in a URL. Salesforce refuses URLs above 16,384 bytes, and the headers count towards the same sum
+/// (status codes 414 and 431 of its REST guide).
+pub(crate) const QUERY_URL_BYTES: usize = 12_000;
+/// Pages followed for one read. A page has at least 200 rows, so that the longest quote fits many times over.
+pub(crate) const PAGES: usize = 256;
+/// Contact roles read of one opportunity; the primary one comes first.
+pub(crate) const CONTACT_ROLES: u32 = 50;
+/// Depth of a JSON answer. Records nest four deep; what is deeper is no answer to us.
+pub(crate) const JSON_DEPTH: u32 = 24;
+/// Bytes of correlation ids that one shared call carries in its header.
+pub(crate) const CORRELATION_HEADER_BYTES: usize = 1_024;
+
+/// Wait after the CRM's call limit of the day was hit: it is a rolling window, so a quarter of an hour frees a share.
+pub(crate) const DAILY_LIMIT_RETRY_MS: u64 = 15 * 60_000;
+/// Wait after too many long calls at the same time.
+pub(crate) const CONCURRENT_LIMIT_RETRY_MS: u64 = 5_000;
+/// Wait after a limit whose kind we do not know.
+pub(crate) const LIMIT_RETRY_MS: u64 = 60_000;
+/// Wait while the CRM is under maintenance.
+pub(crate) const MAINTENANCE_RETRY_MS: u64 = 5 * 60_000;
+/// Wait while an approval process holds a record: people decide, not machines.
+pub(crate) const APPROVAL_LOCK_RETRY_MS: u64 = 15 * 60_000;

@@ -1,0 +1,40 @@
+//! What a Salesforce connection can be told.
+
+use cpq_domain::id::ConnectionName;
+
+/// Settings of the adapter. [`Config::new`] gives the usual ones.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Name of the connection; becomes the `system` of every opportunity read.
+    pub connection: ConnectionName,
+    /// API version without the `v`, e.g. `68.0` (Winter '27).
+    pub api_version: String,
+    /// Custom field with the business number of an opportunity, unique and an external id.
+    pub number_field: String,
+    /// Custom field that takes the correlation id of the last write; not written where it does not exist.
+    pub correlation_field: String,
+    /// Custom field of a line item with the key that the CPQ knows the line by.
+    pub line_key_field: String,
+    /// Currency of an org with a single currency (ISO 4217). Without it amounts are taken as USD, with a warning.
+    pub currency: Option<String>,
+    /// Entries on top of the embedded field mapping, as TOML of the same form.
+    pub fields: Option<String>,
+    /// Certificate authorities to trust beside the built-in ones, as PEM.
+    pub ca_certificates_pem: Vec<Vec<u8>>,
+}
+
+impl Config {
+    /// The usual settings.
+    pub fn new(connection: ConnectionName) -> Self {
+        Config {
+            connection,
+            api_version: "68.0".to_owned(),
+            number_field: "Opportunity_Number__c".to_owned(),
+            correlation_field: "CPQ_Correlation_Id__c".to_owned(),
+            line_key_field: "CPQ_Line_Key__c".to_owned(),
+            currency: None,
+            fields: None,
+            ca_certificates_pem: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Salesforce Sales Cloud over its REST API. See `README.md` beside this file for what is called and what the org
+//! needs.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use cpq_domain::Result;
+use cpq_domain::adapter::{Call, CallBudget, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, Mapping, Probe};
+use cpq_domain::id::OpportunityKey;
+use cpq_domain::schema::CrmSchema;
+use cpq_domain::view::View;
+use cpq_domain::world::World;
+
+use crate::batch::Gather;
+use crate::credentials::Credentials;
+use fields::Field;
+use layout::Layout;
+use read::{Reads, Wanted};
+use rest::Rest;
+use write::{Ordered, Writes};
+
+mod composite;
+mod config;
+mod describe;
+mod errors;
+mod fields;
+mod layout;
+mod limit_info;
+mod probe;
+mod query;
+mod read;
+mod record_id;
+mod rest;
+mod snapshot;
+mod soql;
+mod values;
+mod write;
+
+pub use config::Config;
+
+/// One Salesforce org. Reads and writes of different syncs that come at the same time share calls.
+pub struct SalesforceAdapter {
+    org: Arc<Org>,
+    reads: Gather<Reads>,
+    writes: Gather<Writes>,
+}
+
+/// What reads and writes share.
+struct Org {
+    rest: Rest,
+    config: Config,
+    fields: Vec<Field>,
+    layout: RwLock<Arc<Layout>>,
+    /// Held while the org is described, so that it happens once.
+    describing: tokio::sync::Mutex<()>,
+}
+
+impl SalesforceAdapter {
+    /// An adapter for one connection. With `schema`, from an earlier [`CrmAdapter::describe`], no describe is needed;
+    /// without it the first read or write describes the org first.
+    ///
+    /// # Errors
+    /// [`cpq_domain::Code::ConfigInvalid`] when a setting makes no sense.
+    pub fn new(
+        config: Config,
+        credentials: Arc<dyn Credentials>,
+        world: Arc<dyn World>,
+        schema: Option<&CrmSchema>,
+    ) -> Result<Self> {
+        let fields = fields::load(config.fields.as_deref())?;
+        let layout = Layout::new(&config, &fields, schema)?;
+        let rest = Rest::new(&config, credentials, world)?;
+        let (layout, describing) = (RwLock::new(Arc::new(layout)), tokio::sync::Mutex::default());
+        let org = Arc::new(Org {
+            rest,
+            config,
+            fields,
+            layout,
+            describing,
+        });
+        Ok(SalesforceAdapter {
+            reads: Gather::new(Reads(org.clone())),
+            writes: Gather::new(Writes(org.clone())),
+            org,
+        })
+    }
+}
+
+impl Org {
+    fn known(&self) -> Arc<Layout> {
+        self.layout.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The layout of the org, which is described first if it never was.
+    async fn layout(&self, call: &Call) -> Result<Arc<Layout>> {
+        let known = self.known();
+        if known.described {
+            return Ok(known);
+        }
+        let _one_at_a_time = self.describing.lock().await;
+        if !self.known().described {
+            self.describe(call).await?;
+        }
+        Ok(self.known())
+    }
+
+    async fn describe(&self, call: &Call) -> Result<CrmSchema> {
+        let schema = describe::describe(&self.rest, call, &self.fields).await?;
+        let layout = Layout::new(&self.config, &self.fields, Some(&schema))?;
+        for warning in &layout.mapping.warnings {
+            tracing::warn!(connection = self.rest.connection(), "{warning}");
+        }
+        *self.layout.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(layout);
+        Ok(schema)
+    }
+}
+
+#[async_trait]
+impl CrmAdapter for SalesforceAdapter {
+    fn mapping(&self) -> Arc<Mapping> {
+        self.org.known().mapping.clone()
+    }
+
+    async fn probe(&self, call: &Call) -> Result<Probe> {
+        probe::probe(&self.org.rest, call).await
+    }
+
+    async fn describe(&self, call: &Call) -> Result<CrmSchema> {
+        self.org.describe(call).await
+    }
+
+    async fn read(&self, call: &Call, key: &OpportunityKey) -> Result<CrmSnapshot> {
+        self.reads
+            .call(Wanted {
+                call: call.clone(),
+                key: key.clone(),
+            })
+            .await
+    }
+
+    async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten> {
+        if write.patch.is_empty() {
+            return Ok(CrmWritten {
+                view: View::default(),
+                modified_at: write.unmodified_since,
+            });
+        }
+        let layout = self.org.layout(call).await?;
+        let body = write::body(&layout, self.org.rest.connection(), call, write)?;
+        self.writes
+            .call(Ordered {
+                call: call.clone(),
+                write: write.clone(),
+                body,
+            })
+            .await
+    }
+
+    fn budget(&self) -> Option<CallBudget> {
+        self.org.rest.budget()
+    }
+}

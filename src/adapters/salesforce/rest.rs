@@ -1,0 +1,313 @@
+//! One call to the data API: token, headers, one renewal where the session ended, the count of calls, and a class for
+//! every failure.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cpq_auth::Access;
+use cpq_domain::adapter::{Call, CallBudget};
+use cpq_domain::error::Written;
+use cpq_domain::world::World;
+use cpq_domain::{Code, Error, Result};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method};
+use secrecy::ExposeSecret as _;
+
+use super::config::Config;
+use super::errors::{self, About};
+use super::limit_info;
+use crate::credentials::Credentials;
+use crate::limits::CORRELATION_HEADER_BYTES;
+use crate::transport::{self, Answer, Lost};
+
+/// Whether a lost answer leaves a change in doubt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    Read,
+    Write,
+}
+
+/// One request.
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    /// Path and query below the instance, beginning with `/`.
+    pub(crate) path: &'a str,
+    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) effect: Effect,
+    /// Name in metrics, e.g. `read`.
+    pub(crate) operation: &'static str,
+    pub(crate) object: &'a str,
+    pub(crate) record: &'a str,
+}
+
+/// The data API of one connection.
+pub(crate) struct Rest {
+    http: reqwest::Client,
+    credentials: Arc<dyn Credentials>,
+    world: Arc<dyn World>,
+    connection: String,
+    version: String,
+    budget: Mutex<Option<CallBudget>>,
+}
+
+impl Rest {
+    pub(crate) fn new(
+        config: &Config,
+        credentials: Arc<dyn Credentials>,
+        world: Arc<dyn World>,
+    ) -> Result<Rest> {
+        let version = config.api_version.as_str();
+        if version.is_empty() || !version.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            let message = format!("{version:.20?} is not an API version such as 68.0");
+            return Err(Error::new(Code::ConfigInvalid, message).connection(config.connection.as_str()));
+        }
+        Ok(Rest {
+            http: transport::client(&config.ca_certificates_pem)?,
+            credentials,
+            world,
+            connection: config.connection.as_str().to_owned(),
+            version: version.to_owned(),
+            budget: Mutex::default(),
+        })
+    }
+
+    /// A path of the data API in our version.
+    pub(crate) fn data(&self, rest: &str) -> String {
+        format!("/services/data/v{}/{rest}", self.version)
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    pub(crate) fn connection(&self) -> &str {
+        &self.connection
+    }
+
+    /// Calls used and allowed, as last heard.
+    pub(crate) fn budget(&self) -> Option<CallBudget> {
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over a count that came in a body.
+    pub(crate) fn note_budget(&self, budget: CallBudget) {
+        *self.budget.lock().unwrap_or_else(PoisonError::into_inner) = Some(budget);
+    }
+
+    /// Where the data API is, as of now.
+    pub(crate) async fn instance_url(&self) -> Result<String> {
+        Ok(self.credentials.access().await?.instance_url)
+    }
+
+    /// Sends the request for these callers and gives the answer if Salesforce took it (2xx).
+    ///
+    /// A session that ended is renewed once, and the request is sent once more; nothing else is repeated.
+    pub(crate) async fn send(&self, calls: &[&Call], request: &Request<'_>) -> Result<Answer> {
+        let access = self.credentials.access().await?;
+        let first = self.attempt(calls, request, &access).await;
+        let Err(error) = &first else { return first };
+        if !session_ended(error) {
+            return first;
+        }
+        let renewed = self.credentials.renew(access.generation).await?;
+        self.attempt(calls, request, &renewed).await
+    }
+
+    async fn attempt(&self, calls: &[&Call], request: &Request<'_>, access: &Access) -> Result<Answer> {
+        let begin = self.world.monotonic_us();
+        let result = self.exchange(calls, request, access).await;
+        self.measure(request, begin, &result);
+        result
+    }
+
+    async fn exchange(&self, calls: &[&Call], request: &Request<'_>, access: &Access) -> Result<Answer> {
+        if !request.path.starts_with('/') {
+            // Anything else could carry the token to another host.
+            let message = "Salesforce pointed to a page outside of its data API";
+            return Err(Error::new(Code::ProtocolViolation, message).connection(self.connection.as_str()));
+        }
+        let url = format!("{}{}", access.instance_url, request.path);
+        let mut wire = self
+            .http
+            .request(request.method.clone(), url)
+            .headers(headers(calls, access)?);
+        if let Some(body) = &request.body {
+            wire = wire
+                .header(CONTENT_TYPE, "application/json; charset=UTF-8")
+                .body(body.clone());
+        }
+        let answer = transport::exchange(wire)
+            .await
+            .map_err(|lost| self.lost(request, lost))?;
+        if let Some(budget) = text(&answer.headers, "sforce-limit-info").and_then(limit_info::parse) {
+            self.note_budget(budget);
+        }
+        match answer.status.is_success() {
+            true => Ok(answer),
+            false => Err(self.refused(request, &answer)),
+        }
+    }
+
+    fn about<'a>(&'a self, request: &Request<'a>) -> About<'a> {
+        About {
+            connection: &self.connection,
+            object: request.object,
+            record: request.record,
+            verb: request.operation,
+        }
+    }
+
+    fn refused(&self, request: &Request, answer: &Answer) -> Error {
+        let status = answer.status.as_u16();
+        let retry_after = text(&answer.headers, RETRY_AFTER.as_str()).and_then(|text| text.parse().ok());
+        let error = errors::refusal(self.about(request), status, retry_after, &answer.body);
+        let code = error
+            .upstream
+            .as_ref()
+            .map_or("", |upstream| upstream.code.as_str());
+        // A gateway that gives up, or a server that failed in the middle, does not say whether the write was applied.
+        let in_doubt = status >= 500 && matches!(code, "" | "UNKNOWN_EXCEPTION" | "REQUEST_RUNNING_TOO_LONG");
+        if request.effect == Effect::Read || !in_doubt {
+            return error;
+        }
+        let mut error = error.written(Written::Unknown);
+        error.code = Code::OutcomeUnknown;
+        error.message = format!(
+            "Salesforce failed while it was asked to {}, so that the outcome is not known: HTTP status {status}",
+            request.operation
+        );
+        error
+    }
+
+    fn lost(&self, request: &Request, lost: Lost) -> Error {
+        let what = [request.operation, request.object, request.record].join(" ");
+        let what = what.trim();
+        let (code, message, why) = match (lost, request.effect) {
+            (Lost::NeverSent(why), _) => (
+                Code::CrmUnavailable,
+                format!("Salesforce could not be reached to {what}; nothing was sent"),
+                why,
+            ),
+            (Lost::AfterSend(why), Effect::Read) => (
+                Code::CrmUnavailable,
+                format!("Salesforce did not answer a request to {what}"),
+                why,
+            ),
+            (Lost::TooLarge, Effect::Read) => {
+                let why = format!("more than {} bytes", cpq_domain::limits::RESPONSE_BYTES);
+                (
+                    Code::ProtocolViolation,
+                    format!("Salesforce's answer to a request to {what} is too large"),
+                    why,
+                )
+            }
+            (Lost::AfterSend(why), Effect::Write) => (
+                Code::OutcomeUnknown,
+                format!("the answer to a request to {what} was lost after it was sent"),
+                why,
+            ),
+            (Lost::TooLarge, Effect::Write) => (
+                Code::OutcomeUnknown,
+                format!("the answer to a request to {what} is too large to read"),
+                String::new(),
+            ),
+        };
+        let written = if code == Code::OutcomeUnknown {
+            Written::Unknown
+        } else {
+            Written::No
+        };
+        Error::new(code, message)
+            .written(written)
+            .connection(self.connection.as_str())
+            .cause(why)
+    }
+
+    fn measure(&self, request: &Request, begin: u64, result: &Result<Answer>) {
+        let outcome = match result {
+            Ok(_) => "ok",
+            Err(error) => outcome(error.code),
+        };
+        let labels = [
+            ("connection", self.connection.clone()),
+            ("operation", request.operation.to_owned()),
+        ];
+        let micros = self.world.monotonic_us().saturating_sub(begin);
+        metrics::counter!("cpq_crm_requests_total", "connection" => self.connection.clone(),
+            "operation" => request.operation, "outcome" => outcome)
+        .increment(1);
+        let seconds = std::time::Duration::from_micros(micros).as_secs_f64();
+        metrics::histogram!("cpq_crm_request_seconds", &labels).record(seconds);
+        tracing::debug!(
+            connection = self.connection,
+            operation = request.operation,
+            outcome,
+            micros,
+            "called Salesforce"
+        );
+    }
+}
+
+/// Few words, so that the metric stays small.
+fn outcome(code: Code) -> &'static str {
+    use cpq_domain::error::Class;
+    match code.class() {
+        Class::AuthExpired | Class::AuthRevoked => "unauthorized",
+        Class::RateLimited => "limited",
+        Class::Unavailable => "unavailable",
+        Class::UnknownOutcome => "unknown",
+        Class::Locked | Class::Conflict => "contended",
+        _ => "refused",
+    }
+}
+
+/// Only this code means that a new token helps; other refusals with status 401 do not get better by logging in again.
+fn session_ended(error: &Error) -> bool {
+    error.code == Code::SessionRefused
+        && error
+            .upstream
+            .as_ref()
+            .is_some_and(|said| said.status == 401 && said.code == "INVALID_SESSION_ID")
+}
+
+fn headers(calls: &[&Call], access: &Access) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    let mut token =
+        HeaderValue::from_str(&format!("Bearer {}", access.token.expose_secret())).map_err(|_| {
+            Error::new(
+                Code::SessionRefused,
+                "the access token has characters that no header can carry",
+            )
+        })?;
+    token.set_sensitive(true);
+    headers.insert(AUTHORIZATION, token);
+    headers.insert("sforce-call-options", HeaderValue::from_static("client=cpq"));
+    if let Ok(ids) = HeaderValue::from_str(&correlations(calls)) {
+        headers.insert("x-correlation-id", ids);
+    }
+    // A shared call belongs to several traces; it carries the first.
+    let trace = calls.iter().find_map(|call| call.traceparent.as_deref());
+    if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(trace).ok()) {
+        headers.insert("traceparent", trace);
+    }
+    Ok(headers)
+}
+
+/// The correlation ids of all callers, as many as fit.
+fn correlations(calls: &[&Call]) -> String {
+    let mut text = String::new();
+    for call in calls {
+        let id = call.correlation.as_str();
+        if text.len() + id.len() + 1 > CORRELATION_HEADER_BYTES {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(id);
+    }
+    text
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,158 @@
+//! One row of a query as the opportunity that we know.
+
+use std::collections::BTreeMap;
+
+use cpq_domain::adapter::CrmSnapshot;
+use cpq_domain::id::{LineKey, OpportunityKey, RecordId};
+use cpq_domain::quote::OpportunityRef;
+use cpq_domain::value::Value;
+use cpq_domain::view::{Fields, View};
+use cpq_domain::{Code, Error, Result};
+use jiff::Timestamp;
+
+use super::fields::{Field, Rows};
+use super::layout::Layout;
+use super::values;
+use crate::json::Node;
+
+/// The role that stands in where no contact is the primary one.
+const SECOND_CHOICE: &str = "Decision Maker";
+
+/// The opportunity in a row.
+pub(crate) fn of(connection: &str, layout: &Layout, row: &Node) -> Result<CrmSnapshot> {
+    let read = Row {
+        layout,
+        row,
+        connection,
+    };
+    let number = layout
+        .number
+        .as_ref()
+        .and_then(|number| row.get(number.as_str()))
+        .and_then(Node::text);
+    Ok(CrmSnapshot {
+        opportunity: OpportunityRef {
+            system: connection.to_owned(),
+            id: read.id()?,
+            // A number that we could not be asked for is as good as none.
+            number: number.and_then(|number| OpportunityKey::new(number).ok()),
+        },
+        view: View {
+            fields: read.header()?,
+            lines: read.lines()?,
+        },
+        modified_at: read.modified_at()?,
+    })
+}
+
+/// A row with what is needed to understand it.
+pub(crate) struct Row<'a> {
+    pub(crate) connection: &'a str,
+    pub(crate) layout: &'a Layout,
+    pub(crate) row: &'a Node,
+}
+
+impl Row<'_> {
+    pub(crate) fn id(&self) -> Result<RecordId> {
+        let id = self.row.get("Id").and_then(Node::text).unwrap_or_default();
+        RecordId::new(id).map_err(|_| self.wrong("Id", "is not a record id"))
+    }
+
+    pub(crate) fn modified_at(&self) -> Result<Timestamp> {
+        let text = self.row.get("LastModifiedDate").and_then(Node::text);
+        text.and_then(values::instant)
+            .ok_or_else(|| self.wrong("LastModifiedDate", "is not a moment"))
+    }
+
+    /// Currency of every amount in the row.
+    pub(crate) fn currency(&self) -> &str {
+        let field = self.layout.currency_field.as_ref();
+        let own = field
+            .and_then(|field| self.row.get(field.as_str()))
+            .and_then(Node::text);
+        own.unwrap_or(&self.layout.currency)
+    }
+
+    fn header(&self) -> Result<Fields> {
+        let mut fields = self.values(self.row, Rows::Opportunity)?;
+        let contact = self.contact().unwrap_or(&Node::Null);
+        fields.extend(self.values(contact, Rows::ContactRole)?);
+        if self.layout.mapping.fields.contains_key("quote.currency") {
+            fields.insert("quote.currency".into(), Value::Choice(self.currency().to_owned()));
+        }
+        Ok(fields)
+    }
+
+    /// The primary contact role, else the first decision maker, else none.
+    fn contact(&self) -> Option<&Node> {
+        let roles = self.children("OpportunityContactRoles");
+        let primary = roles
+            .iter()
+            .find(|role| role.get("IsPrimary").and_then(Node::flag) == Some(true));
+        let second = || {
+            roles
+                .iter()
+                .find(|role| role.get("Role").and_then(Node::text) == Some(SECOND_CHOICE))
+        };
+        primary.or_else(second)
+    }
+
+    fn lines(&self) -> Result<BTreeMap<LineKey, Fields>> {
+        let mut lines = BTreeMap::new();
+        for line in self.children("OpportunityLineItems") {
+            let key = self.line_key(line, &lines)?;
+            lines.insert(key, self.values(line, Rows::Line)?);
+        }
+        Ok(lines)
+    }
+
+    /// The key that the CPQ gave the line, else the line's id. A copied line has the key of its original; it goes by
+    /// its id, so that neither hides the other.
+    fn line_key(&self, line: &Node, taken: &BTreeMap<LineKey, Fields>) -> Result<LineKey> {
+        let field = self.layout.line_key.as_ref();
+        let given = field
+            .and_then(|field| line.get(field.as_str()))
+            .and_then(Node::text);
+        let given = given.and_then(|key| LineKey::new(key).ok());
+        if let Some(key) = given.filter(|key| !taken.contains_key(key)) {
+            return Ok(key);
+        }
+        let id = line.get("Id").and_then(Node::text).unwrap_or_default();
+        LineKey::new(id).map_err(|_| self.wrong("OpportunityLineItem.Id", "is not a record id"))
+    }
+
+    fn children(&self, relationship: &str) -> &[Node] {
+        self.row.get(relationship).map(Node::list).unwrap_or_default()
+    }
+
+    fn values(&self, node: &Node, rows: Rows) -> Result<Fields> {
+        let fields = self.layout.fields.iter().filter(|field| field.rows == rows);
+        fields
+            .filter_map(|field| self.value(node, field).transpose())
+            .collect()
+    }
+
+    /// One field; nothing where the row does not have it.
+    pub(crate) fn value(
+        &self,
+        node: &Node,
+        field: &Field,
+    ) -> Result<Option<(cpq_domain::view::FieldName, Value)>> {
+        let Some(found) = node.at(field.path.segments()) else {
+            return Ok(None);
+        };
+        let value = values::from_crm(field.kind, found, self.currency())
+            .map_err(|why| self.wrong(&format!("{}.{}", field.object, field.path.field()), &why))?;
+        Ok(Some((field.name.clone(), value)))
+    }
+
+    fn wrong(&self, field: &str, why: &str) -> Error {
+        let id = self.row.get("Id").and_then(Node::text).unwrap_or("without id");
+        Error::new(Code::SchemaDrift, format!("{field} of opportunity {id} {why}"))
+            .connection(self.connection)
+            .object("Opportunity")
+            .record(id)
+            .field(field)
+            .next("correct the type of the field in the mapping, or take it out")
+    }
+}

@@ -1,0 +1,14 @@
+//! The Salesforce adapter on the wire: what it sends, and what it makes of the answers.
+
+#![recursion_limit = "256"]
+
+mod fake;
+
+#[path = "salesforce/org.rs"]
+mod org;
+#[path = "salesforce/read.rs"]
+mod read;
+#[path = "salesforce/session.rs"]
+mod session;
+#[path = "salesforce/write.rs"]
+mod write;

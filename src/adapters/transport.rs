@@ -1,0 +1,98 @@
+//! One HTTP exchange: sent or not, answered or not, never repeated.
+//!
+//! The one thing that callers must know of a failure is whether the request can have reached the other side, because
+//! a write that may have been applied is read back and never sent again blindly.
+
+use std::error::Error as _;
+
+use cpq_domain::limits::RESPONSE_BYTES;
+use cpq_domain::{Code, Error, Result};
+use http::{HeaderMap, StatusCode};
+
+use crate::limits::{CALL_TIMEOUT, CONNECT_TIMEOUT};
+
+/// An answer, whole.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Lost {
+    /// The request did not leave us.
+    NeverSent(String),
+    /// It may have been received and acted upon.
+    AfterSend(String),
+    /// The answer is larger than [`RESPONSE_BYTES`]. It was acted upon.
+    TooLarge,
+}
+
+/// The client of one connection.
+///
+/// # Errors
+/// [`Code::ConfigInvalid`] when a certificate is not PEM.
+pub(crate) fn client(ca_certificates_pem: &[Vec<u8>]) -> Result<reqwest::Client> {
+    let wrong = |what: &str, cause: reqwest::Error| Error::new(Code::ConfigInvalid, what).cause(cause);
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("cpq/", env!("CARGO_PKG_VERSION")))
+        // A token must never follow a redirect to another host.
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT);
+    for pem in ca_certificates_pem {
+        let certificates = reqwest::Certificate::from_pem_bundle(pem)
+            .map_err(|cause| wrong("a certificate authority file is not PEM", cause))?;
+        builder = builder.tls_certs_merge(certificates);
+    }
+    builder
+        .build()
+        .map_err(|cause| wrong("the HTTP client cannot be set up", cause))
+}
+
+/// Sends the request once and reads the whole answer, up to [`RESPONSE_BYTES`].
+pub(crate) async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Lost> {
+    let mut response = request.send().await.map_err(lost)?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(after_send)? {
+        if body.len() + chunk.len() > RESPONSE_BYTES {
+            return Err(Lost::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body,
+    })
+}
+
+fn lost(error: reqwest::Error) -> Lost {
+    if error.is_connect() || error.is_builder() {
+        Lost::NeverSent(reason(error))
+    } else {
+        after_send(error)
+    }
+}
+
+fn after_send(error: reqwest::Error) -> Lost {
+    Lost::AfterSend(reason(error))
+}
+
+/// What went wrong, with its causes; without the URL, which may hold data of a customer.
+fn reason(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let inner_text = inner.to_string();
+        if !text.contains(&inner_text) {
+            text.push_str(": ");
+            text.push_str(&inner_text);
+        }
+        cause = inner.source();
+    }
+    text
+}

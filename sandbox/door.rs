@@ -5,7 +5,7 @@ mod disturb;
 
 pub use data::{data, versions};
 
-use crate::clock::shifted;
+use crate::clock::{shifted, stopwatch};
 use crate::faults::{Call, Fault};
 use crate::oauth::Session;
 use crate::requests::Entry;
@@ -19,7 +19,6 @@ use jiff::{SignedDuration, Timestamp};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 use tower::ServiceExt;
 use url::Url;
 
@@ -74,7 +73,10 @@ impl Sandbox {
     pub fn session(&self, visit: &Visit, token: &str) -> Option<Session> {
         let lifetime = SignedDuration::from_secs(self.settings().session_lifetime_seconds.into());
         let session = lock(&self.access).use_session(token, visit.now(self), lifetime)?;
-        lock(&self.org).user(&session.user_id).filter(|user| user.active).map(|_| session)
+        lock(&self.org)
+            .user(&session.user_id)
+            .filter(|user| user.active)
+            .map(|_| session)
     }
 
     /// Whether this is the address of one of the listeners, under any name of this machine's loopback.
@@ -91,35 +93,69 @@ impl Sandbox {
 
 /// The token of an `Authorization` header; `OAuth` is the older name of the scheme and still accepted.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
     let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("oauth");
     (known && !token.trim().is_empty()).then(|| token.trim())
 }
 
 /// Answers one request, or ends its connection.
-pub async fn answer(sandbox: Shared, routes: Router, scheme: &str, request: Request<Body>) -> Result<Response, Closed> {
+pub async fn answer(
+    sandbox: Shared,
+    routes: Router,
+    scheme: &str,
+    request: Request<Body>,
+) -> Result<Response, Closed> {
     let base_url = base_url(&sandbox, scheme, request.headers());
     if request.uri().path().starts_with("/sandbox") {
         return Ok(control(&routes, &base_url, request).await);
     }
     let (parts, body) = request.into_parts();
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str())
+        .to_owned();
     if target.len() > MAX_URI {
-        return Ok(wire::error(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", "The request URI is longer than 16384 bytes"));
+        return Ok(wire::error(
+            StatusCode::URI_TOO_LONG,
+            "URI_TOO_LONG",
+            "The request URI is longer than 16384 bytes",
+        ));
     }
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         let text = "The request body is too large or broken";
-        return Ok(wire::error(StatusCode::PAYLOAD_TOO_LARGE, "EXCEEDED_MAX_SIZE_REQUEST", text));
+        return Ok(wire::error(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "EXCEEDED_MAX_SIZE_REQUEST",
+            text,
+        ));
     };
-    let began = Instant::now();
+    let began = stopwatch();
     let client = client_name(&parts.headers);
-    let call = Call { method: parts.method.to_string(), target, client: client.clone().unwrap_or_default(), body };
+    let call = Call {
+        method: parts.method.to_string(),
+        target,
+        client: client.clone().unwrap_or_default(),
+        body,
+    };
     let verdict = sandbox.faults.judge(&call);
-    let visit = Visit { base_url, call: Arc::new(call), skew_millis: verdict.skew_millis, notes: Arc::default() };
+    let visit = Visit {
+        base_url,
+        call: Arc::new(call),
+        skew_millis: verdict.skew_millis,
+        notes: Arc::default(),
+    };
     lock(&visit.notes.fired).extend(verdict.fired.iter().cloned());
     let correlation_id = text_of(&parts.headers, "x-correlation-id");
     // The clock starts when the request is in hand: an injected latency is all that a client waits for.
-    tokio::time::sleep(verdict.delay).await;
+    // Sleeping for nothing would still wait for the timer's next millisecond.
+    if !verdict.delay.is_zero() {
+        tokio::time::sleep(verdict.delay).await;
+    }
     let apply = || {
         let mut again = Request::from_parts(parts.clone(), Body::from(visit.call.body.clone()));
         again.extensions_mut().insert(visit.clone());
@@ -158,10 +194,18 @@ async fn routed(routes: &Router, request: Request<Body>) -> Response {
 /// The control plane is for programs on this machine, not for web pages that happen to be open on it.
 async fn control(routes: &Router, base_url: &str, request: Request<Body>) -> Response {
     let origin = request.headers().get(header::ORIGIN);
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     let foreign_page = origin.is_some_and(|origin| origin.as_bytes() != base_url.as_bytes());
     if foreign_page || !is_loopback_name(without_port(host)) {
-        return wire::error(StatusCode::FORBIDDEN, "FOREIGN_ORIGIN", "/sandbox is only for programs on this machine");
+        return wire::error(
+            StatusCode::FORBIDDEN,
+            "FOREIGN_ORIGIN",
+            "/sandbox is only for programs on this machine",
+        );
     }
     routed(routes, request).await
 }
@@ -176,7 +220,11 @@ fn write_down(
 ) {
     let target = &visit.call.target;
     // Outside the data API a query can hold a code or a token.
-    let path = if visit.call.is_data() { target } else { target.split('?').next().unwrap_or_default() };
+    let path = if visit.call.is_data() {
+        target
+    } else {
+        target.split('?').next().unwrap_or_default()
+    };
     sandbox.requests.record(Entry {
         seq: 0,
         at: sandbox.clock.now(),
@@ -193,7 +241,10 @@ fn write_down(
 
 /// The `Host` that the client used, if it is a name of loopback; else the address of the listener.
 fn base_url(sandbox: &Sandbox, scheme: &str, headers: &HeaderMap) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     if is_loopback_name(without_port(host)) {
         return format!("{scheme}://{host}");
     }
@@ -217,10 +268,15 @@ fn is_loopback_name(host: &str) -> bool {
 /// `client=` of `Sforce-Call-Options`, whose parts are separated by `,` or `;`; else the user agent.
 fn client_name(headers: &HeaderMap) -> Option<String> {
     let options = text_of(headers, "sforce-call-options").unwrap_or_default();
-    let named = options.split([',', ';']).find_map(|part| part.trim().strip_prefix("client=").map(str::to_owned));
+    let named = options
+        .split([',', ';'])
+        .find_map(|part| part.trim().strip_prefix("client=").map(str::to_owned));
     named.or_else(|| text_of(headers, "user-agent"))
 }
 
 fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
 }

@@ -70,7 +70,10 @@ impl Faults {
     /// Replaces all rules; counters begin at zero.
     pub fn replace(&self, plan: FaultPlan) {
         let mut armed = lock(&self.armed);
-        *armed = Armed { seed: plan.seed, rules: Vec::new() };
+        *armed = Armed {
+            seed: plan.seed,
+            rules: Vec::new(),
+        };
         armed.add(plan.rules);
     }
 
@@ -90,7 +93,11 @@ impl Faults {
     /// Seed, and rules with their counters.
     pub fn show(&self) -> (u64, Vec<Shown>) {
         let armed = lock(&self.armed);
-        let shown = |one: &Counted| Shown { rule: one.rule.clone(), matched: one.matched, fired: one.fired };
+        let shown = |one: &Counted| Shown {
+            rule: one.rule.clone(),
+            matched: one.matched,
+            fired: one.fired,
+        };
         (armed.seed, armed.rules.iter().map(shown).collect())
     }
 
@@ -110,11 +117,21 @@ impl Faults {
     }
 
     /// Decides about one record write inside `call`: error code, message, status of a single call, rule label.
-    pub fn judge_write(&self, call: &Call, object: &str, id: Option<&str>) -> Option<(&'static str, String, u16, String)> {
+    pub fn judge_write(
+        &self,
+        call: &Call,
+        object: &str,
+        id: Option<&str>,
+    ) -> Option<(&'static str, String, u16, String)> {
         let mut armed = lock(&self.armed);
         let rows = armed.rules.iter_mut().filter(|one| one.rule.fault.is_for_rows());
         for one in rows {
-            let right_object = one.rule.when.object.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(object));
+            let right_object = one
+                .rule
+                .when
+                .object
+                .as_ref()
+                .is_none_or(|name| name.eq_ignore_ascii_case(object));
             if right_object && matching::fits(&one.rule.when, &one.rule.fault, call) && one.fires() {
                 return one.row_error(id);
             }
@@ -126,15 +143,26 @@ impl Faults {
 impl Armed {
     fn add(&mut self, rules: Vec<Rule>) {
         for rule in rules {
-            let dice = Dice(self.seed.wrapping_add((self.rules.len() as u64 + 1).wrapping_mul(GOLDEN)));
-            self.rules.push(Counted { rule, matched: 0, fired: 0, dice });
+            let dice = Dice(
+                self.seed
+                    .wrapping_add((self.rules.len() as u64 + 1).wrapping_mul(GOLDEN)),
+            );
+            self.rules.push(Counted {
+                rule,
+                matched: 0,
+                fired: 0,
+                dice,
+            });
         }
     }
 }
 
 impl Fault {
     fn only_disturbs(&self) -> bool {
-        matches!(self, Self::Latency { .. } | Self::ClockSkew { .. } | Self::SlowBody { .. })
+        matches!(
+            self,
+            Self::Latency { .. } | Self::ClockSkew { .. } | Self::SlowBody { .. }
+        )
     }
 }
 
@@ -148,14 +176,19 @@ impl Counted {
             && when.after.is_none_or(|after| self.matched > after)
             && self.rule.times.is_none_or(|times| self.fired < times);
         // The dice are thrown for every fitting request, so that `times` does not shift later throws.
-        let lucky = when.probability.is_none_or(|chance| self.dice.fraction() < chance);
+        let lucky = when
+            .probability
+            .is_none_or(|chance| self.dice.fraction() < chance);
         self.fired += u64::from(chosen && lucky);
         chosen && lucky
     }
 
     fn apply_to(&mut self, verdict: &mut Verdict) {
         match &self.rule.fault {
-            Fault::Latency { millis, jitter_millis } => {
+            Fault::Latency {
+                millis,
+                jitter_millis,
+            } => {
                 let jitter = (self.dice.fraction() * *jitter_millis as f64).round() as u64;
                 verdict.delay += Duration::from_millis(millis + jitter);
             }

@@ -23,7 +23,9 @@ pub struct Usage(VecDeque<(i64, u64)>);
 impl Limits {
     /// Continues the count of a snapshot.
     pub fn from_usage(usage: Usage) -> Self {
-        Self { hours: Mutex::new(usage) }
+        Self {
+            hours: Mutex::new(usage),
+        }
     }
 
     /// Adds the calls of one answered request.
@@ -40,7 +42,12 @@ impl Limits {
     /// Calls counted in the 24 hours before `now`.
     pub fn used(&self, now: Timestamp) -> u64 {
         let hour = now.as_millisecond().div_euclid(MILLIS_PER_HOUR);
-        lock(&self.hours).0.iter().filter(|(at, _)| within_day(*at, hour)).map(|(_, count)| count).sum()
+        lock(&self.hours)
+            .0
+            .iter()
+            .filter(|(at, _)| within_day(*at, hour))
+            .map(|(_, count)| count)
+            .sum()
     }
 
     /// The form for the snapshot.

@@ -48,7 +48,10 @@ async fn run(arguments: impl Iterator<Item = String>) -> Result<(), String> {
 
 /// `None` when help was asked for.
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
-    let mut options = Options { listen: SocketAddr::from(([127, 0, 0, 1], 7070)), ..Options::default() };
+    let mut options = Options {
+        listen: SocketAddr::from(([127, 0, 0, 1], 7070)),
+        ..Options::default()
+    };
     while let Some(name) = arguments.next() {
         match name.as_str() {
             "--help" | "-h" => return Ok(None),
@@ -59,7 +62,9 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
             "--listen" | "--tls-listen" | "--state-dir" | "--scenario" | "--faults" => {}
             other => return Err(format!("unknown argument {other}\n\n{USAGE}")),
         }
-        let value = arguments.next().ok_or_else(|| format!("{name} needs a value\n\n{USAGE}"))?;
+        let value = arguments
+            .next()
+            .ok_or_else(|| format!("{name} needs a value\n\n{USAGE}"))?;
         match name.as_str() {
             "--listen" => options.listen = address(&name, &value)?,
             "--tls-listen" => options.tls_listen = Some(address(&name, &value)?),
@@ -72,7 +77,9 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
 }
 
 fn address(name: &str, value: &str) -> Result<SocketAddr, String> {
-    value.parse().map_err(|_| format!("{name} needs an address such as 127.0.0.1:7070, not {value}"))
+    value
+        .parse()
+        .map_err(|_| format!("{name} needs an address such as 127.0.0.1:7070, not {value}"))
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

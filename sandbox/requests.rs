@@ -66,13 +66,19 @@ impl RequestLog {
     pub fn record(&self, mut entry: Entry) {
         let route = route_of(&entry.method, &entry.path);
         truncate(&mut entry.path);
-        entry.client.as_mut().map(truncate);
-        entry.correlation_id.as_mut().map(truncate);
+        entry
+            .client
+            .iter_mut()
+            .chain(&mut entry.correlation_id)
+            .for_each(truncate);
         let mut book = lock(&self.book);
         book.last_seq += 1;
         entry.seq = book.last_seq;
         let known = book.routes.contains_key(&route) || book.routes.len() < MAX_ROUTES;
-        let count = book.routes.entry(if known { route } else { "other".to_owned() }).or_default();
+        let count = book
+            .routes
+            .entry(if known { route } else { "other".to_owned() })
+            .or_default();
         count.requests += 1;
         count.api_calls += u64::from(entry.cost);
         if book.entries.len() == LOG_CAPACITY {
@@ -86,7 +92,10 @@ impl RequestLog {
         let book = lock(&self.book);
         let fresh = book.entries.iter().filter(|entry| entry.seq > after).count();
         let skip = book.entries.len() - fresh.min(limit);
-        (book.entries.iter().skip(skip).cloned().collect(), book.routes.clone())
+        (
+            book.entries.iter().skip(skip).cloned().collect(),
+            book.routes.clone(),
+        )
     }
 
     /// Forgets entries and counters.
@@ -114,7 +123,11 @@ fn route_of(method: &str, path: &str) -> String {
         }
         // In /services/data/v68.0/sobjects/Object/Field/Value the value is the eighth piece.
         let addressed_value = index >= 7 && path.starts_with("/services/data/");
-        route.push_str(if addressed_value { "{value}" } else { general(segment) });
+        route.push_str(if addressed_value {
+            "{value}"
+        } else {
+            general(segment)
+        });
     }
     truncate(&mut route);
     route
@@ -122,8 +135,11 @@ fn route_of(method: &str, path: &str) -> String {
 
 fn general(segment: &str) -> &str {
     let has_digit = segment.bytes().any(|byte| byte.is_ascii_digit());
-    let version = segment.strip_prefix('v').is_some_and(|rest| rest.parse::<f32>().is_ok());
-    let id = has_digit && matches!(segment.len(), 15 | 18) && segment.bytes().all(|b| b.is_ascii_alphanumeric());
+    let version = segment
+        .strip_prefix('v')
+        .is_some_and(|rest| rest.parse::<f32>().is_ok());
+    let id =
+        has_digit && matches!(segment.len(), 15 | 18) && segment.bytes().all(|b| b.is_ascii_alphanumeric());
     let locator = segment.starts_with("01g") && segment.contains('-');
     match (version, id, locator) {
         (true, _, _) => "{version}",
@@ -140,7 +156,10 @@ mod tests {
     #[test]
     fn calls_of_one_kind_share_a_route() {
         assert_eq!(
-            route_of("GET", "/services/data/v68.0/sobjects/Account/001D000000Kv3g5IAB?fields=Name"),
+            route_of(
+                "GET",
+                "/services/data/v68.0/sobjects/Account/001D000000Kv3g5IAB?fields=Name"
+            ),
             "GET /services/data/{version}/sobjects/Account/{id}"
         );
         assert_eq!(

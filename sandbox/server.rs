@@ -1,7 +1,7 @@
 //! Listeners, connections, start and stop.
 
 use crate::clock::Clock;
-use crate::door::{self, Closed};
+use crate::door;
 use crate::faults::FaultPlan;
 use crate::limits::Limits;
 use crate::oauth::{self, Access, Keys};
@@ -96,22 +96,42 @@ pub async fn start(options: Options) -> Result<Running, Error> {
     };
     let addresses = Addresses {
         http: local(&listener, options.listen)?,
-        tls: tls_listener.as_ref().zip(options.tls_listen).map(|(one, asked)| local(one, asked)).transpose()?,
+        tls: tls_listener
+            .as_ref()
+            .zip(options.tls_listen)
+            .map(|(one, asked)| local(one, asked))
+            .transpose()?,
     };
     if let Some(dir) = &options.state_dir {
         std::fs::create_dir_all(dir).map_err(Error::State)?;
     }
-    let tls = addresses.tls.map(|_| tls::configure(options.state_dir.as_deref())).transpose().map_err(Error::State)?;
-    let (acceptor, ca_certificate_path) = tls.map(|(config, path)| (TlsAcceptor::from(config), path)).unzip();
+    let tls = addresses
+        .tls
+        .map(|_| tls::configure(options.state_dir.as_deref()))
+        .transpose()
+        .map_err(Error::State)?;
+    let (acceptor, ca_certificate_path) = tls
+        .map(|(config, path)| (TlsAcceptor::from(config), path))
+        .unzip();
     let sandbox = Arc::new(assemble(options, addresses, ca_certificate_path.flatten())?);
     let routes = routes(sandbox.clone());
     let tasks = TaskTracker::new();
-    tasks.spawn(accept(listener, None, sandbox.clone(), routes.clone(), tasks.clone()));
+    tasks.spawn(accept(
+        listener,
+        None,
+        sandbox.clone(),
+        routes.clone(),
+        tasks.clone(),
+    ));
     if let Some(listener) = tls_listener {
         tasks.spawn(accept(listener, acceptor, sandbox.clone(), routes, tasks.clone()));
     }
     tasks.spawn(snapshot::keep(sandbox.clone()));
-    Ok(Running { info: sandbox.info(), sandbox, tasks })
+    Ok(Running {
+        info: sandbox.info(),
+        sandbox,
+        tasks,
+    })
 }
 
 impl Running {
@@ -138,11 +158,15 @@ async fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     if !address.ip().is_loopback() {
         return Err(Error::NotLoopback(address));
     }
-    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Listen { address, source })
 }
 
 fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, Error> {
-    listener.local_addr().map_err(|source| Error::Listen { address, source })
+    listener
+        .local_addr()
+        .map_err(|source| Error::Listen { address, source })
 }
 
 /// Continues the snapshot of the state directory, or begins with a fresh org.
@@ -153,7 +177,13 @@ fn assemble(
 ) -> Result<Sandbox, Error> {
     let keys = Keys::open(options.state_dir.as_deref()).map_err(Error::State)?;
     let plan = options.faults_file.as_deref().map(faults_from).transpose()?;
-    let restored = options.state_dir.as_deref().map(snapshot::read).transpose().map_err(Error::Snapshot)?.flatten();
+    let restored = options
+        .state_dir
+        .as_deref()
+        .map(snapshot::read)
+        .transpose()
+        .map_err(Error::Snapshot)?
+        .flatten();
     let (clock, limits, mut access, org) = match restored {
         Some(found) => {
             options.settings = found.settings;
@@ -167,7 +197,15 @@ fn assemble(
     };
     let run_as = default_user(&org).map(|user| user.username);
     oauth::register_default_apps(&mut access, run_as, keys.jwt_public_key.clone());
-    let parts = Parts { clock, limits, access, keys, org, addresses, ca_certificate_path };
+    let parts = Parts {
+        clock,
+        limits,
+        access,
+        keys,
+        org,
+        addresses,
+        ca_certificate_path,
+    };
     let sandbox = Sandbox::new(options, parts);
     if let Some(plan) = plan {
         sandbox.faults.replace(plan);
@@ -189,7 +227,10 @@ pub fn fresh_org(scenario: Option<&str>, now: jiff::Timestamp) -> Result<Org, Er
 }
 
 fn faults_from(path: &Path) -> Result<FaultPlan, Error> {
-    let wrong = |why: String| Error::Faults { path: path.to_owned(), why };
+    let wrong = |why: String| Error::Faults {
+        path: path.to_owned(),
+        why,
+    };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     FaultPlan::parse(value).map_err(wrong)
@@ -205,7 +246,8 @@ fn routes(sandbox: Shared) -> Router {
         .merge(control::routes())
         .fallback(unknown)
         .layer(CatchPanicLayer::custom(|_| {
-            let text = "An unexpected error occurred. Please include this ErrorId if you contact support: 0-0 (0)";
+            let text =
+                "An unexpected error occurred. Please include this ErrorId if you contact support: 0-0 (0)";
             crate::wire::error(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN_EXCEPTION", text)
         }))
         .layer(axum::extract::DefaultBodyLimit::disable())
@@ -215,7 +257,11 @@ fn routes(sandbox: Shared) -> Router {
 /// APIs that are not served answer as if they were switched off; other paths are pages that do not exist.
 async fn unknown(request: Request<Body>) -> Response {
     if request.uri().path().starts_with("/services/") || request.uri().path().starts_with("/sandbox") {
-        return crate::wire::error(StatusCode::NOT_FOUND, "NOT_FOUND", "The requested resource does not exist");
+        return crate::wire::error(
+            StatusCode::NOT_FOUND,
+            "NOT_FOUND",
+            "The requested resource does not exist",
+        );
     }
     crate::wire::html_error(StatusCode::NOT_FOUND, "URL No Longer Exists")
 }
@@ -265,7 +311,7 @@ where
     let stop = sandbox.stop.clone();
     let answer = tower::service_fn(move |request: Request<_>| {
         let (sandbox, routes) = (sandbox.clone(), routes.clone());
-        async move { Ok::<_, Closed>(door::answer(sandbox, routes, scheme, request.map(Body::new)).await?) }
+        door::answer(sandbox, routes, scheme, request.map(Body::new))
     });
     let service = ServiceBuilder::new()
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))

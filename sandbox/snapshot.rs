@@ -1,6 +1,6 @@
 //! The state on disk: one JSON file, replaced as a whole, so that a crash leaves the old one or the new one.
 
-use crate::clock::{Clock, Face};
+use crate::clock::{Clock, Face, stopwatch};
 use crate::limits::{Limits, Usage};
 use crate::oauth::Access;
 use crate::options::Settings;
@@ -9,7 +9,7 @@ use crate::state::{Sandbox, Shared, lock};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Name of the snapshot in the state directory.
 pub const FILE: &str = "sandbox.snapshot.json";
@@ -61,13 +61,26 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
             path.display()
         )
     };
-    let snapshot: Snapshot<Access> = serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
+    let snapshot: Snapshot<Access> =
+        serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
     if snapshot.format != FORMAT {
-        return Err(broken(format!("its format is {}, this program reads {FORMAT}", snapshot.format)));
+        return Err(broken(format!(
+            "its format is {}, this program reads {FORMAT}",
+            snapshot.format
+        )));
     }
     let org = Org::from_snapshot(snapshot.org).map_err(broken)?;
-    let (clock, limits) = (Clock::from_face(snapshot.clock), Limits::from_usage(snapshot.usage));
-    Ok(Some(Restored { clock, limits, settings: snapshot.settings, access: snapshot.access, org }))
+    let (clock, limits) = (
+        Clock::from_face(snapshot.clock),
+        Limits::from_usage(snapshot.usage),
+    );
+    Ok(Some(Restored {
+        clock,
+        limits,
+        settings: snapshot.settings,
+        access: snapshot.access,
+        org,
+    }))
 }
 
 /// Writes the snapshot, if there is a state directory.
@@ -75,7 +88,9 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
 /// # Errors
 /// When the file cannot be written; the old one is still there then.
 pub fn write(sandbox: &Sandbox) -> io::Result<()> {
-    let Some(dir) = &sandbox.options.state_dir else { return Ok(()) };
+    let Some(dir) = &sandbox.options.state_dir else {
+        return Ok(());
+    };
     let access = serde_json::to_value(&*lock(&sandbox.access)).map_err(io::Error::other)?;
     let snapshot = Snapshot {
         format: FORMAT,
@@ -102,7 +117,7 @@ pub async fn keep(sandbox: Shared) {
         if changes == written {
             continue;
         }
-        let began = Instant::now();
+        let began = stopwatch();
         let writer = sandbox.clone();
         match tokio::task::spawn_blocking(move || write(&writer)).await {
             Ok(Ok(())) => written = changes,

@@ -142,12 +142,18 @@ impl Sandbox {
         let default_app = crate::oauth::default_app();
         let (organization_id, username) = {
             let org = lock(&self.org);
-            (org.organization_id().to_owned(), default_user(&org).map(|user| user.username).unwrap_or_default())
+            (
+                org.organization_id().to_owned(),
+                default_user(&org).map(|user| user.username).unwrap_or_default(),
+            )
         };
         Info {
             instance_url: format!("http://{}", self.addresses.http),
             // The certificate is made out to localhost and 127.0.0.1.
-            tls_instance_url: self.addresses.tls.map(|at| format!("https://localhost:{}", at.port())),
+            tls_instance_url: self
+                .addresses
+                .tls
+                .map(|at| format!("https://localhost:{}", at.port())),
             pub_sub_endpoint: None,
             ca_certificate_path: self.ca_certificate_path.clone(),
             api_version: API_VERSION,

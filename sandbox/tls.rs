@@ -2,7 +2,8 @@
 //! HTTPS can be pointed here with one extra trusted certificate.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::PrivateKeyDer;
@@ -47,7 +48,11 @@ fn authority(state_dir: Option<&Path>) -> io::Result<(Issuer<'static, KeyPair>, 
     let (certificate, key) = (dir.join(CA_FILE), dir.join(CA_KEY_FILE));
     if certificate.exists() && key.exists() {
         let broken = |why: rcgen::Error| {
-            let text = format!("{} or {} is broken ({why}); delete both to have new ones made", certificate.display(), key.display());
+            let text = format!(
+                "{} or {} is broken ({why}); delete both to have new ones made",
+                certificate.display(),
+                key.display()
+            );
             io::Error::new(io::ErrorKind::InvalidData, text)
         };
         // The authority's name and key are all that signing needs; its certificate stays as clients know it.
@@ -70,7 +75,10 @@ fn fresh_authority() -> io::Result<(Issuer<'static, KeyPair>, String)> {
 
 fn authority_params() -> io::Result<CertificateParams> {
     let mut params = CertificateParams::new(Vec::new()).map_err(io::Error::other)?;
-    params.distinguished_name.push(DnType::CommonName, "Salesforce-compatible sandbox on this machine");
+    params.distinguished_name.push(
+        DnType::CommonName,
+        "Salesforce-compatible sandbox on this machine",
+    );
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     Ok(params)

@@ -10,12 +10,18 @@ use std::io;
 /// Content type of the data API.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
 /// `Cache-Control` of every answer of the data API.
-pub const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache,must-revalidate,max-age=0,no-store,private");
+pub const NO_CACHE: HeaderValue =
+    HeaderValue::from_static("no-cache,must-revalidate,max-age=0,no-store,private");
 
 /// One error of the data API.
 pub fn error(status: StatusCode, code: &str, message: &str) -> Response {
     let body = serde_json::json!([{"message": message, "errorCode": code}]);
-    (status, [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, NO_CACHE)], body.to_string()).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, NO_CACHE)],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 /// What the edge in front of an instance says when there is no instance to ask.
@@ -42,10 +48,15 @@ pub fn escaped(text: &str) -> String {
 
 /// JSON as the data API writes it: compact, or spread out when `X-PrettyPrint` asks for it.
 pub fn json_bytes(value: &Value, headers: &HeaderMap) -> Vec<u8> {
-    let pretty = headers.get("x-prettyprint").is_some_and(|asked| matches!(asked.as_bytes(), b"1" | b"true"));
+    let pretty = headers
+        .get("x-prettyprint")
+        .is_some_and(|asked| matches!(asked.as_bytes(), b"1" | b"true"));
     let mut bytes = Vec::new();
     let written = if pretty {
-        value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Spread::default()))
+        value.serialize(&mut serde_json::Serializer::with_formatter(
+            &mut bytes,
+            Spread::default(),
+        ))
     } else {
         serde_json::to_writer(&mut bytes, value)
     };
@@ -125,14 +136,19 @@ mod tests {
 
     #[test]
     fn pretty_is_spaced_like_jackson() {
-        let headers = HeaderMap::from_iter([("x-prettyprint".parse().unwrap(), HeaderValue::from_static("1"))]);
-        let value = serde_json::json!({"a": 1, "none": [], "empty": {}, "rows": [{"b": null}, 2], "in": {"c": "d"}});
+        let headers =
+            HeaderMap::from_iter([("x-prettyprint".parse().unwrap(), HeaderValue::from_static("1"))]);
+        let value =
+            serde_json::json!({"a": 1, "none": [], "empty": {}, "rows": [{"b": null}, 2], "in": {"c": "d"}});
         let text = String::from_utf8(json_bytes(&value, &headers)).unwrap();
         assert_eq!(
             text,
             "{\n  \"a\" : 1,\n  \"none\" : [ ],\n  \"empty\" : { },\n  \"rows\" : [ {\n    \"b\" : null\n  }, 2 ],\n  \
              \"in\" : {\n    \"c\" : \"d\"\n  }\n}"
         );
-        assert_eq!(json_bytes(&value, &HeaderMap::new()), value.to_string().into_bytes());
+        assert_eq!(
+            json_bytes(&value, &HeaderMap::new()),
+            value.to_string().into_bytes()
+        );
     }
 }

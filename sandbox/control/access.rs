@@ -17,7 +17,10 @@ pub async fn settings(State(sandbox): State<Shared>) -> Json<Settings> {
 }
 
 /// `PATCH /sandbox/config`: changes the given keys, leaves the others.
-pub async fn change_settings(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Settings>, Complaint> {
+pub async fn change_settings(
+    State(sandbox): State<Shared>,
+    body: Bytes,
+) -> Result<Json<Settings>, Complaint> {
     let changes: Map<String, Value> = read(&body)?;
     let mut settings = lock(&sandbox.settings);
     let mut merged = serde_json::to_value(&*settings).map_err(|error| Complaint(error.to_string()))?;
@@ -37,7 +40,10 @@ pub async fn clients(State(sandbox): State<Shared>) -> Json<Vec<Client>> {
 }
 
 /// `POST /sandbox/clients`: registers an app, or replaces the one with this consumer key.
-pub async fn register_client(State(sandbox): State<Shared>, body: Bytes) -> Result<(StatusCode, Json<Client>), Complaint> {
+pub async fn register_client(
+    State(sandbox): State<Shared>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Client>), Complaint> {
     let client: Client = read(&body)?;
     lock(&sandbox.access).register(client.clone());
     sandbox.touch();
@@ -65,7 +71,10 @@ pub async fn revoke_grants(State(sandbox): State<Shared>, body: Bytes) -> Result
     let user_id = match selection.username.as_deref() {
         Some(name) => {
             let user = lock(&sandbox.org).user_by_username(name);
-            Some(user.ok_or_else(|| Complaint(format!("there is no user {name}")))?.id)
+            Some(
+                user.ok_or_else(|| Complaint(format!("there is no user {name}")))?
+                    .id,
+            )
         }
         None => None,
     };

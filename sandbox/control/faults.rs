@@ -33,7 +33,8 @@ pub async fn clear(State(sandbox): State<Shared>) -> StatusCode {
 }
 
 fn plan(body: &Bytes) -> Result<FaultPlan, Complaint> {
-    let value = serde_json::from_slice(body).map_err(|error| Complaint(format!("cannot read the body: {error}")))?;
+    let value =
+        serde_json::from_slice(body).map_err(|error| Complaint(format!("cannot read the body: {error}")))?;
     FaultPlan::parse(value).map_err(Complaint)
 }
 

@@ -26,10 +26,24 @@ pub fn routes() -> Router<Shared> {
         .route("/sandbox/requests", get(requests).delete(forget_requests))
         .route("/sandbox/reset", post(org::reset))
         .route("/sandbox/seed", post(org::seed))
-        .route("/sandbox/faults", get(faults::show).put(faults::replace).post(faults::append).delete(faults::clear))
+        .route(
+            "/sandbox/faults",
+            get(faults::show)
+                .put(faults::replace)
+                .post(faults::append)
+                .delete(faults::clear),
+        )
         .route("/sandbox/clock", get(time::show).post(time::change))
-        .route("/sandbox/config", get(access::settings).patch(access::change_settings).post(access::change_settings))
-        .route("/sandbox/clients", get(access::clients).post(access::register_client))
+        .route(
+            "/sandbox/config",
+            get(access::settings)
+                .patch(access::change_settings)
+                .post(access::change_settings),
+        )
+        .route(
+            "/sandbox/clients",
+            get(access::clients).post(access::register_client),
+        )
         .route("/sandbox/sessions/expire", post(access::expire_sessions))
         .route("/sandbox/grants/revoke", post(access::revoke_grants))
 }

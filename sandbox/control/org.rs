@@ -22,7 +22,9 @@ struct Reset {
 pub async fn reset(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Value>, Complaint> {
     let asked: Reset = read(&body)?;
     server::reset(&sandbox, asked.scenario.as_deref()).map_err(|error| Complaint(error.to_string()))?;
-    Ok(Json(json!({"status": "reset", "organizationId": sandbox.info().organization_id})))
+    Ok(Json(
+        json!({"status": "reset", "organizationId": sandbox.info().organization_id}),
+    ))
 }
 
 /// `POST /sandbox/seed`: `{"scenario": "name"}` or a whole scenario. The records of before are gone unless
@@ -33,8 +35,14 @@ pub async fn seed(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Val
     let (name, scenario) = wanted(asked)?;
     let now = sandbox.clock.now();
     // Loaded beside the org in use, so that a scenario that does not fit changes nothing.
-    let mut fresh = if add { Org::from_snapshot(lock(&sandbox.org).to_snapshot()).map_err(Complaint)? } else { Org::empty(now) };
-    fresh.load(&scenario, now).map_err(|why| Complaint(format!("cannot load the scenario: {why}")))?;
+    let mut fresh = if add {
+        Org::from_snapshot(lock(&sandbox.org).to_snapshot()).map_err(Complaint)?
+    } else {
+        Org::empty(now)
+    };
+    fresh
+        .load(&scenario, now)
+        .map_err(|why| Complaint(format!("cannot load the scenario: {why}")))?;
     *lock(&sandbox.org) = fresh;
     sandbox.touch();
     Ok(Json(json!({"status": "seeded", "scenario": name})))
@@ -42,9 +50,13 @@ pub async fn seed(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Val
 
 fn wanted(asked: Map<String, Value>) -> Result<(Option<String>, Scenario), Complaint> {
     if let Some(Value::String(name)) = asked.get("scenario") {
-        let found = scenario::named(name).ok_or_else(|| Complaint(format!("there is no scenario called {name}")))?;
+        let found =
+            scenario::named(name).ok_or_else(|| Complaint(format!("there is no scenario called {name}")))?;
         return Ok((Some(name.clone()), found));
     }
     let scenario = serde_json::from_value(Value::Object(asked));
-    Ok((None, scenario.map_err(|error| Complaint(format!("this is no scenario: {error}")))?))
+    Ok((
+        None,
+        scenario.map_err(|error| Complaint(format!("this is no scenario: {error}")))?,
+    ))
 }

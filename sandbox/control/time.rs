@@ -54,5 +54,7 @@ pub async fn change(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<V
 
 fn shown(sandbox: &Sandbox) -> Json<Value> {
     let face = sandbox.clock.face();
-    Json(json!({"now": sandbox.clock.now(), "offsetMillis": face.offset_millis, "frozen": face.frozen_at.is_some()}))
+    Json(
+        json!({"now": sandbox.clock.now(), "offsetMillis": face.offset_millis, "frozen": face.frozen_at.is_some()}),
+    )
 }

@@ -27,14 +27,23 @@ impl Surroundings for Around<'_> {
     }
 
     fn before_write(&self, object: &str, id: Option<&str>) -> Option<ApiError> {
-        let (error_code, message, status, label) = self.sandbox.faults.judge_write(&self.visit.call, object, id)?;
+        let (error_code, message, status, label) =
+            self.sandbox.faults.judge_write(&self.visit.call, object, id)?;
         self.visit.fired(label);
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-        Some(ApiError { status, error_code, message, fields: Some(Vec::new()) })
+        Some(ApiError {
+            status,
+            error_code,
+            message,
+            fields: Some(Vec::new()),
+        })
     }
 
     fn usage(&self) -> (u64, u64) {
-        (self.sandbox.limits.used(self.now()), self.sandbox.settings().daily_api_requests)
+        (
+            self.sandbox.limits.used(self.now()),
+            self.sandbox.settings().daily_api_requests,
+        )
     }
 
     fn instance_url(&self) -> String {
@@ -51,9 +60,22 @@ pub async fn versions(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let nobody = Caller { user_id: String::new(), client: None };
+    let nobody = Caller {
+        user_id: String::new(),
+        client: None,
+    };
     let target = uri.path_and_query().map_or_else(String::new, ToString::to_string);
-    served(&sandbox, &visit, &nobody, DataRequest { method, target, headers, body })
+    served(
+        &sandbox,
+        &visit,
+        &nobody,
+        DataRequest {
+            method,
+            target,
+            headers,
+            body,
+        },
+    )
 }
 
 /// Everything below it.
@@ -66,25 +88,51 @@ pub async fn data(
     body: Bytes,
 ) -> Response {
     let Some(token) = bearer(&headers) else {
-        return wire::error(StatusCode::UNAUTHORIZED, "INVALID_AUTH_HEADER", "INVALID_HEADER_TYPE");
+        return wire::error(
+            StatusCode::UNAUTHORIZED,
+            "INVALID_AUTH_HEADER",
+            "INVALID_HEADER_TYPE",
+        );
     };
     let Some(session) = sandbox.session(&visit, token) else {
         return session_expired();
     };
     if sandbox.limits.used(visit.now(&sandbox)) >= sandbox.settings().daily_api_requests {
-        let response = wire::error(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", limit_text(LimitScope::Daily));
+        let response = wire::error(
+            StatusCode::FORBIDDEN,
+            "REQUEST_LIMIT_EXCEEDED",
+            limit_text(LimitScope::Daily),
+        );
         return with_limit_header(&sandbox, &visit, response);
     }
     let (method, target) = effective(&method, &uri);
-    let caller = Caller { user_id: session.user_id, client: Some(visit.call.client.clone()) };
-    served(&sandbox, &visit, &caller, DataRequest { method, target, headers, body })
+    let caller = Caller {
+        user_id: session.user_id,
+        client: Some(visit.call.client.clone()),
+    };
+    served(
+        &sandbox,
+        &visit,
+        &caller,
+        DataRequest {
+            method,
+            target,
+            headers,
+            body,
+        },
+    )
 }
 
 /// The 401 for a token that is not (or no longer) one.
 pub fn session_expired() -> Response {
-    let mut response =
-        wire::error(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid");
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
+    let mut response = wire::error(
+        StatusCode::UNAUTHORIZED,
+        "INVALID_SESSION_ID",
+        "Session expired or invalid",
+    );
+    response
+        .headers_mut()
+        .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
     response
 }
 
@@ -109,16 +157,26 @@ fn served(sandbox: &Sandbox, visit: &Visit, caller: &Caller, request: DataReques
     sandbox.limits.spend(visit.now(sandbox), answer.cost);
     let counted = answer.cost > 0;
     let response = response_of(answer, &request.headers);
-    if counted { with_limit_header(sandbox, visit, response) } else { response }
+    if counted {
+        with_limit_header(sandbox, visit, response)
+    } else {
+        response
+    }
 }
 
 fn response_of(answer: DataResponse, asked: &HeaderMap) -> Response {
-    let body = answer.body.as_ref().map_or_else(Body::empty, |value| Body::from(wire::json_bytes(value, asked)));
+    let body = answer
+        .body
+        .as_ref()
+        .map_or_else(Body::empty, |value| Body::from(wire::json_bytes(value, asked)));
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, wire::NO_CACHE);
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
     headers.insert("x-robots-tag", HeaderValue::from_static("none"));
     if answer.body.is_some() {
         headers.insert(header::CONTENT_TYPE, wire::JSON);
@@ -139,8 +197,15 @@ fn effective(method: &Method, uri: &http::Uri) -> (Method, String) {
     let (&Method::POST, Some((_, other))) = (method, named) else {
         return (method.clone(), target);
     };
-    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("_HTTP_METHOD=")).collect();
-    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !pair.starts_with("_HTTP_METHOD="))
+        .collect();
+    let query = if kept.is_empty() {
+        String::new()
+    } else {
+        format!("?{}", kept.join("&"))
+    };
     let method = Method::from_bytes(other.as_bytes()).unwrap_or(Method::POST);
     (method, format!("{}{query}", uri.path()))
 }

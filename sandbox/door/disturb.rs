@@ -7,7 +7,7 @@ use crate::state::{Sandbox, lock};
 use crate::wire;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use http::{HeaderMap, StatusCode, header};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -27,16 +27,28 @@ pub fn instead(sandbox: &Sandbox, visit: &Visit, headers: &HeaderMap, fault: &Fa
             data::session_expired()
         }
         Fault::RequestLimit { scope } => {
-            let response = wire::error(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", limit_text(*scope));
+            let response = wire::error(
+                StatusCode::FORBIDDEN,
+                "REQUEST_LIMIT_EXCEEDED",
+                limit_text(*scope),
+            );
             data::with_limit_header(sandbox, visit, response)
         }
         Fault::ServerError { status, body } => server_error(*status, *body),
-        Fault::AlreadyProcessing {} => Refusal::grant("token request is already being processed").into_response(),
+        Fault::AlreadyProcessing {} => {
+            Refusal::grant("token request is already being processed").into_response()
+        }
         Fault::InvalidGrant { description } => {
             Refusal::new("invalid_grant", description.clone()).into_response()
         }
-        Fault::TokenHtmlMaintenance {} => wire::html_error(StatusCode::SERVICE_UNAVAILABLE, "Down for maintenance"),
-        _ => wire::error(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN_EXCEPTION", "This fault has no answer of its own."),
+        Fault::TokenHtmlMaintenance {} => {
+            wire::html_error(StatusCode::SERVICE_UNAVAILABLE, "Down for maintenance")
+        }
+        _ => wire::error(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "UNKNOWN_EXCEPTION",
+            "This fault has no answer of its own.",
+        ),
     }
 }
 
@@ -58,7 +70,8 @@ fn server_error(status: u16, body: ErrorBody) -> Response {
             wire::error(status, "SERVER_UNAVAILABLE", "Server temporarily unavailable")
         }
         (ErrorBody::Json, _) => {
-            let text = "An unexpected error occurred. Please include this ErrorId if you contact support: 0-0 (0)";
+            let text =
+                "An unexpected error occurred. Please include this ErrorId if you contact support: 0-0 (0)";
             wire::error(status, "UNKNOWN_EXCEPTION", text)
         }
     }
@@ -81,5 +94,6 @@ pub async fn drip(response: Response, over: Duration) -> Response {
         let piece = rest.split_to(size.min(rest.len()));
         Some((Ok::<Bytes, Infallible>(piece), (rest, sent + 1)))
     });
-    Response::from_parts(parts, Body::from_stream(pieces))
+    // Compression asks once more after the end.
+    Response::from_parts(parts, Body::from_stream(pieces.fuse()))
 }

@@ -20,7 +20,8 @@ impl Call {
     /// Whether this goes to the data API proper: not the list of versions, which needs no session.
     pub fn is_data(&self) -> bool {
         let path = self.target.split('?').next().unwrap_or_default();
-        path.strip_prefix("/services/data").is_some_and(|rest| rest.len() > 1)
+        path.strip_prefix("/services/data")
+            .is_some_and(|rest| rest.len() > 1)
     }
 
     fn is_token(&self) -> bool {
@@ -35,10 +36,22 @@ impl Call {
 /// Everything about a rule's fit that does not depend on earlier requests.
 pub fn fits(when: &When, fault: &Fault, call: &Call) -> bool {
     in_habitat(fault, call)
-        && when.method.as_ref().is_none_or(|method| method.eq_ignore_ascii_case(&call.method))
-        && when.path.as_ref().is_none_or(|part| call.target.contains(part.as_str()))
-        && when.client.as_ref().is_none_or(|part| call.client.contains(part.as_str()))
-        && when.object.as_ref().is_none_or(|object| fault.is_for_rows() || touches(call, object))
+        && when
+            .method
+            .as_ref()
+            .is_none_or(|method| method.eq_ignore_ascii_case(&call.method))
+        && when
+            .path
+            .as_ref()
+            .is_none_or(|part| call.target.contains(part.as_str()))
+        && when
+            .client
+            .as_ref()
+            .is_none_or(|part| call.client.contains(part.as_str()))
+        && when
+            .object
+            .as_ref()
+            .is_none_or(|object| fault.is_for_rows() || touches(call, object))
 }
 
 /// Some faults exist only on some paths: a token endpoint never answers `INVALID_SESSION_ID`.
@@ -59,14 +72,24 @@ fn touches(call: &Call, object: &str) -> bool {
 }
 
 fn names(text: &[u8], object: &str) -> bool {
-    let before = ["/sobjects/", "/tree/", "from ", "from+", "\"type\":\"", "\"type\": \""];
+    let before = [
+        "/sobjects/",
+        "/tree/",
+        "from ",
+        "from+",
+        "\"type\":\"",
+        "\"type\": \"",
+    ];
     before.iter().any(|lead| {
         let needle = format!("{lead}{object}");
         let mut rest = text;
         while let Some(at) = find_ignoring_case(rest, needle.as_bytes()) {
             rest = &rest[at + needle.len()..];
             // `Opportunity` must not be found in `OpportunityLineItem`.
-            if !rest.first().is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
+            if !rest
+                .first()
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            {
                 return true;
             }
         }
@@ -83,7 +106,8 @@ fn decoded(target: &str) -> Cow<'_, str> {
 }
 
 fn find_ignoring_case(text: &[u8], needle: &[u8]) -> Option<usize> {
-    text.windows(needle.len()).position(|window| window.eq_ignore_ascii_case(needle))
+    text.windows(needle.len())
+        .position(|window| window.eq_ignore_ascii_case(needle))
 }
 
 #[cfg(test)]
@@ -92,17 +116,43 @@ mod tests {
 
     fn call(target: &str, body: &'static str) -> Call {
         let body = axum::body::Bytes::from_static(body.as_bytes());
-        Call { method: "GET".into(), target: target.into(), client: String::new(), body }
+        Call {
+            method: "GET".into(),
+            target: target.into(),
+            client: String::new(),
+            body,
+        }
     }
 
     #[test]
     fn an_object_is_found_in_path_query_and_composite_body_but_not_inside_a_longer_name() {
-        assert!(touches(&call("/services/data/v68.0/sobjects/opportunity/006", ""), "Opportunity"));
-        assert!(touches(&call("/services/data/v68.0/query?q=SELECT+Id+FROM+Opportunity", ""), "Opportunity"));
-        assert!(touches(&call("/services/data/v68.0/query?q=SELECT%20Id%20FROM%20Opportunity", ""), "Opportunity"));
+        assert!(touches(
+            &call("/services/data/v68.0/sobjects/opportunity/006", ""),
+            "Opportunity"
+        ));
+        assert!(touches(
+            &call("/services/data/v68.0/query?q=SELECT+Id+FROM+Opportunity", ""),
+            "Opportunity"
+        ));
+        assert!(touches(
+            &call(
+                "/services/data/v68.0/query?q=SELECT%20Id%20FROM%20Opportunity",
+                ""
+            ),
+            "Opportunity"
+        ));
         let body = r#"{"records":[{"attributes":{"type":"Opportunity"}}]}"#;
-        assert!(touches(&call("/services/data/v68.0/composite/sobjects", body), "Opportunity"));
-        assert!(!touches(&call("/services/data/v68.0/sobjects/OpportunityLineItem", ""), "Opportunity"));
-        assert!(!touches(&call("/services/data/v68.0/sobjects/Account", body), "Opportunity"));
+        assert!(touches(
+            &call("/services/data/v68.0/composite/sobjects", body),
+            "Opportunity"
+        ));
+        assert!(!touches(
+            &call("/services/data/v68.0/sobjects/OpportunityLineItem", ""),
+            "Opportunity"
+        ));
+        assert!(!touches(
+            &call("/services/data/v68.0/sobjects/Account", body),
+            "Opportunity"
+        ));
     }
 }

@@ -5,20 +5,48 @@ type Row = (&'static str, u16, &'static str);
 
 /// Codes that row faults can raise ("REST API Developer Guide", Status Codes and Error Responses).
 const ROWS: &[Row] = &[
-    ("UNABLE_TO_LOCK_ROW", 400, "unable to obtain exclusive access to this record or 1 records: "),
-    ("FIELD_CUSTOM_VALIDATION_EXCEPTION", 400, "The record does not meet a validation rule of this org."),
+    (
+        "UNABLE_TO_LOCK_ROW",
+        400,
+        "unable to obtain exclusive access to this record or 1 records: ",
+    ),
+    (
+        "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+        400,
+        "The record does not meet a validation rule of this org.",
+    ),
     (
         "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
         400,
         "OpportunityTrigger: execution of BeforeUpdate\n\ncaused by: System.LimitException: Too many SOQL queries: 101",
     ),
-    ("DUPLICATE_VALUE", 400, "duplicate value found: <unknown> duplicates value on record with id: <unknown>"),
+    (
+        "DUPLICATE_VALUE",
+        400,
+        "duplicate value found: <unknown> duplicates value on record with id: <unknown>",
+    ),
     ("ENTITY_IS_LOCKED", 400, "the entity is locked for editing"),
     ("STORAGE_LIMIT_EXCEEDED", 400, "storage limit exceeded"),
-    ("INSUFFICIENT_ACCESS_OR_READONLY", 403, "insufficient access rights on object id"),
-    ("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", 403, "insufficient access rights on cross-reference id"),
-    ("INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", 503, "The org is in read-only mode for maintenance."),
-    ("UNKNOWN_EXCEPTION", 500, "An unexpected error occurred. Please include this ErrorId if you contact support: 0-0 (0)"),
+    (
+        "INSUFFICIENT_ACCESS_OR_READONLY",
+        403,
+        "insufficient access rights on object id",
+    ),
+    (
+        "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
+        403,
+        "insufficient access rights on cross-reference id",
+    ),
+    (
+        "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE",
+        503,
+        "The org is in read-only mode for maintenance.",
+    ),
+    (
+        "UNKNOWN_EXCEPTION",
+        500,
+        "An unexpected error occurred. Please include this ErrorId if you contact support: 0-0 (0)",
+    ),
 ];
 
 /// The row of a code, if row faults know it.

@@ -68,7 +68,12 @@ pub struct When {
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase", deny_unknown_fields)]
+#[serde(
+    tag = "kind",
+    rename_all = "snake_case",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Fault {
     /// The answer comes later. Adds up over rules.
     Latency {
@@ -201,9 +206,10 @@ impl FaultPlan {
     /// A sentence that says which rule is wrong and how.
     pub fn parse(value: serde_json::Value) -> Result<Self, String> {
         let plan: Self = match value {
-            serde_json::Value::Array(rules) => {
-                Self { seed: 0, rules: serde_json::from_value(rules.into()).map_err(|e| e.to_string())? }
-            }
+            serde_json::Value::Array(rules) => Self {
+                seed: 0,
+                rules: serde_json::from_value(rules.into()).map_err(|e| e.to_string())?,
+            },
             other => serde_json::from_value(other).map_err(|error| error.to_string())?,
         };
         plan.check()?;
@@ -212,10 +218,18 @@ impl FaultPlan {
 
     fn check(&self) -> Result<(), String> {
         if self.rules.len() > MAX_RULES {
-            return Err(format!("{} rules, at most {MAX_RULES} are allowed", self.rules.len()));
+            return Err(format!(
+                "{} rules, at most {MAX_RULES} are allowed",
+                self.rules.len()
+            ));
         }
-        let wrong = |index: usize, rule: &Rule| rule.complaint().map(|why| format!("rule {}: {why}", index + 1));
-        self.rules.iter().enumerate().find_map(|(index, rule)| wrong(index, rule)).map_or(Ok(()), Err)
+        let wrong =
+            |index: usize, rule: &Rule| rule.complaint().map(|why| format!("rule {}: {why}", index + 1));
+        self.rules
+            .iter()
+            .enumerate()
+            .find_map(|(index, rule)| wrong(index, rule))
+            .map_or(Ok(()), Err)
     }
 }
 
@@ -226,7 +240,10 @@ impl Rule {
     }
 
     fn complaint(&self) -> Option<String> {
-        let chance_ok = self.when.probability.is_none_or(|chance| (0.0..=1.0).contains(&chance));
+        let chance_ok = self
+            .when
+            .probability
+            .is_none_or(|chance| (0.0..=1.0).contains(&chance));
         if !chance_ok {
             return Some("probability must be between 0 and 1".to_owned());
         }
@@ -234,18 +251,21 @@ impl Rule {
             return Some("requests are counted from 1, so 0 never happens".to_owned());
         }
         match &self.fault {
-            Fault::Latency { millis, jitter_millis } if millis.saturating_add(*jitter_millis) > MAX_DELAY_MILLIS => {
+            Fault::Latency {
+                millis,
+                jitter_millis,
+            } if millis.saturating_add(*jitter_millis) > MAX_DELAY_MILLIS => {
                 Some(format!("a delay is at most {MAX_DELAY_MILLIS} milliseconds"))
             }
             Fault::SlowBody { millis } if *millis > MAX_DELAY_MILLIS => {
                 Some(format!("a delay is at most {MAX_DELAY_MILLIS} milliseconds"))
             }
-            Fault::ServerError { status, .. } if !matches!(status, 500..=599 | 406 | 420) => {
-                Some(format!("status {status} is not one that a stumbling instance gives"))
-            }
-            Fault::RowError { error_code, .. } if super::rows::typical(error_code).is_none() => {
-                Some(format!("errorCode {error_code} is not one of {}", super::rows::known()))
-            }
+            Fault::ServerError { status, .. } if !matches!(status, 500..=599 | 406 | 420) => Some(format!(
+                "status {status} is not one that a stumbling instance gives"
+            )),
+            Fault::RowError { error_code, .. } if super::rows::typical(error_code).is_none() => Some(
+                format!("errorCode {error_code} is not one of {}", super::rows::known()),
+            ),
             _ => None,
         }
     }

@@ -110,7 +110,8 @@ impl Access {
     /// Keeps a code until it is used.
     pub fn add_code(&mut self, code: Code) -> String {
         if self.codes.len() >= SWEEP_AT {
-            self.codes.retain(|_, old| code.issued_at.duration_since(old.issued_at) < CODE_LIFE);
+            self.codes
+                .retain(|_, old| code.issued_at.duration_since(old.issued_at) < CODE_LIFE);
         }
         let text = random::code();
         self.codes.insert(text.clone(), code);
@@ -122,7 +123,10 @@ impl Access {
     /// # Errors
     /// `invalid_grant` for a code that was never given or already used, or is too old.
     pub fn take_code(&mut self, text: &str, now: Timestamp) -> Result<Code, Refusal> {
-        let code = self.codes.remove(text).ok_or_else(|| Refusal::grant("invalid authorization code"))?;
+        let code = self
+            .codes
+            .remove(text)
+            .ok_or_else(|| Refusal::grant("invalid authorization code"))?;
         if now.duration_since(code.issued_at) >= CODE_LIFE {
             return Err(Refusal::grant("expired authorization code"));
         }
@@ -130,9 +134,20 @@ impl Access {
     }
 
     /// Records a consent with a new refresh token; beyond `max_grants` of this user and app the oldest is revoked.
-    pub fn add_grant(&mut self, user_id: &str, client_id: &str, scopes: &[String], max_grants: usize) -> (u64, String) {
+    pub fn add_grant(
+        &mut self,
+        user_id: &str,
+        client_id: &str,
+        scopes: &[String],
+        max_grants: usize,
+    ) -> (u64, String) {
         let same = |grant: &Grant| grant.user_id == user_id && grant.client_id == client_id;
-        let earlier: Vec<u64> = self.grants.iter().filter(|(_, grant)| same(grant)).map(|(id, _)| *id).collect();
+        let earlier: Vec<u64> = self
+            .grants
+            .iter()
+            .filter(|(_, grant)| same(grant))
+            .map(|(id, _)| *id)
+            .collect();
         let surplus = (earlier.len() + 1).saturating_sub(max_grants.max(1));
         for oldest in &earlier[..surplus.min(earlier.len())] {
             self.revoke_grant(*oldest);
@@ -152,7 +167,9 @@ impl Access {
 
     /// Whether the user has consented to the app before.
     pub fn has_grant(&self, user_id: &str, client_id: &str) -> bool {
-        self.grants.values().any(|grant| grant.user_id == user_id && grant.client_id == client_id)
+        self.grants
+            .values()
+            .any(|grant| grant.user_id == user_id && grant.client_id == client_id)
     }
 
     /// Marks a refresh token as being refreshed; the mark is lifted by [`Access::end_refresh`].
@@ -175,27 +192,55 @@ impl Access {
     ///
     /// # Errors
     /// `expired access/refresh token` for everything that is not the present refresh token of a grant to this app.
-    pub fn refresh(&mut self, token: &str, client_id: &str, settings: &Settings) -> Result<Refreshed, Refusal> {
+    pub fn refresh(
+        &mut self,
+        token: &str,
+        client_id: &str,
+        settings: &Settings,
+    ) -> Result<Refreshed, Refusal> {
         let expired = || Refusal::grant("expired access/refresh token");
         let spent = |grant: &Grant| grant.spent.iter().any(|old| old == token);
-        if let Some(id) = self.grants.iter().find(|(_, grant)| spent(grant)).map(|(id, _)| *id) {
+        if let Some(id) = self
+            .grants
+            .iter()
+            .find(|(_, grant)| spent(grant))
+            .map(|(id, _)| *id)
+        {
             if settings.reuse_detection {
                 self.revoke_grant(id);
             }
             return Err(expired());
         }
-        let rotation = self.client(client_id).and_then(|client| client.rotation).unwrap_or(settings.rotation);
+        let rotation = self
+            .client(client_id)
+            .and_then(|client| client.rotation)
+            .unwrap_or(settings.rotation);
         let present = |grant: &Grant| grant.refresh_token == token && grant.client_id == client_id;
-        let (id, grant) = self.grants.iter_mut().find(|(_, grant)| present(grant)).ok_or_else(expired)?;
+        let (id, grant) = self
+            .grants
+            .iter_mut()
+            .find(|(_, grant)| present(grant))
+            .ok_or_else(expired)?;
         let rotated = rotation.then(|| grant.rotate());
-        Ok(Refreshed { user_id: grant.user_id.clone(), scopes: grant.scopes.clone(), rotated, grant: *id })
+        Ok(Refreshed {
+            user_id: grant.user_id.clone(),
+            scopes: grant.scopes.clone(),
+            rotated,
+            grant: *id,
+        })
     }
 
     /// Begins a session and returns its access token.
-    pub fn add_session(&mut self, organization_id: &str, session: Session, lifetime: SignedDuration) -> String {
+    pub fn add_session(
+        &mut self,
+        organization_id: &str,
+        session: Session,
+        lifetime: SignedDuration,
+    ) -> String {
         if self.sessions.len() >= SWEEP_AT {
             let now = session.issued_at;
-            self.sessions.retain(|_, old| now.duration_since(old.last_used) < lifetime);
+            self.sessions
+                .retain(|_, old| now.duration_since(old.last_used) < lifetime);
         }
         let token = random::access_token(organization_id);
         self.sessions.insert(token.clone(), session);
@@ -215,17 +260,25 @@ impl Access {
 
     /// Looks at a session without prolonging it.
     pub fn session(&self, token: &str, now: Timestamp, lifetime: SignedDuration) -> Option<&Session> {
-        self.sessions.get(token).filter(|session| now.duration_since(session.last_used) < lifetime)
+        self.sessions
+            .get(token)
+            .filter(|session| now.duration_since(session.last_used) < lifetime)
     }
 
     /// The grant of a refresh token that is valid now.
     pub fn grant_of(&self, refresh_token: &str) -> Option<&Grant> {
-        self.grants.values().find(|grant| grant.refresh_token == refresh_token)
+        self.grants
+            .values()
+            .find(|grant| grant.refresh_token == refresh_token)
     }
 
     /// Revokes an access token, or a refresh token with everything that came of it; `false` when it is neither.
     pub fn revoke(&mut self, token: &str) -> bool {
-        let grant = self.grants.iter().find(|(_, grant)| grant.refresh_token == token).map(|(id, _)| *id);
+        let grant = self
+            .grants
+            .iter()
+            .find(|(_, grant)| grant.refresh_token == token)
+            .map(|(id, _)| *id);
         match grant {
             Some(id) => self.revoke_grant(id),
             None => return self.sessions.remove(token).is_some(),
@@ -245,7 +298,12 @@ impl Access {
         let fits = |grant: &Grant| {
             user_id.is_none_or(|id| id == grant.user_id) && client_id.is_none_or(|id| id == grant.client_id)
         };
-        let ids: Vec<u64> = self.grants.iter().filter(|(_, grant)| fits(grant)).map(|(id, _)| *id).collect();
+        let ids: Vec<u64> = self
+            .grants
+            .iter()
+            .filter(|(_, grant)| fits(grant))
+            .map(|(id, _)| *id)
+            .collect();
         for id in &ids {
             self.revoke_grant(*id);
         }
@@ -277,7 +335,8 @@ impl Grant {
         if self.spent.len() == MAX_SPENT {
             self.spent.remove(0);
         }
-        self.spent.push(std::mem::replace(&mut self.refresh_token, next.clone()));
+        self.spent
+            .push(std::mem::replace(&mut self.refresh_token, next.clone()));
         next
     }
 }

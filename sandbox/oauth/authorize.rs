@@ -29,7 +29,12 @@ enum Problem {
     /// The callback cannot be trusted with anything, so the person is told (RFC 6749 §4.1.2.1).
     Page(&'static str, &'static str),
     /// The app is told.
-    Redirect { to: String, state: Option<String>, error: &'static str, description: &'static str },
+    Redirect {
+        to: String,
+        state: Option<String>,
+        error: &'static str,
+        description: &'static str,
+    },
 }
 
 /// `GET`: the login page, or the redirect at once if nobody has to be asked.
@@ -46,24 +51,32 @@ pub async fn ask(
     match person(&sandbox, &params) {
         Some(Ok(user)) => approve(&sandbox, &visit, asked, &user),
         Some(Err(unknown)) => Problem::Page("invalid_request", unknown).into_response(),
-        None if params.get("immediate") == Some("true") || params.get("prompt") == Some("none") => {
-            asked.refused("immediate_unsuccessful", "immediate unsuccessful").into_response()
-        }
+        None if params.get("immediate") == Some("true") || params.get("prompt") == Some("none") => asked
+            .refused("immediate_unsuccessful", "immediate unsuccessful")
+            .into_response(),
         None => page::login(&params, &asked.client.client_id, &asked.scopes, None),
     }
 }
 
 /// `POST`: what the person entered on the page.
-pub async fn answer(State(sandbox): State<Shared>, Extension(visit): Extension<Visit>, body: Bytes) -> Response {
+pub async fn answer(
+    State(sandbox): State<Shared>,
+    Extension(visit): Extension<Visit>,
+    body: Bytes,
+) -> Response {
     let params = Params::parse(&body);
     let asked = match read(&sandbox, &params) {
         Ok(asked) => asked,
         Err(problem) => return problem.into_response(),
     };
     if params.get("decision") != Some("allow") {
-        return asked.refused("access_denied", "end-user denied authorization").into_response();
+        return asked
+            .refused("access_denied", "end-user denied authorization")
+            .into_response();
     }
-    let user = params.get("username").and_then(|name| lock(&sandbox.org).user_by_username(name));
+    let user = params
+        .get("username")
+        .and_then(|name| lock(&sandbox.org).user_by_username(name));
     let right = other_flows::password_is_right(&sandbox, params.get("password").unwrap_or_default());
     match user.filter(|user| right && user.active) {
         Some(user) => approve(&sandbox, &visit, asked, &user),
@@ -85,19 +98,30 @@ fn person(sandbox: &Sandbox, params: &Params) -> Option<Result<User, &'static st
     if !sandbox.settings().auto_approve {
         return None;
     }
-    let user = params.get("login_hint").and_then(named).or_else(|| default_user(&org));
+    let user = params
+        .get("login_hint")
+        .and_then(named)
+        .or_else(|| default_user(&org));
     Some(user.ok_or("this org has no active user"))
 }
 
 fn read(sandbox: &Sandbox, params: &Params) -> Result<Asked, Problem> {
-    let client = params.get("client_id").and_then(|id| lock(&sandbox.access).client(id).cloned());
+    let client = params
+        .get("client_id")
+        .and_then(|id| lock(&sandbox.access).client(id).cloned());
     let client = client.ok_or(Problem::Page("invalid_client_id", "client identifier invalid"))?;
     let redirect_uri = params.get("redirect_uri").unwrap_or_default().to_owned();
     if redirect_uri.is_empty() {
-        return Err(Problem::Page("redirect_uri_missing", "redirect_uri must be provided"));
+        return Err(Problem::Page(
+            "redirect_uri_missing",
+            "redirect_uri must be provided",
+        ));
     }
     if Url::parse(&redirect_uri).is_err() || !client.allows_callback(&redirect_uri) {
-        return Err(Problem::Page("redirect_uri_mismatch", "redirect_uri must match configuration"));
+        return Err(Problem::Page(
+            "redirect_uri_mismatch",
+            "redirect_uri must match configuration",
+        ));
     }
     let state = params.get("state").map(str::to_owned);
     let refuse = |error, description| Problem::Redirect {
@@ -110,7 +134,10 @@ fn read(sandbox: &Sandbox, params: &Params) -> Result<Asked, Problem> {
         return Err(refuse("unsupported_response_type", "response type not supported"));
     }
     // Salesforce knows S256 only and takes it for granted.
-    if params.get("code_challenge_method").is_some_and(|method| method != "S256") {
+    if params
+        .get("code_challenge_method")
+        .is_some_and(|method| method != "S256")
+    {
         return Err(refuse("invalid_request", "code challenge method not supported"));
     }
     let challenge = params.get("code_challenge").map(str::to_owned);
@@ -118,10 +145,22 @@ fn read(sandbox: &Sandbox, params: &Params) -> Result<Asked, Problem> {
         return Err(refuse("invalid_request", "missing required code challenge"));
     }
     let scopes = scope::grant(params.get("scope"), &client.scopes);
-    let unknown_scope = || refuse("invalid_scope", "the requested scope is invalid, unknown, or malformed");
+    let unknown_scope = || {
+        refuse(
+            "invalid_scope",
+            "the requested scope is invalid, unknown, or malformed",
+        )
+    };
     let scopes = scopes.ok_or_else(unknown_scope)?;
     let nonce = params.get("nonce").map(str::to_owned);
-    Ok(Asked { client, redirect_uri, scopes, challenge, nonce, state })
+    Ok(Asked {
+        client,
+        redirect_uri,
+        scopes,
+        challenge,
+        nonce,
+        state,
+    })
 }
 
 fn approve(sandbox: &Sandbox, visit: &Visit, asked: Asked, user: &User) -> Response {
@@ -140,7 +179,12 @@ fn approve(sandbox: &Sandbox, visit: &Visit, asked: Asked, user: &User) -> Respo
 
 impl Asked {
     fn refused(self, error: &'static str, description: &'static str) -> Problem {
-        Problem::Redirect { to: self.redirect_uri, state: self.state, error, description }
+        Problem::Redirect {
+            to: self.redirect_uri,
+            state: self.state,
+            error,
+            description,
+        }
     }
 }
 
@@ -148,9 +192,16 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         match self {
             Self::Page(error, description) => page::error(error, description),
-            Self::Redirect { to, state, error, description } => {
-                redirect(&to, &[("error", error), ("error_description", description)], state.as_deref())
-            }
+            Self::Redirect {
+                to,
+                state,
+                error,
+                description,
+            } => redirect(
+                &to,
+                &[("error", error), ("error_description", description)],
+                state.as_deref(),
+            ),
         }
     }
 }
@@ -159,7 +210,15 @@ fn redirect(to: &str, pairs: &[(&str, &str)], state: Option<&str>) -> Response {
     let Ok(mut url) = Url::parse(to) else {
         return page::error("redirect_uri_mismatch", "redirect_uri must match configuration");
     };
-    url.query_pairs_mut().extend_pairs(pairs).extend_pairs(state.map(|state| ("state", state)));
-    let head = [(header::LOCATION, url.as_str()), (header::CACHE_CONTROL, "no-cache,must-revalidate,max-age=0,no-store,private")];
+    url.query_pairs_mut()
+        .extend_pairs(pairs)
+        .extend_pairs(state.map(|state| ("state", state)));
+    let head = [
+        (header::LOCATION, url.as_str()),
+        (
+            header::CACHE_CONTROL,
+            "no-cache,must-revalidate,max-age=0,no-store,private",
+        ),
+    ];
     (StatusCode::FOUND, head).into_response()
 }

@@ -15,7 +15,10 @@ pub struct DefaultApp {
 /// Consumer key and secret of the confidential default app. Fixed, so that a configuration survives a reset; they
 /// protect nothing, as the server is on loopback and tells them to anyone.
 pub fn default_app() -> DefaultApp {
-    DefaultApp { id: "3MVG9sandbox.default.confidential.app.consumer.key", secret: "5A1D0B0C5EC2E7F00D" }
+    DefaultApp {
+        id: "3MVG9sandbox.default.confidential.app.consumer.key",
+        secret: "5A1D0B0C5EC2E7F00D",
+    }
 }
 
 /// The public app that Salesforce's own CLI uses; it has no secret.
@@ -70,17 +73,30 @@ impl Client {
     pub fn confidential(run_as: Option<String>, jwt_public_key: Option<String>) -> Self {
         let DefaultApp { id, secret } = default_app();
         let (client_id, client_secret) = (id.to_owned(), Some(secret.to_owned()));
-        Self { client_id, client_secret, run_as, jwt_public_key, secret_for_refresh: true, ..Self::default() }
+        Self {
+            client_id,
+            client_secret,
+            run_as,
+            jwt_public_key,
+            secret_for_refresh: true,
+            ..Self::default()
+        }
     }
 
     /// The public app of Salesforce's CLI; its JWT flow uses other apps.
     pub fn platform_cli() -> Self {
-        Self { client_id: PLATFORM_CLI.to_owned(), preauthorized: false, ..Self::default() }
+        Self {
+            client_id: PLATFORM_CLI.to_owned(),
+            preauthorized: false,
+            ..Self::default()
+        }
     }
 
     /// Whether a code may be sent to this address.
     pub fn allows_callback(&self, asked: &str) -> bool {
-        self.callbacks.iter().any(|registered| registered == asked || loopback_match(registered, asked))
+        self.callbacks
+            .iter()
+            .any(|registered| registered == asked || loopback_match(registered, asked))
     }
 }
 
@@ -113,8 +129,13 @@ mod tests {
 
     #[test]
     fn callbacks_match_exactly_but_for_the_port_of_loopback() {
-        let callbacks = ["https://app.example/cb", "http://localhost/OauthRedirect"].map(str::to_owned).to_vec();
-        let client = Client { callbacks, ..Client::default() };
+        let callbacks = ["https://app.example/cb", "http://localhost/OauthRedirect"]
+            .map(str::to_owned)
+            .to_vec();
+        let client = Client {
+            callbacks,
+            ..Client::default()
+        };
         assert!(client.allows_callback("https://app.example/cb"));
         assert!(client.allows_callback("http://localhost:1717/OauthRedirect"));
         for wrong in [

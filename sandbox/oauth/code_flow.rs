@@ -25,15 +25,30 @@ pub fn exchange(request: &Request<'_>) -> Result<Handout, Refusal> {
         return Err(Refusal::grant("invalid authorization code"));
     }
     if code.redirect_uri != redirect_uri {
-        return Err(Refusal::new("redirect_uri_mismatch", "redirect_uri must match configuration"));
+        return Err(Refusal::new(
+            "redirect_uri_mismatch",
+            "redirect_uri must match configuration",
+        ));
     }
     check_verifier(&code, request.params.get("code_verifier"))?;
-    let user = request.user(|org| org.user(&code.user_id), Refusal::grant("authentication failure"))?;
+    let user = request.user(
+        |org| org.user(&code.user_id),
+        Refusal::grant("authentication failure"),
+    )?;
     let max_grants = request.sandbox.settings().max_grants;
-    let grant = entitles_to_refresh(&code.scopes)
-        .then(|| lock(&request.sandbox.access).add_grant(&user.id, &client.client_id, &code.scopes, max_grants));
+    let grant = entitles_to_refresh(&code.scopes).then(|| {
+        lock(&request.sandbox.access).add_grant(&user.id, &client.client_id, &code.scopes, max_grants)
+    });
     let (grant, refresh_token) = grant.unzip();
-    Ok(Handout { user, client, scopes: code.scopes, grant, refresh_token, nonce: code.nonce, form: Form::Full })
+    Ok(Handout {
+        user,
+        client,
+        scopes: code.scopes,
+        grant,
+        refresh_token,
+        nonce: code.nonce,
+        form: Form::Full,
+    })
 }
 
 /// A challenge needs its verifier, and a verifier without a challenge is no proof of anything (RFC 9700 §2.1.1).
@@ -45,7 +60,11 @@ fn check_verifier(code: &Code, verifier: Option<&str>) -> Result<(), Refusal> {
         }
         _ => false,
     };
-    if right { Ok(()) } else { Err(Refusal::grant("invalid code verifier")) }
+    if right {
+        Ok(())
+    } else {
+        Err(Refusal::grant("invalid code verifier"))
+    }
 }
 
 fn challenge_of(verifier: &str) -> String {
@@ -57,6 +76,9 @@ mod tests {
     #[test]
     fn the_challenge_is_the_one_of_rfc_7636_appendix_b() {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-        assert_eq!(super::challenge_of(verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(
+            super::challenge_of(verifier),
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+        );
     }
 }

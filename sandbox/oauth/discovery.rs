@@ -44,7 +44,10 @@ pub async fn openid_configuration(Extension(visit): Extension<Visit>) -> Json<Va
 
 /// `GET /id/keys`: a JSON Web Key Set.
 pub async fn keys(State(sandbox): State<Shared>) -> Result<Json<Value>, (StatusCode, String)> {
-    let jwk = sandbox.keys.jwk().map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
+    let jwk = sandbox
+        .keys
+        .jwk()
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(Json(json!({"keys": [jwk]})))
 }
 
@@ -64,7 +67,14 @@ pub fn id_token(
     if let Some(nonce) = nonce {
         claims["nonce"] = nonce.into();
     }
-    let header = Header { kid: Some(SIGNING_KEY_ID.to_owned()), ..Header::new(Algorithm::RS256) };
-    let key = request.sandbox.keys.signing().map_err(|error| error.to_string())?;
+    let header = Header {
+        kid: Some(SIGNING_KEY_ID.to_owned()),
+        ..Header::new(Algorithm::RS256)
+    };
+    let key = request
+        .sandbox
+        .keys
+        .signing()
+        .map_err(|error| error.to_string())?;
     jsonwebtoken::encode(&header, &claims, key).map_err(|error| error.to_string())
 }

@@ -26,7 +26,9 @@ pub async fn user_info(
         Ok(session) => lock(&sandbox.org).user(&session.user_id),
         Err(text) => return refused(StatusCode::FORBIDDEN, text),
     };
-    let Some(user) = user else { return refused(StatusCode::FORBIDDEN, "Bad_OAuth_Token") };
+    let Some(user) = user else {
+        return refused(StatusCode::FORBIDDEN, "Bad_OAuth_Token");
+    };
     let organization = lock(&sandbox.org).organization_id().to_owned();
     let base = &visit.base_url;
     let photo = format!("{base}/profilephoto/005/F");
@@ -67,11 +69,25 @@ pub async fn identity(
     if user.id != session.user_id {
         return refused(StatusCode::FORBIDDEN, "Wrong_User");
     }
-    let version = params.get("version").map(|asked| if asked == "latest" { API_VERSION } else { asked });
-    answer(identity_body(&visit, &organization, &user, version, utc_offset_millis(&user, visit.now(&sandbox))))
+    let version = params
+        .get("version")
+        .map(|asked| if asked == "latest" { API_VERSION } else { asked });
+    answer(identity_body(
+        &visit,
+        &organization,
+        &user,
+        version,
+        utc_offset_millis(&user, visit.now(&sandbox)),
+    ))
 }
 
-fn identity_body(visit: &Visit, organization: &str, user: &User, version: Option<&str>, utc_offset: i64) -> Value {
+fn identity_body(
+    visit: &Visit,
+    organization: &str,
+    user: &User,
+    version: Option<&str>,
+    utc_offset: i64,
+) -> Value {
     let base = &visit.base_url;
     json!({
         "id": format!("{base}/id/{organization}/{}", user.id), "asserted_user": true, "user_id": user.id,
@@ -88,8 +104,15 @@ fn identity_body(visit: &Visit, organization: &str, user: &User, version: Option
 }
 
 /// The token of header, query or body; then its session.
-fn caller(sandbox: &Shared, visit: &Visit, headers: &HeaderMap, params: &Params) -> Result<Session, &'static str> {
-    let token = bearer(headers).or_else(|| params.get("oauth_token")).or_else(|| params.get("access_token"));
+fn caller(
+    sandbox: &Shared,
+    visit: &Visit,
+    headers: &HeaderMap,
+    params: &Params,
+) -> Result<Session, &'static str> {
+    let token = bearer(headers)
+        .or_else(|| params.get("oauth_token"))
+        .or_else(|| params.get("access_token"));
     let token = token.ok_or("Missing_OAuth_Token")?;
     sandbox.session(visit, token).ok_or("Bad_OAuth_Token")
 }
@@ -104,7 +127,11 @@ fn refused(status: StatusCode, text: &'static str) -> Response {
 }
 
 fn answer(body: Value) -> Response {
-    ([(header::CONTENT_TYPE, "application/json;charset=UTF-8")], body.to_string()).into_response()
+    (
+        [(header::CONTENT_TYPE, "application/json;charset=UTF-8")],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 /// Addresses of the APIs; with a literal `{version}` unless one was asked for.
@@ -132,7 +159,12 @@ fn urls(base: &str, organization: &str, user: &str, version: Option<&str>) -> Va
         ("feed_elements", format!("{data}/chatter/feed-elements")),
         ("custom_domain", base.to_owned()),
     ];
-    Value::Object(pairs.into_iter().map(|(key, url)| (key.to_owned(), url.into())).collect::<Map<_, _>>())
+    Value::Object(
+        pairs
+            .into_iter()
+            .map(|(key, url)| (key.to_owned(), url.into()))
+            .collect::<Map<_, _>>(),
+    )
 }
 
 fn utc_offset_millis(user: &User, now: jiff::Timestamp) -> i64 {

@@ -44,7 +44,13 @@ pub async fn introspect(
 ) -> Result<Json<Value>, Refusal> {
     let params = Params::parse(&body);
     let (client_id, client_secret) = credentials(&headers, &params);
-    let request = Request { sandbox: &sandbox, visit: &visit, params, client_id, client_secret };
+    let request = Request {
+        sandbox: &sandbox,
+        visit: &visit,
+        params,
+        client_id,
+        client_secret,
+    };
     let client = request.client(true)?;
     let token = request.params.need("token")?;
     let now = visit.now(&sandbox);
@@ -52,20 +58,31 @@ pub async fn introspect(
     let found = {
         let access = lock(&sandbox.access);
         let session = access.session(token, now, lifetime).cloned();
-        let session = session.filter(|session| session.client_id.as_deref() == Some(client.client_id.as_str()));
-        let grant = access.grant_of(token).filter(|grant| grant.client_id == client.client_id).cloned();
-        session.map(|one| (one.user_id, one.scopes, Some((one.issued_at, one.last_used)))).or_else(|| {
-            grant.map(|one| (one.user_id, one.scopes, None))
-        })
+        let session =
+            session.filter(|session| session.client_id.as_deref() == Some(client.client_id.as_str()));
+        let grant = access
+            .grant_of(token)
+            .filter(|grant| grant.client_id == client.client_id)
+            .cloned();
+        session
+            .map(|one| (one.user_id, one.scopes, Some((one.issued_at, one.last_used))))
+            .or_else(|| grant.map(|one| (one.user_id, one.scopes, None)))
     };
     let Some((user_id, scopes, times)) = found else {
         return Ok(Json(json!({"active": false})));
     };
     let (organization, username) = {
         let org = lock(&sandbox.org);
-        (org.organization_id().to_owned(), org.user(&user_id).map(|user| user.username).unwrap_or_default())
+        (
+            org.organization_id().to_owned(),
+            org.user(&user_id).map(|user| user.username).unwrap_or_default(),
+        )
     };
-    let kind = if times.is_some() { "access_token" } else { "refresh_token" };
+    let kind = if times.is_some() {
+        "access_token"
+    } else {
+        "refresh_token"
+    };
     let mut answer = json!({
         "active": true, "scope": scopes.join(" "), "client_id": client.client_id, "username": username,
         "sub": format!("{}/id/{organization}/{user_id}", visit.base_url), "token_type": kind,

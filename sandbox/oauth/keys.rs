@@ -32,7 +32,9 @@ impl Keys {
     /// # Errors
     /// When a key cannot be read or written.
     pub fn open(state_dir: Option<&Path>) -> io::Result<Self> {
-        let jwt = state_dir.map(|dir| dir.join(JWT_KEY_FILE)).map(|path| key_pair_at(&path).map(|pair| (path, pair)));
+        let jwt = state_dir
+            .map(|dir| dir.join(JWT_KEY_FILE))
+            .map(|path| key_pair_at(&path).map(|pair| (path, pair)));
         let jwt = jwt.transpose()?;
         let public = jwt.as_ref().map(|(_, pair)| public_pem(pair)).transpose()?;
         Ok(Self {
@@ -75,7 +77,10 @@ impl Keys {
 fn key_pair_at(path: &Path) -> io::Result<KeyPair> {
     match std::fs::read_to_string(path) {
         Ok(pem) => key_pair_from(&pem).ok_or_else(|| {
-            let text = format!("{} is not an RSA private key; delete it to have a new one made", path.display());
+            let text = format!(
+                "{} is not an RSA private key; delete it to have a new one made",
+                path.display()
+            );
             io::Error::new(io::ErrorKind::InvalidData, text)
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -92,7 +97,11 @@ fn generate() -> io::Result<KeyPair> {
 }
 
 fn key_pair_from(pem: &str) -> Option<KeyPair> {
-    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).map(str::trim).collect();
+    let body: String = pem
+        .lines()
+        .filter(|line| !line.starts_with("-----"))
+        .map(str::trim)
+        .collect();
     KeyPair::from_pkcs8(&BASE64_STANDARD.decode(body).ok()?).ok()
 }
 
@@ -109,6 +118,12 @@ fn public_pem(pair: &KeyPair) -> io::Result<String> {
 /// Textual encoding of RFC 7468: base64 in lines of 64.
 fn pem(label: &str, der: &[u8]) -> String {
     let encoded = BASE64_STANDARD.encode(der);
-    let lines = encoded.as_bytes().chunks(64).map(|line| String::from_utf8_lossy(line).into_owned() + "\n");
-    format!("-----BEGIN {label}-----\n{}-----END {label}-----\n", lines.collect::<String>())
+    let lines = encoded
+        .as_bytes()
+        .chunks(64)
+        .map(|line| String::from_utf8_lossy(line).into_owned() + "\n");
+    format!(
+        "-----BEGIN {label}-----\n{}-----END {label}-----\n",
+        lines.collect::<String>()
+    )
 }

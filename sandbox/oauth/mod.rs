@@ -32,14 +32,32 @@ use axum::routing::{get, post};
 /// The OAuth routes.
 pub fn routes() -> Router<Shared> {
     Router::new()
-        .route("/services/oauth2/authorize", get(authorize::ask).post(authorize::answer))
-        .route("/services/oauth2/token", post(token::issue).fallback(token::must_post))
-        .route("/services/oauth2/revoke", post(inspect::revoke).get(inspect::revoke_by_query))
+        .route(
+            "/services/oauth2/authorize",
+            get(authorize::ask).post(authorize::answer),
+        )
+        .route(
+            "/services/oauth2/token",
+            post(token::issue).fallback(token::must_post),
+        )
+        .route(
+            "/services/oauth2/revoke",
+            post(inspect::revoke).get(inspect::revoke_by_query),
+        )
         .route("/services/oauth2/introspect", post(inspect::introspect))
-        .route("/services/oauth2/userinfo", get(identity::user_info).post(identity::user_info))
+        .route(
+            "/services/oauth2/userinfo",
+            get(identity::user_info).post(identity::user_info),
+        )
         .route("/id/keys", get(discovery::keys))
-        .route("/id/{organization}/{user}", get(identity::identity).post(identity::identity))
-        .route("/.well-known/openid-configuration", get(discovery::openid_configuration))
+        .route(
+            "/id/{organization}/{user}",
+            get(identity::identity).post(identity::identity),
+        )
+        .route(
+            "/.well-known/openid-configuration",
+            get(discovery::openid_configuration),
+        )
 }
 
 /// Apps that every sandbox has.

@@ -20,7 +20,15 @@ pub fn client_credentials(request: &Request<'_>) -> Result<Handout, Refusal> {
     if scopes.is_empty() {
         return Err(Refusal::scope());
     }
-    Ok(Handout { user, client, scopes, grant: None, refresh_token: None, nonce: None, form: Form::Service })
+    Ok(Handout {
+        user,
+        client,
+        scopes,
+        grant: None,
+        refresh_token: None,
+        nonce: None,
+        form: Form::Service,
+    })
 }
 
 /// "OAuth 2.0 Username-Password Flow": on its way out, but clients still have it.
@@ -33,11 +41,21 @@ pub fn password(request: &Request<'_>) -> Result<Handout, Refusal> {
     }
     let user = request.user(|org| org.user_by_username(username), failure())?;
     let scopes = scope::grant(None, &client.scopes).ok_or_else(Refusal::scope)?;
-    Ok(Handout { user, client, scopes, grant: None, refresh_token: None, nonce: None, form: Form::Password })
+    Ok(Handout {
+        user,
+        client,
+        scopes,
+        grant: None,
+        refresh_token: None,
+        nonce: None,
+        form: Form::Password,
+    })
 }
 
 /// Clients append the security token to the password, if the user has one.
 pub fn password_is_right(sandbox: &Sandbox, given: &str) -> bool {
     let own = sandbox.options.password.as_str();
-    given.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest == SECURITY_TOKEN)
+    given
+        .strip_prefix(own)
+        .is_some_and(|rest| rest.is_empty() || rest == SECURITY_TOKEN)
 }

@@ -10,15 +10,29 @@ const OWN_INPUTS: [&str; 3] = ["username", "password", "decision"];
 
 /// Login and consent in one form, which posts the original parameters along.
 pub fn login(params: &Params, client_id: &str, scopes: &[String], complaint: Option<&str>) -> Response {
-    let carried = params.iter().filter(|(name, _)| !OWN_INPUTS.contains(&name.as_str()));
+    let carried = params
+        .iter()
+        .filter(|(name, _)| !OWN_INPUTS.contains(&name.as_str()));
     let hidden: String = carried
         .map(|(name, value)| {
-            format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escaped(name), escaped(value))
+            format!(
+                "<input type=\"hidden\" name=\"{}\" value=\"{}\">",
+                escaped(name),
+                escaped(value)
+            )
         })
         .collect();
-    let username = params.get("username").or_else(|| params.get("login_hint")).unwrap_or_default();
-    let complaint = complaint.map(|text| format!("<p role=\"alert\">{}</p>", escaped(text))).unwrap_or_default();
-    let scopes: String = scopes.iter().map(|scope| format!("<li><code>{}</code></li>", escaped(scope))).collect();
+    let username = params
+        .get("username")
+        .or_else(|| params.get("login_hint"))
+        .unwrap_or_default();
+    let complaint = complaint
+        .map(|text| format!("<p role=\"alert\">{}</p>", escaped(text)))
+        .unwrap_or_default();
+    let scopes: String = scopes
+        .iter()
+        .map(|scope| format!("<li><code>{}</code></li>", escaped(scope)))
+        .collect();
     let body = format!(
         "<h1>Sandbox login</h1><p><code>{app}</code> asks for access:</p><ul>{scopes}</ul>{complaint}\
          <form method=\"post\" action=\"/services/oauth2/authorize\">{hidden}\
@@ -48,9 +62,15 @@ fn html(status: StatusCode, title: &str, body: &str) -> Response {
     );
     let head = [
         (header::CONTENT_TYPE, "text/html; charset=UTF-8"),
-        (header::CACHE_CONTROL, "no-cache,must-revalidate,max-age=0,no-store,private"),
+        (
+            header::CACHE_CONTROL,
+            "no-cache,must-revalidate,max-age=0,no-store,private",
+        ),
         // No scripts, no foreign frames: the page takes a password.
-        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
     ];
     (status, head, text).into_response()
 }

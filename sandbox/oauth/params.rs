@@ -15,14 +15,19 @@ impl Params {
     pub fn parse(text: &[u8]) -> Self {
         let mut params = HashMap::new();
         for (name, value) in url::form_urlencoded::parse(text) {
-            params.entry(name.into_owned()).or_insert_with(|| value.into_owned());
+            params
+                .entry(name.into_owned())
+                .or_insert_with(|| value.into_owned());
         }
         Self(params)
     }
 
     /// The value, unless absent or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// The value of a parameter that must be there.
@@ -45,7 +50,10 @@ pub fn credentials(headers: &HeaderMap, params: &Params) -> (Option<String>, Opt
     if let Some((id, secret)) = basic(headers) {
         return (Some(id), Some(secret));
     }
-    (params.get("client_id").map(str::to_owned), params.get("client_secret").map(str::to_owned))
+    (
+        params.get("client_id").map(str::to_owned),
+        params.get("client_secret").map(str::to_owned),
+    )
 }
 
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
@@ -64,5 +72,8 @@ fn form_decoded(part: &str) -> String {
         return part.to_owned();
     }
     let pair = format!("v={part}");
-    url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default()
+    url::form_urlencoded::parse(pair.as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .unwrap_or_default()
 }

@@ -7,13 +7,20 @@ const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 pub fn text(length: usize) -> String {
     let mut bytes = vec![0_u8; length];
     aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
-    bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte & 63)])).collect()
+    bytes
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(byte & 63)]))
+        .collect()
 }
 
 /// An opaque access token: `00D…` (15 letters of the organization id), `!`, random letters. Salesforce's CLI checks
 /// tokens against `(00D\w{12,15})![.\w]*`.
 pub fn access_token(organization_id: &str) -> String {
-    format!("{}!{}", organization_id.get(..15).unwrap_or(organization_id), text(96))
+    format!(
+        "{}!{}",
+        organization_id.get(..15).unwrap_or(organization_id),
+        text(96)
+    )
 }
 
 /// A refresh token; real ones begin with `5Aep`.

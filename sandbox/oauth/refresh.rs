@@ -23,7 +23,15 @@ pub async fn exchange(request: &Request<'_>) -> Result<Handout, Refusal> {
     let user = request.user(|org| org.user(&refreshed.user_id), gone)?;
     let grant = Some(refreshed.grant());
     let (scopes, refresh_token) = (refreshed.scopes, refreshed.rotated);
-    Ok(Handout { user, client, scopes, grant, refresh_token, nonce: None, form: Form::Full })
+    Ok(Handout {
+        user,
+        client,
+        scopes,
+        grant,
+        refresh_token,
+        nonce: None,
+        form: Form::Full,
+    })
 }
 
 /// The mark of a refresh under way; lifted even when the client hangs up in the middle.

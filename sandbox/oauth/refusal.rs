@@ -15,7 +15,10 @@ pub struct Refusal {
 impl Refusal {
     /// Any refusal.
     pub fn new(error: &'static str, description: impl Into<String>) -> Self {
-        Self { error, description: description.into() }
+        Self {
+            error,
+            description: description.into(),
+        }
     }
 
     /// The most frequent one.
@@ -35,12 +38,18 @@ impl Refusal {
 
     /// A parameter is not there.
     pub fn missing(parameter: &str) -> Self {
-        Self::new("invalid_request", format!("missing required parameter: {parameter}"))
+        Self::new(
+            "invalid_request",
+            format!("missing required parameter: {parameter}"),
+        )
     }
 
     /// Scopes that do not exist or are all beyond the app.
     pub fn scope() -> Self {
-        Self::new("invalid_scope", "the requested scope is invalid, unknown, or malformed")
+        Self::new(
+            "invalid_scope",
+            "the requested scope is invalid, unknown, or malformed",
+        )
     }
 }
 

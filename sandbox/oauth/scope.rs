@@ -2,12 +2,40 @@
 
 /// Scopes that exist, in the order in which a token response lists them ("OAuth Tokens and Scopes").
 pub const KNOWN: &[&str] = &[
-    "cdp_ingest_api", "custom_permissions", "cdp_segment_api", "content", "cdp_api", "chatbot_api",
-    "cdp_identityresolution_api", "interaction_api", "wave_api", "web", "cdp_calculated_insight_api",
-    "einstein_gpt_api", "offline_access", "id", "api", "eclair_api", "email", "pardot_api", "lightning",
-    "visualforce", "cdp_query_api", "sfap_api", "address", "openid", "profile", "cdp_profile_api",
-    "refresh_token", "phone", "user_registration_api", "pwdless_login_api", "chatter_api", "full",
-    "forgot_password", "mcp_api",
+    "cdp_ingest_api",
+    "custom_permissions",
+    "cdp_segment_api",
+    "content",
+    "cdp_api",
+    "chatbot_api",
+    "cdp_identityresolution_api",
+    "interaction_api",
+    "wave_api",
+    "web",
+    "cdp_calculated_insight_api",
+    "einstein_gpt_api",
+    "offline_access",
+    "id",
+    "api",
+    "eclair_api",
+    "email",
+    "pardot_api",
+    "lightning",
+    "visualforce",
+    "cdp_query_api",
+    "sfap_api",
+    "address",
+    "openid",
+    "profile",
+    "cdp_profile_api",
+    "refresh_token",
+    "phone",
+    "user_registration_api",
+    "pwdless_login_api",
+    "chatter_api",
+    "full",
+    "forgot_password",
+    "mcp_api",
 ];
 
 /// Granted scopes, in server order: what was asked for and is allowed; everything allowed when nothing was asked for.
@@ -16,7 +44,9 @@ pub const KNOWN: &[&str] = &[
 /// `None` when a scope does not exist or nothing is left.
 pub fn grant(requested: Option<&str>, allowed: &[String]) -> Option<Vec<String>> {
     let Some(requested) = requested.filter(|text| !text.trim().is_empty()) else {
-        return Some(in_order(|scope| allows(allowed, scope) && allowed.iter().any(|own| own == scope)));
+        return Some(in_order(|scope| {
+            allows(allowed, scope) && allowed.iter().any(|own| own == scope)
+        }));
     };
     let asked: Vec<&str> = requested.split_whitespace().collect();
     if asked.iter().any(|scope| !KNOWN.contains(scope)) {
@@ -51,7 +81,11 @@ fn is_refresh(scope: &str) -> bool {
 }
 
 fn in_order(keep: impl Fn(&str) -> bool) -> Vec<String> {
-    KNOWN.iter().filter(|scope| keep(scope)).map(|scope| (*scope).to_owned()).collect()
+    KNOWN
+        .iter()
+        .filter(|scope| keep(scope))
+        .map(|scope| (*scope).to_owned())
+        .collect()
 }
 
 #[cfg(test)]
@@ -66,10 +100,16 @@ mod tests {
     fn granted_is_what_was_asked_for_and_is_allowed() {
         let allowed = words("api refresh_token id");
         assert_eq!(grant(None, &allowed), Some(words("id api refresh_token")));
-        assert_eq!(grant(Some("refresh_token api web"), &allowed), Some(words("api refresh_token")));
+        assert_eq!(
+            grant(Some("refresh_token api web"), &allowed),
+            Some(words("api refresh_token"))
+        );
         assert_eq!(grant(Some("web"), &allowed), None);
         assert_eq!(grant(Some("api nonsense"), &allowed), None);
-        assert_eq!(grant(Some("offline_access"), &allowed), Some(words("offline_access")));
+        assert_eq!(
+            grant(Some("offline_access"), &allowed),
+            Some(words("offline_access"))
+        );
         assert!(!entitles_to_refresh(&words("full")));
         assert_eq!(without_person(&words("web api full refresh_token")), words("api"));
     }

@@ -72,8 +72,17 @@ pub async fn issue(
     let params = Params::parse(&body);
     let (client_id, client_secret) = credentials(&headers, &params);
     let format = params.get("format").map(str::to_owned);
-    let request = Request { sandbox: &sandbox, visit: &visit, params, client_id, client_secret };
-    match by_flow(&request).await.and_then(|handout| request.hand_out(handout)) {
+    let request = Request {
+        sandbox: &sandbox,
+        visit: &visit,
+        params,
+        client_id,
+        client_secret,
+    };
+    match by_flow(&request)
+        .await
+        .and_then(|handout| request.hand_out(handout))
+    {
         Ok(answer) => written(&answer, format.as_deref()),
         Err(refusal) => refusal.into_response(),
     }
@@ -102,31 +111,55 @@ impl Request<'_> {
     /// # Errors
     /// `invalid_client_id`, `invalid_client`, `invalid_request`.
     pub fn client(&self, secret_needed: bool) -> Result<Client, Refusal> {
-        let id = self.client_id.as_deref().ok_or_else(|| Refusal::missing("client_id"))?;
-        let client = lock(&self.sandbox.access).client(id).cloned().ok_or_else(Refusal::unknown_client)?;
+        let id = self
+            .client_id
+            .as_deref()
+            .ok_or_else(|| Refusal::missing("client_id"))?;
+        let client = lock(&self.sandbox.access)
+            .client(id)
+            .cloned()
+            .ok_or_else(Refusal::unknown_client)?;
         let right = match (&client.client_secret, &self.client_secret) {
-            (Some(own), Some(given)) => constant_time::verify_slices_are_equal(own.as_bytes(), given.as_bytes()).is_ok(),
+            (Some(own), Some(given)) => {
+                constant_time::verify_slices_are_equal(own.as_bytes(), given.as_bytes()).is_ok()
+            }
             (Some(_), None) => !secret_needed,
             (None, _) => true,
         };
-        if right { Ok(client) } else { Err(Refusal::wrong_secret()) }
+        if right {
+            Ok(client)
+        } else {
+            Err(Refusal::wrong_secret())
+        }
     }
 
     /// A user who may log in.
     ///
     /// # Errors
     /// The given refusal when there is no such user, `inactive_user` when the user is switched off.
-    pub fn user(&self, find: impl FnOnce(&crate::org::Org) -> Option<User>, unknown: Refusal) -> Result<User, Refusal> {
+    pub fn user(
+        &self,
+        find: impl FnOnce(&crate::org::Org) -> Option<User>,
+        unknown: Refusal,
+    ) -> Result<User, Refusal> {
         let user = find(&lock(&self.sandbox.org)).ok_or(unknown)?;
-        if user.active { Ok(user) } else { Err(Refusal::new("inactive_user", "user is inactive")) }
+        if user.active {
+            Ok(user)
+        } else {
+            Err(Refusal::new("inactive_user", "user is inactive"))
+        }
     }
 
     /// Begins the session and builds the answer; all its values are strings.
     fn hand_out(&self, handout: Handout) -> Result<Map<String, Value>, Refusal> {
         let now = self.visit.now(self.sandbox);
         let organization = lock(&self.sandbox.org).organization_id().to_owned();
-        let mut session =
-            Session::new(&handout.user.id, Some(&handout.client.client_id), handout.scopes.clone(), now);
+        let mut session = Session::new(
+            &handout.user.id,
+            Some(&handout.client.client_id),
+            handout.scopes.clone(),
+            now,
+        );
         if let Some(grant) = handout.grant {
             session = session.under(grant);
         }
@@ -149,8 +182,17 @@ impl Request<'_> {
             put("scope", handout.scopes.join(" "));
         }
         if handout.form == Form::Full && handout.scopes.iter().any(|scope| scope == "openid") {
-            let token = discovery::id_token(self, &id, &handout.user, &handout.client, handout.nonce.as_deref());
-            put("id_token", token.map_err(|why| Refusal::new("unknown_error", why))?);
+            let token = discovery::id_token(
+                self,
+                &id,
+                &handout.user,
+                &handout.client,
+                handout.nonce.as_deref(),
+            );
+            put(
+                "id_token",
+                token.map_err(|why| Refusal::new("unknown_error", why))?,
+            );
         }
         put("instance_url", base.clone());
         put("id", id);
@@ -174,19 +216,36 @@ fn signature(client: &Client, id: &str, issued_at: &str) -> String {
 
 /// The answer in the asked format: JSON, `urlencoded` or `xml`.
 fn written(answer: &Map<String, Value>, format: Option<&str>) -> Response {
-    let pairs = || answer.iter().map(|(key, value)| (key, value.as_str().unwrap_or_default()));
+    let pairs = || {
+        answer
+            .iter()
+            .map(|(key, value)| (key, value.as_str().unwrap_or_default()))
+    };
     let (kind, body) = match format {
         Some("urlencoded") => {
-            let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs()).finish();
+            let body = url::form_urlencoded::Serializer::new(String::new())
+                .extend_pairs(pairs())
+                .finish();
             ("application/x-www-form-urlencoded;charset=UTF-8", body)
         }
         Some("xml") => {
-            let elements = pairs().map(|(key, value)| format!("<{key}>{}</{key}>", crate::wire::escaped(value)));
-            let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><OAuth>{}</OAuth>", elements.collect::<String>());
+            let elements =
+                pairs().map(|(key, value)| format!("<{key}>{}</{key}>", crate::wire::escaped(value)));
+            let body = format!(
+                "<?xml version=\"1.0\" encoding=\"UTF-8\"?><OAuth>{}</OAuth>",
+                elements.collect::<String>()
+            );
             ("application/xml;charset=UTF-8", body)
         }
-        _ => ("application/json;charset=UTF-8", Value::Object(answer.clone()).to_string()),
+        _ => (
+            "application/json;charset=UTF-8",
+            Value::Object(answer.clone()).to_string(),
+        ),
     };
-    let head = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-cache, no-store"), (header::PRAGMA, "no-cache")];
+    let head = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "no-cache, no-store"),
+        (header::PRAGMA, "no-cache"),
+    ];
     (head, body).into_response()
 }

@@ -21,7 +21,10 @@ const LAST_VERSION: f32 = 64.0;
 pub fn routes() -> Router<Shared> {
     Router::new()
         .route("/services/Soap/{kind}/{version}", post(call))
-        .route("/services/Soap/{kind}/{version}/{organization}", post(call_of_org))
+        .route(
+            "/services/Soap/{kind}/{version}/{organization}",
+            post(call_of_org),
+        )
 }
 
 /// A SOAP fault; always with HTTP 500.
@@ -39,7 +42,12 @@ async fn call(
     Path((kind, version)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
-    dispatch(&sandbox, &visit, &Endpoint { kind, version }, &String::from_utf8_lossy(&body))
+    dispatch(
+        &sandbox,
+        &visit,
+        &Endpoint { kind, version },
+        &String::from_utf8_lossy(&body),
+    )
 }
 
 async fn call_of_org(
@@ -48,26 +56,44 @@ async fn call_of_org(
     Path((kind, version, _)): Path<(String, String, String)>,
     body: Bytes,
 ) -> Response {
-    dispatch(&sandbox, &visit, &Endpoint { kind, version }, &String::from_utf8_lossy(&body))
+    dispatch(
+        &sandbox,
+        &visit,
+        &Endpoint { kind, version },
+        &String::from_utf8_lossy(&body),
+    )
 }
 
 fn dispatch(sandbox: &Sandbox, visit: &Visit, endpoint: &Endpoint, envelope: &str) -> Response {
     let answer = if !matches!(endpoint.kind.as_str(), "u" | "c") {
-        Err(Fault("UNSUPPORTED_API_VERSION", "Only the partner and enterprise APIs are served"))
+        Err(Fault(
+            "UNSUPPORTED_API_VERSION",
+            "Only the partner and enterprise APIs are served",
+        ))
     } else if endpoint.version.parse::<f32>().is_err() {
-        Err(Fault("UNSUPPORTED_API_VERSION", "Invalid Api version specified on URL"))
+        Err(Fault(
+            "UNSUPPORTED_API_VERSION",
+            "Invalid Api version specified on URL",
+        ))
     } else if let Some(login) = inside(envelope, "login") {
         log_in(sandbox, visit, endpoint, login)
     } else if element(envelope, "getUserInfo").is_some() {
-        session_user(sandbox, visit, envelope)
-            .map(|user| ("getUserInfoResponse", format!("<result>{}</result>", user_info(sandbox, &user))))
+        session_user(sandbox, visit, envelope).map(|user| {
+            (
+                "getUserInfoResponse",
+                format!("<result>{}</result>", user_info(sandbox, &user)),
+            )
+        })
     } else if element(envelope, "logout").is_some() {
         session_user(sandbox, visit, envelope).map(|_| {
             lock(&sandbox.access).revoke(&element(envelope, "sessionId").unwrap_or_default());
             ("logoutResponse", String::new())
         })
     } else {
-        Err(Fault("INVALID_OPERATION", "This sandbox serves login, logout and getUserInfo"))
+        Err(Fault(
+            "INVALID_OPERATION",
+            "This sandbox serves login, logout and getUserInfo",
+        ))
     };
     match answer {
         Ok((name, content)) => enveloped(StatusCode::OK, endpoint, &format!("<{name}>{content}</{name}>")),
@@ -75,14 +101,34 @@ fn dispatch(sandbox: &Sandbox, visit: &Visit, endpoint: &Endpoint, envelope: &st
     }
 }
 
-fn log_in(sandbox: &Sandbox, visit: &Visit, endpoint: &Endpoint, login: &str) -> Result<(&'static str, String), Fault> {
-    if endpoint.version.parse::<f32>().is_ok_and(|version| version > LAST_VERSION) {
-        return Err(Fault("INVALID_OPERATION", "SOAP API login() is not available in this API version"));
+fn log_in(
+    sandbox: &Sandbox,
+    visit: &Visit,
+    endpoint: &Endpoint,
+    login: &str,
+) -> Result<(&'static str, String), Fault> {
+    if endpoint
+        .version
+        .parse::<f32>()
+        .is_ok_and(|version| version > LAST_VERSION)
+    {
+        return Err(Fault(
+            "INVALID_OPERATION",
+            "SOAP API login() is not available in this API version",
+        ));
     }
-    let invalid = || Fault("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.");
+    let invalid = || {
+        Fault(
+            "INVALID_LOGIN",
+            "Invalid username, password, security token; or user locked out.",
+        )
+    };
     let username = element(login, "username").ok_or_else(invalid)?;
     let password = element(login, "password").ok_or_else(invalid)?;
-    let user = lock(&sandbox.org).user_by_username(&username).filter(|user| user.active).ok_or_else(invalid)?;
+    let user = lock(&sandbox.org)
+        .user_by_username(&username)
+        .filter(|user| user.active)
+        .ok_or_else(invalid)?;
     if !password_is_right(sandbox, &password) {
         return Err(invalid());
     }
@@ -111,7 +157,8 @@ fn log_in(sandbox: &Sandbox, visit: &Visit, endpoint: &Endpoint, login: &str) ->
 fn session_user(sandbox: &Sandbox, visit: &Visit, envelope: &str) -> Result<User, Fault> {
     let session = element(envelope, "sessionId").and_then(|token| sandbox.session(visit, &token));
     let user = session.and_then(|session| lock(&sandbox.org).user(&session.user_id));
-    let text = "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session hash";
+    let text =
+        "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session hash";
     user.ok_or(Fault("INVALID_SESSION_ID", text))
 }
 
@@ -153,7 +200,11 @@ fn user_info(sandbox: &Sandbox, user: &User) -> String {
 impl Fault {
     fn written(&self, endpoint: &Endpoint) -> Response {
         let Self(code, text) = self;
-        let kind = if *code == "INVALID_LOGIN" { "LoginFault" } else { "UnexpectedErrorFault" };
+        let kind = if *code == "INVALID_LOGIN" {
+            "LoginFault"
+        } else {
+            "UnexpectedErrorFault"
+        };
         // Clients look for `sf:exceptionCode` with exactly this prefix.
         let body = format!(
             "<soapenv:Fault><faultcode>sf:{code}</faultcode><faultstring>{code}: {text}</faultstring><detail>\
@@ -165,7 +216,11 @@ impl Fault {
 }
 
 fn enveloped(status: StatusCode, endpoint: &Endpoint, body: &str) -> Response {
-    let api = if endpoint.kind == "c" { "enterprise" } else { "partner" };
+    let api = if endpoint.kind == "c" {
+        "enterprise"
+    } else {
+        "partner"
+    };
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope \
          xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns=\"urn:{api}.soap.sforce.com\" \
@@ -201,9 +256,19 @@ fn inside<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
 }
 
 fn unescaped(text: &str) -> String {
-    let pairs = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&#x27;", "'")];
+    let pairs = [
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&quot;", "\""),
+        ("&apos;", "'"),
+        ("&#39;", "'"),
+        ("&#x27;", "'"),
+    ];
     // The ampersand comes last, so that `&amp;lt;` stays `&lt;`.
-    pairs.into_iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)).replace("&amp;", "&")
+    pairs
+        .into_iter()
+        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+        .replace("&amp;", "&")
 }
 
 #[cfg(test)]

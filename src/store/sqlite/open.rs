@@ -72,9 +72,9 @@ impl File {
     pub(super) fn reader(&self) -> Result<Session> {
         let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = connect(&self.path, &self.place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let read_only = connection.pragma_update(None, "query_only", true);
-        read_only.map_err(|cause| failure(&self.place, "to open", cause))?;
-        Ok(Session::new(connection, self.place.clone()))
+        let mut session = Session::new(connection, self.place.clone());
+        session.begin_reading()?;
+        Ok(session)
     }
 }
 

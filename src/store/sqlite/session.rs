@@ -9,7 +9,7 @@ use cpq_domain::{Code, Error, Result};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, Statement, params_from_iter};
+use rusqlite::{Connection, ErrorCode, Statement, params_from_iter};
 
 use super::failure::failure;
 use super::sql::Texts;
@@ -23,6 +23,8 @@ pub(crate) struct Session {
     texts: Texts,
     /// How errors name the store.
     place: Arc<str>,
+    /// Whether jobs may only read now.
+    reading: bool,
 }
 
 impl Session {
@@ -32,6 +34,7 @@ impl Session {
             connection,
             texts: Texts::default(),
             place,
+            reading: false,
         }
     }
 
@@ -41,6 +44,18 @@ impl Session {
         run()
             .map(drop)
             .map_err(|cause| failure(&self.place, doing, cause))
+    }
+
+    /// From now on every write is refused, until [`Session::begin_writing`].
+    pub(super) fn begin_reading(&mut self) -> Result<()> {
+        self.reading = true;
+        self.run("PRAGMA query_only = 1", "to begin reading")
+    }
+
+    /// From now on jobs may write.
+    pub(super) fn begin_writing(&mut self) -> Result<()> {
+        self.reading = false;
+        self.run("PRAGMA query_only = 0", "to end reading")
     }
 
     /// Whether no transaction is open. SQLite ends one by itself when the disk fails in the middle.
@@ -77,7 +92,11 @@ impl Session {
         let run = || work(&mut *self.connection.prepare_cached(text)?);
         run().map_err(|cause| {
             let statement: Vec<&str> = sql.split_whitespace().take(6).collect();
-            failure(&self.place, &format!("at `{} …`", statement.join(" ")), cause)
+            let statement = statement.join(" ");
+            if self.reading && cause.sqlite_error_code() == Some(ErrorCode::ReadOnly) {
+                return Error::new(Code::Internal, format!("a job that may only read tried `{statement} …`"));
+            }
+            failure(&self.place, &format!("at `{statement} …`"), cause)
         })
     }
 }

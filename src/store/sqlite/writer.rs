@@ -65,7 +65,7 @@ impl Writer {
 
     /// Runs a job that may only read.
     pub(crate) fn read<T>(&mut self, job: impl FnOnce(&mut dyn Tx) -> BoxFuture<'_, Result<T>>) -> Result<T> {
-        self.session.run("PRAGMA query_only = 1", "to begin reading")?;
+        self.session.begin_reading()?;
         let result = self.session.drive(job);
         self.session
             .run("PRAGMA query_only = 0", "to end reading")

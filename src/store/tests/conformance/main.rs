@@ -1,0 +1,79 @@
+//! What every store must keep, whatever engine is behind it. Each promise is a function over an open, empty store.
+
+mod bookkeeping;
+mod grants;
+mod idempotency;
+mod journal;
+mod queue;
+mod quotes;
+mod runs;
+mod sample;
+mod transactions;
+
+use cpq_store::{Store, StoreOptions};
+
+/// One test per promise and engine.
+macro_rules! promises {
+    ($($module:ident: $($promise:ident),+;)+) => {
+        mod in_memory {
+            $(mod $module { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() { crate::$module::$promise(crate::memory().await).await }
+            )+ })+
+        }
+        mod in_a_file {
+            $(mod $module { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    let directory = tempfile::tempdir().expect("a directory");
+                    crate::$module::$promise(crate::file(&directory).await).await
+                }
+            )+ })+
+        }
+    };
+}
+
+promises! {
+    transactions: a_failed_job_leaves_nothing, a_panic_fails_alone, a_job_that_waits_is_refused,
+        a_reader_cannot_write, a_dropped_caller_does_not_undo_its_job, an_oversized_value_is_refused;
+    runs: a_run_reads_back_as_it_was, correlation_finds_ours_and_the_callers, a_page_follows_the_page_before,
+        states_are_counted, an_update_with_an_old_attempt_is_refused;
+    queue: due_runs_are_claimed_oldest_first, a_lane_runs_one_at_a_time, lanes_never_run_twice_under_load,
+        a_lost_lease_is_fenced, a_lost_lease_is_queued_and_counted, a_waiting_run_is_shared,
+        a_reconnect_wakes_its_connection, the_next_due_run_is_known, one_run_can_be_taken,
+        a_heartbeat_keeps_only_living_leases;
+    journal: rows_are_numbered_per_run, a_reader_follows_all_runs, a_journal_belongs_to_a_run;
+    idempotency: one_of_many_is_fresh, an_answer_is_kept_to_the_byte, another_request_is_told_nothing,
+        a_released_key_is_new, keys_hang_on_runs, answers_expire_then_keys;
+    grants: a_grant_reads_back, generations_never_start_over, only_the_newest_lease_saves,
+        one_refresh_at_a_time, a_dead_grant_stays_known, a_login_ends_a_refresh_under_way;
+    quotes: a_quote_reads_back, a_second_quote_is_refused, a_stale_replace_changes_nothing,
+        the_current_quote_is_the_newest, lists_narrow_and_page, events_are_numbered_per_quote;
+    bookkeeping: counters_have_no_gaps, a_link_belongs_to_one_quote, agreements_are_replaced, decisions_are_kept,
+        tokens_are_found_by_hash, deliveries_are_seen_once, schemas_are_cached, old_matrices_stay;
+}
+
+async fn memory() -> Store {
+    Store::open(StoreOptions::memory()).await.expect("the store opens")
+}
+
+async fn file(directory: &tempfile::TempDir) -> Store {
+    Store::open(StoreOptions::at(directory.path().join("cpq.db"))).await.expect("the store opens")
+}
+
+/// Runs an async block as a job and expects it to end well: `write!(store, |tx| runs::insert(tx, &run))`.
+/// What the block uses is cloned into it, as a job outlives its caller.
+#[macro_export]
+macro_rules! write {
+    ($store:expr, |$tx:ident| $work:expr) => {
+        $store.write(move |$tx| Box::pin(async move { $work.await })).await
+    };
+}
+
+/// The same for a job that reads.
+#[macro_export]
+macro_rules! read {
+    ($store:expr, |$tx:ident| $work:expr) => {
+        $store.read(move |$tx| Box::pin(async move { $work.await })).await
+    };
+}

@@ -81,7 +81,7 @@ pub(crate) fn step(
     Ok(Quote {
         status,
         version: quote.version + 1,
-        updated_at: now,
+        updated_at: now.max(quote.updated_at),
         reason: match ends(transition) {
             true => reason,
             false => reason.or_else(|| quote.reason.clone()),

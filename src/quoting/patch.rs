@@ -37,7 +37,8 @@ pub fn apply(quote: &Quote, patch: &Patch, now: Timestamp) -> Result<Option<Quot
     }
     guard(quote, &changed)?;
     changed.version += 1;
-    changed.updated_at = now;
+    // Requests wait in line for the store; one that was asked for earlier must not turn the time back.
+    changed.updated_at = now.max(quote.updated_at);
     Ok(Some(changed))
 }
 

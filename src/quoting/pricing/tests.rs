@@ -34,6 +34,13 @@ fn a_third_each_adds_up_to_the_last_cent() {
     let quote = priced("USD", off("0.02"), thirds.to_vec());
     // Two cents over three equal lines: the first two keys bear one each.
     assert_eq!(nets(&quote), ["33.33", "33.33", "33.34"]);
+    let mut backwards = quote.clone();
+    for (place, line) in backwards.lines.iter_mut().rev().enumerate() {
+        line.sequence = i32::try_from(place).expect("small");
+    }
+    price(&mut backwards).expect("priced");
+    // Moving lines about on paper moves no money between them.
+    assert_eq!(nets(&backwards), ["33.34", "33.33", "33.33"]);
     assert_eq!(quote.totals.net.amount, decimal("100.00"));
     assert_eq!(quote.totals.header_discount.amount, decimal("0.02"));
 }

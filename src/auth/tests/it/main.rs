@@ -5,6 +5,7 @@ mod canary;
 mod disconnecting;
 mod endpoint;
 mod key_rotation;
+mod live;
 mod logins;
 mod machine_logins;
 mod refusals;

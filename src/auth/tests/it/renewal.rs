@@ -160,3 +160,21 @@ async fn a_data_host_that_is_not_the_vendors_gets_no_token() {
         Code::ProtocolViolation
     );
 }
+
+#[tokio::test]
+async fn callers_that_ask_together_share_a_failure() {
+    let street = Street::new().await;
+    let session = street.connected().await.session(&crm());
+    let seen = session.access().await.unwrap().generation;
+    let before = street.endpoint.token_requests();
+    street.endpoint.script(503, "", "");
+    let ask = || {
+        let session = Arc::clone(&session);
+        tokio::spawn(async move { session.renew(seen).await.unwrap_err().code })
+    };
+    let callers: Vec<_> = (0..16).map(|_| ask()).collect();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap(), Code::CrmUnavailable);
+    }
+    assert_eq!(street.endpoint.token_requests() - before, 1);
+}

@@ -15,6 +15,11 @@ impl TestWorld {
     pub fn pass_ms(&self, milliseconds: i64) {
         self.0.fetch_add(milliseconds, Ordering::SeqCst);
     }
+
+    /// Milliseconds to the machine's time.
+    pub fn behind_ms(&self) -> i64 {
+        Timestamp::now().as_millisecond() - self.now().as_millisecond()
+    }
 }
 
 impl World for TestWorld {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::ConnectionName;
 use cpq_domain::retry::RetryPolicy;
-use cpq_domain::Result;
 use serde::Deserialize;
 
 /// The text with every key, its meaning and its default.
@@ -26,7 +26,7 @@ pub struct Config {
     /// CPQ.
     pub cpq: CpqConfig,
     /// Embedded CPQ.
-    pub quoting: QuotingConfig,
+    pub quoting: cpq_quoting::QuotingSettings,
     /// Ownership matrix.
     pub ownership: OwnershipConfig,
     /// Sealing of tokens.
@@ -90,17 +90,6 @@ sections! {
         /// Variable with its token.
         token_variable: String,
     }
-    /// `[quoting]`
-    QuotingConfig {
-        /// Pattern of quote numbers.
-        number_format: String,
-        /// Fixed year, or 0.
-        year: i16,
-        /// Discount above which approval is needed, in percent.
-        approval_above_discount_percent: rust_decimal::Decimal,
-        /// Days for which a new quote holds.
-        default_validity_days: u32,
-    }
     /// `[ownership]`
     OwnershipConfig {
         /// Matrix file, or empty.
@@ -162,7 +151,9 @@ impl Config {
             None => None,
         };
         let mut config = match text {
-            Some((path, text)) => parse(&text).map_err(|error| error.fact("file", path.display().to_string()))?,
+            Some((path, text)) => {
+                parse(&text).map_err(|error| error.fact("file", path.display().to_string()))?
+            }
             None => parse("")?,
         };
         config.state_dir = state_dir.to_owned();
@@ -176,8 +167,12 @@ impl Config {
     }
 
     fn check(&self) -> Result<()> {
-        let refuse = |key: &str, why: &str| Err(Error::new(Code::ConfigInvalid, format!("{key} {why}")).field(key));
-        for (key, address) in [("service.listen", self.service.listen), ("sandbox.listen", self.sandbox.listen)] {
+        let refuse =
+            |key: &str, why: &str| Err(Error::new(Code::ConfigInvalid, format!("{key} {why}")).field(key));
+        for (key, address) in [
+            ("service.listen", self.service.listen),
+            ("sandbox.listen", self.sandbox.listen),
+        ] {
             if !address.ip().is_loopback() {
                 return refuse(key, "must be a loopback address such as 127.0.0.1:7080");
             }
@@ -185,6 +180,7 @@ impl Config {
         if self.service.concurrency == 0 || self.service.concurrency > 4_096 {
             return refuse("service.concurrency", "must be between 1 and 4096");
         }
+        self.quoting.check()?;
         if self.cpq.kind == CpqKind::Rest && self.cpq.url.is_empty() {
             return refuse("cpq.url", "is needed when cpq.kind is \"rest\"");
         }
@@ -202,18 +198,35 @@ fn read(path: &Path) -> Result<String> {
 /// Overlays the defaults with the user's text. Both are parsed as tables first, so that a user's file need not repeat
 /// what it does not change; an unknown key is found with its place in the user's text.
 fn parse(text: &str) -> Result<Config> {
-    let mut merged: toml::Table = DEFAULTS.parse().expect("the embedded defaults parse; a test loads them");
-    let user: toml::Table = text.parse().map_err(|error: toml::de::Error| refused(text, &error))?;
+    let mut merged: toml::Table = DEFAULTS
+        .parse()
+        .expect("the embedded defaults parse; a test loads them");
+    let user: toml::Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| refused(text, &error))?;
     overlay(&mut merged, user);
-    toml::Value::Table(merged).try_into().map_err(|error: toml::de::Error| {
-        Error::new(Code::ConfigInvalid, format!("the configuration is wrong: {}", error.message().trim()))
+    toml::Value::Table(merged)
+        .try_into()
+        .map_err(|error: toml::de::Error| {
+            Error::new(
+                Code::ConfigInvalid,
+                format!("the configuration is wrong: {}", error.message().trim()),
+            )
             .next("compare with `cpq config show`, which lists every key")
-    })
+        })
 }
 
 fn refused(text: &str, error: &toml::de::Error) -> Error {
-    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-    Error::new(Code::ConfigInvalid, format!("the configuration does not parse at line {line}: {}", error.message()))
+    let line = error.span().map_or(1, |span| {
+        text[..span.start.min(text.len())].matches('\n').count() + 1
+    });
+    Error::new(
+        Code::ConfigInvalid,
+        format!(
+            "the configuration does not parse at line {line}: {}",
+            error.message()
+        ),
+    )
 }
 
 fn overlay(under: &mut toml::Table, over: toml::Table) {
@@ -245,6 +258,9 @@ mod tests {
     #[test]
     fn only_loopback_is_listened_on() {
         let config = parse("[service]\nlisten = \"0.0.0.0:80\"\n").expect("it parses");
-        assert_eq!(config.check().unwrap_err().place.field.as_deref(), Some("service.listen"));
+        assert_eq!(
+            config.check().unwrap_err().place.field.as_deref(),
+            Some("service.listen")
+        );
     }
 }

@@ -3,6 +3,8 @@
 mod app;
 mod cli;
 mod config;
+mod fixtures;
+mod quote_feed;
 mod sides;
 mod telemetry;
 mod world;

@@ -12,7 +12,9 @@ pub fn start(config: &LogConfig, verbosity: u8) {
         _ => "debug,hyper=info,reqwest=info,h2=info,rustls=info".to_owned(),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // Only the first subscriber of a process counts; tests start several applications in one.
     let _ = match config.format {
         LogFormat::Human => builder.compact().try_init(),

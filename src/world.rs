@@ -14,14 +14,23 @@ pub struct RealWorld {
 
 impl RealWorld {
     /// Starts the monotonic clock.
-    #[expect(clippy::disallowed_methods, reason = "this is the place that the others are sent to")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that the others are sent to"
+    )]
     pub fn new() -> Self {
-        RealWorld { start: Instant::now(), random: SystemRandom::new() }
+        RealWorld {
+            start: Instant::now(),
+            random: SystemRandom::new(),
+        }
     }
 }
 
 impl World for RealWorld {
-    #[expect(clippy::disallowed_methods, reason = "this is the place that the others are sent to")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the place that the others are sent to"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
@@ -31,6 +40,8 @@ impl World for RealWorld {
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {
-        self.random.fill(bytes).expect("the operating system always has random bytes once it has started");
+        self.random
+            .fill(bytes)
+            .expect("the operating system always has random bytes once it has started");
     }
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use cpq_auth::{App as LoginApp, Connected, Loopback};
+use cpq_domain::Result;
 use cpq_domain::connection::{Flow, Vendor};
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::ConnectionName;
 use cpq_domain::vault::GrantState;
-use cpq_domain::Result;
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -91,7 +91,9 @@ pub async fn run(command: Command, config: Config, output: Output) -> Result<u8>
             let name = connection(&config, name)?;
             let access = app.broker.refresh(&name).await?;
             let told = json!({"connection": name, "generation": access.generation, "instanceUrl": access.instance_url});
-            output.data(&told, || format!("connection={name} refreshed, generation={}", access.generation));
+            output.data(&told, || {
+                format!("connection={name} refreshed, generation={}", access.generation)
+            });
             Ok(0)
         }
         Command::Disconnect { name } => disconnect(&app, &connection(&config, name)?, output).await,
@@ -110,14 +112,22 @@ async fn connect(app: &App, config: &Config, args: ConnectArgs, output: Output) 
         return connect_org(app, name, args, output).await;
     }
     let info = sandbox::running(config).await.ok_or_else(|| {
-        Error::new(Code::NotConnected, "no --login-url was given, and no sandbox runs for this directory")
-            .next("run `cpq seed --scenario crm-sync` first, or give --login-url and --client-id of your org")
+        Error::new(
+            Code::NotConnected,
+            "no --login-url was given, and no sandbox runs for this directory",
+        )
+        .next("run `cpq seed --scenario crm-sync` first, or give --login-url and --client-id of your org")
     })?;
     connect_sandbox(app, name, args.flow, &info).await
 }
 
 /// Connects to a sandbox with what it tells about itself.
-async fn connect_sandbox(app: &App, name: ConnectionName, flow: FlowArg, info: &sandbox::Info) -> Result<Connected> {
+async fn connect_sandbox(
+    app: &App,
+    name: ConnectionName,
+    flow: FlowArg,
+    info: &sandbox::Info,
+) -> Result<Connected> {
     let login = LoginApp {
         name,
         vendor: Vendor::Salesforce,
@@ -129,11 +139,16 @@ async fn connect_sandbox(app: &App, name: ConnectionName, flow: FlowArg, info: &
     match flow {
         FlowArg::Web => {
             let user = info.username.clone();
-            app.broker.login_web(&login, &Loopback::default(), |url| sandbox::approve(url.clone(), user)).await
+            app.broker
+                .login_web(&login, &Loopback::default(), |url| {
+                    sandbox::approve(url.clone(), user)
+                })
+                .await
         }
         FlowArg::Jwt => {
             let key = info.jwt_private_key_path.clone().ok_or_else(|| {
-                Error::new(Code::LoginFailed, "the sandbox has no key for the JWT flow").next("start it with a state directory")
+                Error::new(Code::LoginFailed, "the sandbox has no key for the JWT flow")
+                    .next("start it with a state directory")
             })?;
             app.broker.login_jwt(&login, &info.username, None, &key).await
         }
@@ -141,35 +156,61 @@ async fn connect_sandbox(app: &App, name: ConnectionName, flow: FlowArg, info: &
     }
 }
 
-async fn connect_org(app: &App, name: ConnectionName, args: ConnectArgs, output: Output) -> Result<Connected> {
+async fn connect_org(
+    app: &App,
+    name: ConnectionName,
+    args: ConnectArgs,
+    output: Output,
+) -> Result<Connected> {
     let needed = |value: Option<String>, flag: &str| {
-        value.ok_or_else(|| Error::new(Code::RequestInvalid, format!("{flag} is needed")).next(format!("add {flag}")))
+        value.ok_or_else(|| {
+            Error::new(Code::RequestInvalid, format!("{flag} is needed")).next(format!("add {flag}"))
+        })
     };
     let login = LoginApp {
         name,
         vendor: Vendor::Salesforce,
         login_url: needed(args.login_url, "--login-url")?,
         client_id: needed(args.client_id, "--client-id")?,
-        client_secret: std::env::var(SECRET_VARIABLE).ok().filter(|secret| !secret.is_empty()).map(SecretString::from),
+        client_secret: std::env::var(SECRET_VARIABLE)
+            .ok()
+            .filter(|secret| !secret.is_empty())
+            .map(SecretString::from),
         scopes: Vec::new(),
     };
     match args.flow {
         FlowArg::Web => {
-            let loopback = Loopback { port: args.redirect_port, ..Loopback::default() };
-            app.broker.login_web(&login, &loopback, |url| open_browser(url, output)).await
+            let loopback = Loopback {
+                port: args.redirect_port,
+                ..Loopback::default()
+            };
+            app.broker
+                .login_web(&login, &loopback, |url| open_browser(url, output))
+                .await
         }
         FlowArg::Jwt => {
             let user = needed(args.username, "--username")?;
-            let key = needed(args.private_key.map(|path| path.display().to_string()), "--private-key")?;
-            app.broker.login_jwt(&login, &user, args.audience.as_deref(), key.as_ref()).await
+            let key = needed(
+                args.private_key.map(|path| path.display().to_string()),
+                "--private-key",
+            )?;
+            app.broker
+                .login_jwt(&login, &user, args.audience.as_deref(), key.as_ref())
+                .await
         }
         FlowArg::ClientCredentials => app.broker.login_client_credentials(&login).await,
     }
 }
 
 fn open_browser(url: &url::Url, output: Output) -> Result<()> {
-    output.say(format!("log in here:\n\n  {url}\n\nwaiting for the browser to come back (five minutes at most)"));
-    let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+    output.say(format!(
+        "log in here:\n\n  {url}\n\nwaiting for the browser to come back (five minutes at most)"
+    ));
+    let opener = if cfg!(target_os = "macos") {
+        "open"
+    } else {
+        "xdg-open"
+    };
     // Without a desktop the person opens the printed address.
     let _ = std::process::Command::new(opener)
         .arg(url.as_str())
@@ -186,15 +227,24 @@ async fn tell_connected(app: &App, connected: &Connected, output: Output) -> Res
     let scopes = identity.scopes.join(" ");
     let told = json!({"connection": name, "identity": identity, "flow": connected.settings.flow, "excessScopes": connected.excess_scopes});
     output.data(&told, || {
-        format!("connected={name} user={} org={} scopes={scopes:?} url={}", identity.username, identity.organization_id, identity.instance_url)
+        format!(
+            "connected={name} user={} org={} scopes={scopes:?} url={}",
+            identity.username, identity.organization_id, identity.instance_url
+        )
     });
     for scope in &connected.excess_scopes {
-        output.say(format!("warning: scope {scope} was granted though it is not needed; take it away from the app"));
+        output.say(format!(
+            "warning: scope {scope} was granted though it is not needed; take it away from the app"
+        ));
     }
-    described?.iter().for_each(|warning| output.say(format!("warning: {warning}")));
+    described?
+        .iter()
+        .for_each(|warning| output.say(format!("warning: {warning}")));
     let resumed = app.resume(name).await?;
     if resumed > 0 {
-        output.say(format!("{resumed} waiting syncs go on; `cpq serve` works on them"));
+        output.say(format!(
+            "{resumed} waiting syncs go on; `cpq serve` works on them"
+        ));
     }
     Ok(0)
 }
@@ -212,13 +262,30 @@ async fn status(app: &App, output: Output) -> Result<u8> {
         GrantState::Active => "active".to_owned(),
         GrantState::Dead { reason, since } => format!("dead since {since}: {reason}"),
     };
-    let alive = list.iter().all(|one| one.state == GrantState::Active && one.opens);
+    let alive = list
+        .iter()
+        .all(|one| one.state == GrantState::Active && one.opens);
     output.data(&list, || {
         let rows = list.iter().map(|one| {
-            let key = if one.opens { one.sealing_key.clone() } else { format!("{} (missing)", one.sealing_key) };
-            vec![one.settings.name.to_string(), state(&one.state), one.identity.username.clone(), one.identity.scopes.join(" "), one.identity.instance_url.clone(), one.refreshed_at.to_string(), key]
+            let key = if one.opens {
+                one.sealing_key.clone()
+            } else {
+                format!("{} (missing)", one.sealing_key)
+            };
+            vec![
+                one.settings.name.to_string(),
+                state(&one.state),
+                one.identity.username.clone(),
+                one.identity.scopes.join(" "),
+                one.identity.instance_url.clone(),
+                one.refreshed_at.to_string(),
+                key,
+            ]
         });
-        table(&["CONNECTION", "STATE", "USER", "SCOPES", "URL", "REFRESHED", "KEY"], rows)
+        table(
+            &["CONNECTION", "STATE", "USER", "SCOPES", "URL", "REFRESHED", "KEY"],
+            rows,
+        )
     });
     if list.is_empty() {
         output.say("no connection yet; run `cpq auth connect-crm`");
@@ -231,18 +298,32 @@ async fn disconnect(app: &App, name: &ConnectionName, output: Output) -> Result<
     let told = json!({"connection": name, "revoked": done.revoked, "reason": done.reason});
     output.data(&told, || format!("disconnected={name} revoked={}", done.revoked));
     if let Some(report) = done.reason {
-        output.say(format!("warning: the CRM could not be told ({}); revoke the app there by hand", report.message));
+        output.say(format!(
+            "warning: the CRM could not be told ({}); revoke the app there by hand",
+            report.message
+        ));
     }
     Ok(0)
 }
 
 async fn rotate_key(app: &App, output: Output) -> Result<u8> {
     let done = app.broker.rotate_key().await?;
-    let names = |list: &[ConnectionName]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let told = json!({"newest": done.newest.to_string(), "resealed": done.resealed, "unopened": done.unopened});
-    output.data(&told, || format!("key={} resealed: {}", done.newest, names(&done.resealed)));
+    let names = |list: &[ConnectionName]| {
+        list.iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let told =
+        json!({"newest": done.newest.to_string(), "resealed": done.resealed, "unopened": done.unopened});
+    output.data(&told, || {
+        format!("key={} resealed: {}", done.newest, names(&done.resealed))
+    });
     if !done.unopened.is_empty() {
-        output.say(format!("warning: no key opens {}; connect them again", names(&done.unopened)));
+        output.say(format!(
+            "warning: no key opens {}; connect them again",
+            names(&done.unopened)
+        ));
     }
     Ok(u8::from(!done.unopened.is_empty()))
 }

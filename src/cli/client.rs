@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use cpq_domain::error::{Code, Error, Report};
 use cpq_domain::Result;
+use cpq_domain::error::{Code, Error, Report};
 use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,9 +52,12 @@ impl Answer {
     /// The body as a value.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_str(&self.body).map_err(|error| {
-            Error::new(Code::ProtocolViolation, "our own service answered what this command does not understand")
-                .next("use the same version for service and command")
-                .cause(error)
+            Error::new(
+                Code::ProtocolViolation,
+                "our own service answered what this command does not understand",
+            )
+            .next("use the same version for service and command")
+            .cause(error)
         })
     }
 }
@@ -62,19 +65,31 @@ impl Answer {
 impl Client {
     /// Finds the running service, or hosts one for the length of the command.
     pub async fn connect(config: &Config) -> Result<Client> {
-        let http = reqwest::Client::builder().timeout(CALL_TIMEOUT).no_proxy().build().map_err(|error| {
-            Error::new(Code::Internal, "cannot make an HTTP client").cause(error)
-        })?;
+        let http = reqwest::Client::builder()
+            .timeout(CALL_TIMEOUT)
+            .no_proxy()
+            .build()
+            .map_err(|error| Error::new(Code::Internal, "cannot make an HTTP client").cause(error))?;
         if let Some(running) = place::load::<Listening>(&config.state_dir, place::SERVICE)
             && alive(&http, &running.url).await
         {
             let token = token::own(config, None).await?;
-            return Ok(Client { http, base: running.url, token, hosted: None });
+            return Ok(Client {
+                http,
+                base: running.url,
+                token,
+                hosted: None,
+            });
         }
         let app = App::open(config, Role::Command).await?;
         let token = token::own(config, Some(&app)).await?;
         let (base, stop, served) = app.host().await?;
-        Ok(Client { http, base, token, hosted: Some(Hosted { app, stop, served }) })
+        Ok(Client {
+            http,
+            base,
+            token,
+            hosted: Some(Hosted { app, stop, served }),
+        })
     }
 
     /// A call without a body.
@@ -83,8 +98,18 @@ impl Client {
     }
 
     /// A call with a body and headers.
-    pub async fn call(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &impl Serialize) -> Result<Answer> {
-        let request = headers.iter().fold(self.request(method, path), |request, (name, value)| request.header(*name, *value));
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &impl Serialize,
+    ) -> Result<Answer> {
+        let request = headers
+            .iter()
+            .fold(self.request(method, path), |request, (name, value)| {
+                request.header(*name, *value)
+            });
         self.send(request.json(body)).await
     }
 
@@ -98,19 +123,38 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
+        self.http
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.token)
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer> {
-        let response = request.send().await.map_err(|error| unreachable(&self.base, error))?;
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let response = request
+            .send()
+            .await
+            .map_err(|error| unreachable(&self.base, error))?;
+        let header = |name: &str| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
         let (status, etag) = (response.status(), header("etag"));
         let replayed = header("idempotent-replayed").is_some();
-        let body = response.text().await.map_err(|error| unreachable(&self.base, error))?;
+        let body = response
+            .text()
+            .await
+            .map_err(|error| unreachable(&self.base, error))?;
         if status.is_client_error() || status.is_server_error() {
             return Err(refused(status, &body));
         }
-        Ok(Answer { status, etag, replayed, body })
+        Ok(Answer {
+            status,
+            etag,
+            replayed,
+            body,
+        })
     }
 }
 
@@ -125,7 +169,10 @@ fn refused(status: StatusCode, body: &str) -> Error {
                 None => error,
             }
         }
-        Err(_) => Error::new(Code::ProtocolViolation, format!("the service answered {status} without an error report")),
+        Err(_) => Error::new(
+            Code::ProtocolViolation,
+            format!("the service answered {status} without an error report"),
+        ),
     }
 }
 
@@ -136,6 +183,10 @@ fn unreachable(base: &str, error: reqwest::Error) -> Error {
 }
 
 async fn alive(http: &reqwest::Client, url: &str) -> bool {
-    let answer = http.get(format!("{url}/healthz")).timeout(ALIVE_TIMEOUT).send().await;
+    let answer = http
+        .get(format!("{url}/healthz"))
+        .timeout(ALIVE_TIMEOUT)
+        .send()
+        .await;
     answer.is_ok_and(|answer| answer.status().is_success())
 }

@@ -28,10 +28,21 @@ use output::Output;
 ///
 /// Exit status: 0 done, 1 the answer is no or the request was wrong, 2 we or a remote system failed.
 #[derive(Parser)]
-#[command(name = "cpq", version, propagate_version = true, arg_required_else_help = true)]
+#[command(
+    name = "cpq",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
 struct Cli {
     /// Where store, keys and tokens are kept.
-    #[arg(long, global = true, env = "CPQ_STATE_DIR", default_value = ".cpq", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "CPQ_STATE_DIR",
+        default_value = ".cpq",
+        value_name = "DIR"
+    )]
     state_dir: PathBuf,
     /// Configuration file; `cpq.toml` here is used if it exists.
     #[arg(long, global = true, env = "CPQ_CONFIG", value_name = "FILE")]
@@ -133,7 +144,9 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
             Ok(0)
         }
         Command::Config(ConfigCommand::Check) => {
-            output.data(&serde_json::json!({"ok": true}), || "the configuration is fine".into());
+            output.data(&serde_json::json!({"ok": true}), || {
+                "the configuration is fine".into()
+            });
             Ok(0)
         }
         Command::Completions { .. } => Ok(0),

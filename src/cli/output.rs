@@ -16,7 +16,11 @@ pub struct Output {
 impl Output {
     /// Data: `text` for people, `value` with `--json`.
     pub fn data(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
-        let line = if self.json { serde_json::to_string_pretty(value).unwrap_or_default() } else { text() };
+        let line = if self.json {
+            serde_json::to_string_pretty(value).unwrap_or_default()
+        } else {
+            text()
+        };
         // Whoever reads may have closed the pipe (`| head`); that is no reason to fail.
         let _ = writeln!(anstream::stdout(), "{}", line.trim_end_matches('\n'));
     }
@@ -40,14 +44,30 @@ impl Output {
 fn told(error: &Error, correlation: Option<&str>) -> String {
     let mut lines = vec![format!("error: {} [{}]", error, error.code)];
     let place = &error.place;
-    let parts = [("connection", &place.connection), ("object", &place.object), ("record", &place.record), ("field", &place.field), ("step", &place.step)];
-    let place: Vec<String> = parts.iter().filter_map(|(name, part)| part.as_ref().map(|part| format!("{name} {part}"))).collect();
+    let parts = [
+        ("connection", &place.connection),
+        ("object", &place.object),
+        ("record", &place.record),
+        ("field", &place.field),
+        ("step", &place.step),
+    ];
+    let place: Vec<String> = parts
+        .iter()
+        .filter_map(|(name, part)| part.as_ref().map(|part| format!("{name} {part}")))
+        .collect();
     if !place.is_empty() {
         lines.push(format!("  where: {}", place.join(", ")));
     }
     if let Some(upstream) = &error.upstream {
-        let code = if upstream.code.is_empty() { String::new() } else { format!(" {}", upstream.code) };
-        lines.push(format!("  answered: {}{code} {}", upstream.status, upstream.message));
+        let code = if upstream.code.is_empty() {
+            String::new()
+        } else {
+            format!(" {}", upstream.code)
+        };
+        lines.push(format!(
+            "  answered: {}{code} {}",
+            upstream.status, upstream.message
+        ));
     }
     let mut cause = error.source();
     while let Some(source) = cause {
@@ -55,7 +75,10 @@ fn told(error: &Error, correlation: Option<&str>) -> String {
         cause = source.source();
     }
     for (name, value) in error.facts.iter().flat_map(|facts| facts.iter()) {
-        lines.push(format!("  {name}: {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+        lines.push(format!(
+            "  {name}: {}",
+            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+        ));
     }
     lines.push(format!("  written: {}", written(error)));
     if let Some(correlation) = correlation {
@@ -77,7 +100,9 @@ fn written(error: &Error) -> &'static str {
 /// A table without frames, columns two blanks apart, as wide as it needs to be.
 pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING).set_header(head.iter().copied());
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_header(head.iter().copied());
     table.set_content_arrangement(comfy_table::ContentArrangement::Disabled);
     for row in rows {
         table.add_row(row);
@@ -85,5 +110,9 @@ pub fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Stri
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -40,7 +40,9 @@ pub fn run(command: Command, config: &Config, output: Output) -> Result<u8> {
             config.ownership.file = file.unwrap_or(config.ownership.file);
             let matrix = app::matrix(&config)?;
             let told = json!({"ok": true, "rules": matrix.rules().count(), "version": matrix.version()});
-            output.data(&told, || format!("ok rules={} version={}", matrix.rules().count(), matrix.version()));
+            output.data(&told, || {
+                format!("ok rules={} version={}", matrix.rules().count(), matrix.version())
+            });
             Ok(0)
         }
     }
@@ -52,10 +54,24 @@ fn show(config: &Config, output: Output) -> Result<u8> {
     let told = json!({"version": matrix.version(), "rules": rules});
     output.data(&told, || {
         let rows = rules.iter().map(|rule| {
-            let when = if rule.when == Default::default() { String::new() } else { serde_json::to_string(&rule.when).unwrap_or_default() };
-            vec![rule.field_name.to_string(), rule.owner_system.as_str().into(), rule.overwrite_policy.as_str().into(), when, rule.reason.clone()]
+            let when = if rule.when == Default::default() {
+                String::new()
+            } else {
+                serde_json::to_string(&rule.when).unwrap_or_default()
+            };
+            vec![
+                rule.field_name.to_string(),
+                rule.owner_system.as_str().into(),
+                rule.overwrite_policy.as_str().into(),
+                when,
+                rule.reason.clone(),
+            ]
         });
-        format!("matrix version {}\n\n{}", matrix.version(), table(&["FIELD", "OWNER", "POLICY", "WHEN", "REASON"], rows))
+        format!(
+            "matrix version {}\n\n{}",
+            matrix.version(),
+            table(&["FIELD", "OWNER", "POLICY", "WHEN", "REASON"], rows)
+        )
     });
     Ok(0)
 }

@@ -3,8 +3,8 @@
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use cpq_domain::error::{Code, Error};
 use cpq_domain::Result;
+use cpq_domain::error::{Code, Error};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -35,13 +35,19 @@ pub fn save(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let written = || -> std::io::Result<()> {
         std::fs::create_dir_all(dir)?;
         let beside = dir.join(format!(".{name}.{}", std::process::id()));
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&beside)?;
         std::io::Write::write_all(&mut file, text.as_bytes())?;
         std::fs::rename(&beside, &path)
     };
     written().map_err(|error| {
         let message = format!("cannot write {}: {error}", path.display());
-        Error::new(Code::StoreUnavailable, message).next("check the disk and the rights on the state directory")
+        Error::new(Code::StoreUnavailable, message)
+            .next("check the disk and the rights on the state directory")
     })?;
     Ok(path)
 }

@@ -66,15 +66,36 @@ pub async fn run(command: Command, config: Config, output: Output) -> Result<u8>
 
 async fn execute(client: &Client, command: Command, output: Output) -> Result<u8> {
     match command {
-        Command::List { opportunity, status, limit } => list(client, opportunity, status, limit, output).await,
+        Command::List {
+            opportunity,
+            status,
+            limit,
+        } => list(client, opportunity, status, limit, output).await,
         Command::Show { quote } => {
             let (quote, _) = fetch(client, &quote).await?;
             output.data(&quote, || shown(&quote));
             Ok(0)
         }
-        Command::Transition { quote, transition, reason, idempotency_key } => {
-            let quote = transit(client, &quote, &transition, reason.as_deref(), idempotency_key.as_deref()).await?;
-            output.data(&quote, || format!("quote={} revision={} status={}", quote.number, quote.revision, quote.status));
+        Command::Transition {
+            quote,
+            transition,
+            reason,
+            idempotency_key,
+        } => {
+            let quote = transit(
+                client,
+                &quote,
+                &transition,
+                reason.as_deref(),
+                idempotency_key.as_deref(),
+            )
+            .await?;
+            output.data(&quote, || {
+                format!(
+                    "quote={} revision={} status={}",
+                    quote.number, quote.revision, quote.status
+                )
+            });
             Ok(0)
         }
         Command::Set { quote, set } => change(client, &quote, &set, output).await,
@@ -83,23 +104,40 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
 
 /// A quote and its entity tag.
 pub async fn fetch(client: &Client, id_or_number: &str) -> Result<(Quote, String)> {
-    let answer = client.get(&format!("/api/v1/quotes/{}", segment(id_or_number))).await?;
+    let answer = client
+        .get(&format!("/api/v1/quotes/{}", segment(id_or_number)))
+        .await?;
     let quote: Quote = answer.json()?;
     let etag = answer.etag.clone().unwrap_or_else(|| quote.etag());
     Ok((quote, etag))
 }
 
 /// Moves a quote along its life.
-pub async fn transit(client: &Client, id_or_number: &str, name: &str, reason: Option<&str>, key: Option<&str>) -> Result<Quote> {
+pub async fn transit(
+    client: &Client,
+    id_or_number: &str,
+    name: &str,
+    reason: Option<&str>,
+    key: Option<&str>,
+) -> Result<Quote> {
     let transition = Transition::parse(name).ok_or_else(|| {
         let all: Vec<_> = Transition::ALL.into_iter().map(Transition::as_str).collect();
-        Error::new(Code::RequestInvalid, format!("there is no transition {name:?}")).next(format!("use one of {}", all.join(", ")))
+        Error::new(Code::RequestInvalid, format!("there is no transition {name:?}"))
+            .next(format!("use one of {}", all.join(", ")))
     })?;
     let (quote, etag) = fetch(client, id_or_number).await?;
     let key = key.map_or_else(fresh_key, str::to_owned);
     let path = format!("/api/v1/quotes/{}/transitions", segment(quote.id.as_str()));
     let body = json!({ "transition": transition.as_str(), "reason": reason });
-    client.call(Method::POST, &path, &[("if-match", &etag), ("idempotency-key", &key)], &body).await?.json()
+    client
+        .call(
+            Method::POST,
+            &path,
+            &[("if-match", &etag), ("idempotency-key", &key)],
+            &body,
+        )
+        .await?
+        .json()
 }
 
 async fn change(client: &Client, id_or_number: &str, set: &[String], output: Output) -> Result<u8> {
@@ -112,19 +150,41 @@ async fn change(client: &Client, id_or_number: &str, set: &[String], output: Out
     }
     let path = format!("/api/v1/quotes/{}", segment(quote.id.as_str()));
     let key = fresh_key();
-    let answer = client.call(Method::PATCH, &path, &[("if-match", &etag), ("idempotency-key", &key)], &patch).await?;
+    let answer = client
+        .call(
+            Method::PATCH,
+            &path,
+            &[("if-match", &etag), ("idempotency-key", &key)],
+            &patch,
+        )
+        .await?;
     let quote: Quote = answer.json()?;
     output.data(&quote, || shown(&quote));
     Ok(0)
 }
 
 /// Reads `field=value`, typed as the quote holds the field now, or as its name tells.
-fn assignment(pair: &str, held: &cpq_domain::view::View) -> Result<(cpq_domain::view::FieldName, cpq_domain::value::Value)> {
+fn assignment(
+    pair: &str,
+    held: &cpq_domain::view::View,
+) -> Result<(cpq_domain::view::FieldName, cpq_domain::value::Value)> {
     use cpq_domain::value::Value;
-    let wrong = |why: String| Error::new(Code::RequestInvalid, why).next("write FIELD=VALUE, e.g. quote.payment_terms=NET30");
-    let (field, text) = pair.split_once('=').ok_or_else(|| wrong(format!("{pair:?} has no `=`")))?;
-    let number = || text.parse().map(Value::Number).map_err(|_| wrong(format!("{text:?} is not a number")));
-    let date = || text.parse().map(Value::Date).map_err(|_| wrong(format!("{text:?} is not a date like 2026-12-31")));
+    let wrong = |why: String| {
+        Error::new(Code::RequestInvalid, why).next("write FIELD=VALUE, e.g. quote.payment_terms=NET30")
+    };
+    let (field, text) = pair
+        .split_once('=')
+        .ok_or_else(|| wrong(format!("{pair:?} has no `=`")))?;
+    let number = || {
+        text.parse()
+            .map(Value::Number)
+            .map_err(|_| wrong(format!("{text:?} is not a number")))
+    };
+    let date = || {
+        text.parse()
+            .map(Value::Date)
+            .map_err(|_| wrong(format!("{text:?} is not a date like 2026-12-31")))
+    };
     let value = match (text, held.get(field)) {
         ("", _) => Value::Null,
         (_, Some(Value::Number(_))) => number()?,
@@ -142,18 +202,56 @@ fn fresh_key() -> String {
     format!("cli-{}", crate::world::RealWorld::new().uuid())
 }
 
-async fn list(client: &Client, opportunity: Option<String>, status: Option<String>, limit: u32, output: Output) -> Result<u8> {
+/// How many quotes an opportunity has, every revision counted.
+pub async fn count(client: &Client, opportunity: &str) -> Result<usize> {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("opportunity", opportunity)
+        .finish();
+    let page: QuotePage = client.get(&format!("/api/v1/quotes?{query}")).await?.json()?;
+    Ok(page.quotes.len())
+}
+
+async fn list(
+    client: &Client,
+    opportunity: Option<String>,
+    status: Option<String>,
+    limit: u32,
+    output: Output,
+) -> Result<u8> {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("limit", &limit.to_string());
-    opportunity.iter().for_each(|key| drop(query.append_pair("opportunity", key)));
-    status.iter().for_each(|status| drop(query.append_pair("status", status)));
-    let page: QuotePage = client.get(&format!("/api/v1/quotes?{}", query.finish())).await?.json()?;
+    opportunity
+        .iter()
+        .for_each(|key| drop(query.append_pair("opportunity", key)));
+    status
+        .iter()
+        .for_each(|status| drop(query.append_pair("status", status)));
+    let page: QuotePage = client
+        .get(&format!("/api/v1/quotes?{}", query.finish()))
+        .await?
+        .json()?;
     let rows = page.quotes.iter().map(|quote| {
-        let opportunity = quote.opportunity.number.as_ref().map_or(quote.opportunity.id.as_str(), |number| number.as_str());
-        vec![quote.number.to_string(), quote.revision.to_string(), quote.status.to_string(), opportunity.to_owned(), quote.totals.net.to_string(), quote.updated_at.to_string()]
+        let opportunity = quote
+            .opportunity
+            .number
+            .as_ref()
+            .map_or(quote.opportunity.id.as_str(), |number| number.as_str());
+        vec![
+            quote.number.to_string(),
+            quote.revision.to_string(),
+            quote.status.to_string(),
+            opportunity.to_owned(),
+            quote.totals.net.to_string(),
+            quote.updated_at.to_string(),
+        ]
     });
     let rows: Vec<_> = rows.collect();
-    output.data(&page, || table(&["QUOTE", "REVISION", "STATUS", "OPPORTUNITY", "NET", "UPDATED"], rows));
+    output.data(&page, || {
+        table(
+            &["QUOTE", "REVISION", "STATUS", "OPPORTUNITY", "NET", "UPDATED"],
+            rows,
+        )
+    });
     Ok(0)
 }
 
@@ -169,8 +267,24 @@ fn shown(quote: &Quote) -> String {
     );
     let lines = quote.lines.iter().map(|line| {
         let totals = &line.totals;
-        vec![line.sku.clone(), line.name.clone(), line.quantity.to_string(), line.list_unit.to_string(), (totals.discount + totals.header_share).to_string(), totals.net.to_string()]
+        vec![
+            line.sku.clone(),
+            line.name.clone(),
+            line.quantity.to_string(),
+            line.list_unit.to_string(),
+            (totals.discount + totals.header_share).to_string(),
+            totals.net.to_string(),
+        ]
     });
-    let next: Vec<_> = quote.status.allowed().into_iter().map(Transition::as_str).collect();
-    format!("{head}\n\n{}\n\nnext: {}", table(&["SKU", "NAME", "QUANTITY", "LIST", "DISCOUNT", "NET"], lines), next.join(", "))
+    let next: Vec<_> = quote
+        .status
+        .allowed()
+        .into_iter()
+        .map(Transition::as_str)
+        .collect();
+    format!(
+        "{head}\n\n{}\n\nnext: {}",
+        table(&["SKU", "NAME", "QUANTITY", "LIST", "DISCOUNT", "NET"], lines),
+        next.join(", ")
+    )
 }

@@ -78,7 +78,8 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
 }
 
 fn not_running() -> Error {
-    Error::new(Code::CrmUnavailable, "no sandbox runs for this directory").next("start one with `cpq sandbox` or `cpq seed`")
+    Error::new(Code::CrmUnavailable, "no sandbox runs for this directory")
+        .next("start one with `cpq sandbox` or `cpq seed`")
 }
 
 /// Serves until interrupted or stopped over HTTP.
@@ -93,9 +94,21 @@ async fn serve(args: Args, config: &Config, output: Output) -> Result<u8> {
     };
     let running = start(options).await?;
     let url = running.info.instance_url.clone();
-    let listening = Listening { url: url.clone(), pid: std::process::id() };
-    place::save(&config.state_dir, place::SANDBOX, &serde_json::to_string(&listening).unwrap_or_default())?;
-    output.data(&running.info, || format!("sandbox={url} user={} org={}", running.info.username, running.info.organization_id));
+    let listening = Listening {
+        url: url.clone(),
+        pid: std::process::id(),
+    };
+    place::save(
+        &config.state_dir,
+        place::SANDBOX,
+        &serde_json::to_string(&listening).unwrap_or_default(),
+    )?;
+    output.data(&running.info, || {
+        format!(
+            "sandbox={url} user={} org={}",
+            running.info.username, running.info.organization_id
+        )
+    });
     output.say("stop it with Ctrl-C or `cpq sandbox stop`; control plane: /sandbox/info, /sandbox/faults, /sandbox/requests");
     let until = running.wait();
     tokio::select! {
@@ -111,7 +124,11 @@ pub async fn start(options: sandbox::Options) -> Result<sandbox::Running> {
     let listen = options.listen;
     sandbox::start(options).await.map_err(|error| {
         let text = error.to_string();
-        let code = if text.contains("in use") { Code::PortInUse } else { Code::ConfigInvalid };
+        let code = if text.contains("in use") {
+            Code::PortInUse
+        } else {
+            Code::ConfigInvalid
+        };
         Error::new(code, format!("the sandbox does not start: {text}")).fact("listen", listen.to_string())
     })
 }
@@ -124,7 +141,10 @@ pub async fn running(config: &Config) -> Option<Info> {
 /// URL of the sandbox of this directory: the one that was started from it, else the configured address.
 pub async fn url(config: &Config) -> Option<String> {
     let started = place::load::<Listening>(&config.state_dir, place::SANDBOX).map(|sandbox| sandbox.url);
-    for url in started.into_iter().chain([format!("http://{}", config.sandbox.listen)]) {
+    for url in started
+        .into_iter()
+        .chain([format!("http://{}", config.sandbox.listen)])
+    {
         if ask::<Info>(&url).await.is_some() {
             return Some(url);
         }
@@ -133,12 +153,26 @@ pub async fn url(config: &Config) -> Option<String> {
 }
 
 async fn ask<T: serde::de::DeserializeOwned>(url: &str) -> Option<T> {
-    let http = reqwest::Client::builder().timeout(Duration::from_secs(2)).no_proxy().build().ok()?;
-    http.get(format!("{url}/sandbox/info")).send().await.ok()?.json().await.ok()
+    let http = reqwest::Client::builder()
+        .timeout(Duration::from_secs(2))
+        .no_proxy()
+        .build()
+        .ok()?;
+    http.get(format!("{url}/sandbox/info"))
+        .send()
+        .await
+        .ok()?
+        .json()
+        .await
+        .ok()
 }
 
 /// Starts a sandbox in a process of its own, which goes on after this command, and waits until it answers.
-pub async fn spawn(config: &Config, listen: Option<SocketAddr>, tls_listen: Option<SocketAddr>) -> Result<String> {
+pub async fn spawn(
+    config: &Config,
+    listen: Option<SocketAddr>,
+    tls_listen: Option<SocketAddr>,
+) -> Result<String> {
     let failed = |why: String| Error::new(Code::CrmUnavailable, format!("cannot start a sandbox: {why}"));
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
     place::remove(&config.state_dir, place::SANDBOX);
@@ -146,12 +180,21 @@ pub async fn spawn(config: &Config, listen: Option<SocketAddr>, tls_listen: Opti
     let log = std::fs::File::create(&log_path).map_err(|error| failed(error.to_string()))?;
     let mut command = std::process::Command::new(program);
     command.arg("--state-dir").arg(&config.state_dir).arg("sandbox");
-    command.arg("--listen").arg(listen.unwrap_or(config.sandbox.listen).to_string());
-    command.arg("--tls-listen").arg(tls_listen.unwrap_or(config.sandbox.tls_listen).to_string());
+    command
+        .arg("--listen")
+        .arg(listen.unwrap_or(config.sandbox.listen).to_string());
+    command
+        .arg("--tls-listen")
+        .arg(tls_listen.unwrap_or(config.sandbox.tls_listen).to_string());
     // A process group of its own, so that Ctrl-C at this terminal does not end it too.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let stderr = log.try_clone().map_err(|error| failed(error.to_string()))?;
-    let mut child = command.stdin(Stdio::null()).stdout(log).stderr(stderr).spawn().map_err(|error| failed(error.to_string()))?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(stderr)
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
     let deadline = tokio::time::Instant::now() + START;
     while tokio::time::Instant::now() < deadline {
         let started = place::load::<Listening>(&config.state_dir, place::SANDBOX);
@@ -162,7 +205,8 @@ pub async fn spawn(config: &Config, listen: Option<SocketAddr>, tls_listen: Opti
         }
         if let Ok(Some(status)) = child.try_wait() {
             let said = std::fs::read_to_string(&log_path).unwrap_or_default();
-            return Err(failed(format!("it ended with {status}: {}", said.trim())).next("choose another address with --sandbox-listen 127.0.0.1:0"));
+            return Err(failed(format!("it ended with {status}: {}", said.trim()))
+                .next("choose another address with --sandbox-listen 127.0.0.1:0"));
         }
         tokio::time::sleep(ASK_EVERY).await;
     }
@@ -171,10 +215,15 @@ pub async fn spawn(config: &Config, listen: Option<SocketAddr>, tls_listen: Opti
 
 async fn stop(config: &Config, output: Output) -> Result<u8> {
     let url = url(config).await.ok_or_else(not_running)?;
-    let stopped = reqwest::Client::new().post(format!("{url}/sandbox/shutdown")).send().await;
+    let stopped = reqwest::Client::new()
+        .post(format!("{url}/sandbox/shutdown"))
+        .send()
+        .await;
     let stopped = stopped.is_ok_and(|answer| answer.status().is_success());
     place::remove(&config.state_dir, place::SANDBOX);
-    output.data(&json!({"stopped": stopped, "url": url}), || format!("sandbox={url} stopped={stopped}"));
+    output.data(&json!({"stopped": stopped, "url": url}), || {
+        format!("sandbox={url} stopped={stopped}")
+    });
     Ok(u8::from(!stopped))
 }
 
@@ -182,7 +231,10 @@ async fn stop(config: &Config, output: Output) -> Result<u8> {
 pub fn approve(mut authorize: url::Url, user: String) -> Result<()> {
     authorize.query_pairs_mut().append_pair("sandbox_user", &user);
     tokio::spawn(async move {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::limited(3)).no_proxy().build();
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::limited(3))
+            .no_proxy()
+            .build();
         // A failure shows as a login that never comes back; the reason is in the sandbox's request log.
         if let Ok(http) = http
             && let Err(error) = http.get(authorize).send().await

@@ -30,14 +30,19 @@ pub struct Args {
 pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
     let scenario = fixtures::scenario(&args.scenario)?;
     if place::load::<Listening>(&config.state_dir, place::SERVICE).is_some_and(|service| alive(service.pid)) {
-        return Err(Error::new(Code::RequestInvalid, "a service runs on this directory; seeding would take its store away")
-            .next("stop `cpq serve` first"));
+        return Err(Error::new(
+            Code::RequestInvalid,
+            "a service runs on this directory; seeding would take its store away",
+        )
+        .next("stop `cpq serve` first"));
     }
     let url = match sandbox::url(&config).await {
         Some(url) => url,
         None => {
             let url = sandbox::spawn(&config, args.sandbox_listen, args.sandbox_tls_listen).await?;
-            output.say(format!("started a sandbox in the background at {url}; end it with `cpq sandbox stop`"));
+            output.say(format!(
+                "started a sandbox in the background at {url}; end it with `cpq sandbox stop`"
+            ));
             url
         }
     };
@@ -45,16 +50,31 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
     crate::app::reset_store(&config).await?;
     scenario.seed_cpq(&config).await?;
     let told = json!({"scenario": args.scenario, "sandbox": url, "opportunities": scenario.opportunities()});
-    output.data(&told, || format!("scenario={} sandbox={url} opportunities={}", args.scenario, scenario.opportunities().join(",")));
+    output.data(&told, || {
+        format!(
+            "scenario={} sandbox={url} opportunities={}",
+            args.scenario,
+            scenario.opportunities().join(",")
+        )
+    });
     output.say("next: `cpq auth connect-crm`, then `cpq sync run --opportunity OPP-4482`");
     Ok(0)
 }
 
 /// Loads the CRM's half of a scenario into a sandbox.
 pub async fn seed_crm(url: &str, scenario: &Scenario) -> Result<()> {
-    let failed = |why: String| Error::new(Code::CrmUnavailable, format!("the sandbox at {url} does not take the scenario: {why}"));
+    let failed = |why: String| {
+        Error::new(
+            Code::CrmUnavailable,
+            format!("the sandbox at {url} does not take the scenario: {why}"),
+        )
+    };
     let body = json!({ "scenario": scenario.name() });
-    let answer = reqwest::Client::new().post(format!("{url}/sandbox/seed")).json(&body).send().await;
+    let answer = reqwest::Client::new()
+        .post(format!("{url}/sandbox/seed"))
+        .json(&body)
+        .send()
+        .await;
     let answer = answer.map_err(|error| failed(error.to_string()).cause(error))?;
     match answer.status().is_success() {
         true => Ok(()),

@@ -28,12 +28,28 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
     let app = App::open(&config, Role::Service).await?;
     let listener = bind(listen).await?;
     let url = format!("http://{}", listener.local_addr().unwrap_or(listen));
-    let listening = Listening { url: url.clone(), pid: std::process::id() };
-    place::save(&config.state_dir, place::SERVICE, &serde_json::to_string(&listening).unwrap_or_default())?;
-    output.data(&json!({"url": url, "openapi": format!("{url}/api/v1/openapi.json")}), || format!("cpq={url}"));
-    output.say(format!("API description: {url}/api/v1/openapi.json; stop with Ctrl-C"));
+    let listening = Listening {
+        url: url.clone(),
+        pid: std::process::id(),
+    };
+    place::save(
+        &config.state_dir,
+        place::SERVICE,
+        &serde_json::to_string(&listening).unwrap_or_default(),
+    )?;
+    output.data(
+        &json!({"url": url, "openapi": format!("{url}/api/v1/openapi.json")}),
+        || format!("cpq={url}"),
+    );
+    output.say(format!(
+        "API description: {url}/api/v1/openapi.json; stop with Ctrl-C"
+    ));
     let stop = tokio_util::sync::CancellationToken::new();
-    tokio::spawn(stopped(stop.clone()));
+    let stopper = stop.clone();
+    tokio::spawn(async move {
+        until_stopped().await;
+        stopper.cancel();
+    });
     app.serve(listener, stop).await;
     app.engine.stop(DRAIN).await;
     place::remove(&config.state_dir, place::SERVICE);
@@ -43,16 +59,20 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
 /// Takes an address to listen on; loopback only.
 pub async fn bind(listen: std::net::SocketAddr) -> Result<tokio::net::TcpListener> {
     if !listen.ip().is_loopback() {
-        return Err(Error::new(Code::ConfigInvalid, format!("{listen} is not a loopback address"))
-            .next("listen on 127.0.0.1 and put a proxy with TLS in front"));
+        return Err(
+            Error::new(Code::ConfigInvalid, format!("{listen} is not a loopback address"))
+                .next("listen on 127.0.0.1 and put a proxy with TLS in front"),
+        );
     }
     tokio::net::TcpListener::bind(listen).await.map_err(|error| {
-        Error::new(Code::PortInUse, format!("cannot listen on {listen}: {error}")).fact("listen", listen.to_string()).cause(error)
+        Error::new(Code::PortInUse, format!("cannot listen on {listen}: {error}"))
+            .fact("listen", listen.to_string())
+            .cause(error)
     })
 }
 
-/// Interrupt or termination.
-async fn stopped(stop: tokio_util::sync::CancellationToken) {
+/// Resolves on interrupt (Ctrl-C) or termination (`kill`).
+pub async fn until_stopped() {
     let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(_) => return drop(tokio::signal::ctrl_c().await),
@@ -61,5 +81,4 @@ async fn stopped(stop: tokio_util::sync::CancellationToken) {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
     }
-    stop.cancel();
 }

@@ -59,9 +59,9 @@ pub enum Command {
 
 /// Runs the command.
 pub async fn run(command: Command, config: Config, output: Output) -> Result<u8> {
-    let checked = check(&command)?;
+    check(&command)?;
     let client = Client::connect(&config).await?;
-    let done = execute(&client, command, checked, output).await;
+    let done = execute(&client, command, output).await;
     client.close().await;
     done
 }
@@ -69,7 +69,13 @@ pub async fn run(command: Command, config: Config, output: Output) -> Result<u8>
 /// What can be refused without asking anybody is refused first.
 fn check(command: &Command) -> Result<()> {
     match command {
-        Command::Run { opportunity, connection, idempotency_key, correlation, .. } => {
+        Command::Run {
+            opportunity,
+            connection,
+            idempotency_key,
+            correlation,
+            ..
+        } => {
             OpportunityKey::new(opportunity)?;
             connection.as_ref().map(ConnectionName::new).transpose()?;
             idempotency_key.as_ref().map(IdempotencyKey::new).transpose()?;
@@ -81,16 +87,36 @@ fn check(command: &Command) -> Result<()> {
     Ok(())
 }
 
-async fn execute(client: &Client, command: Command, _checked: (), output: Output) -> Result<u8> {
+async fn execute(client: &Client, command: Command, output: Output) -> Result<u8> {
     match command {
-        Command::Run { opportunity, connection, dry_run: true, .. } => plan(client, &opportunity, connection, output).await,
-        Command::Run { opportunity, connection, idempotency_key, correlation, wait, .. } => {
-            let headers = Headers { idempotency_key, correlation, prefer: format!("wait={wait}") };
+        Command::Run {
+            opportunity,
+            connection,
+            dry_run: true,
+            ..
+        } => plan(client, &opportunity, connection, output).await,
+        Command::Run {
+            opportunity,
+            connection,
+            idempotency_key,
+            correlation,
+            wait,
+            ..
+        } => {
+            let headers = Headers {
+                idempotency_key,
+                correlation,
+                prefer: format!("wait={wait}"),
+            };
             let answer = start(client, &opportunity, connection, &headers).await?;
             told(&answer, output)
         }
         Command::Status { correlation } => status(client, &correlation, output).await,
-        Command::List { state, opportunity, limit } => list(client, state, opportunity, limit, output).await,
+        Command::List {
+            state,
+            opportunity,
+            limit,
+        } => list(client, state, opportunity, limit, output).await,
     }
 }
 
@@ -100,9 +126,19 @@ struct Headers {
     prefer: String,
 }
 
-async fn start(client: &Client, opportunity: &str, connection: Option<String>, headers: &Headers) -> Result<Answer> {
+async fn start(
+    client: &Client,
+    opportunity: &str,
+    connection: Option<String>,
+    headers: &Headers,
+) -> Result<Answer> {
     let mut list = vec![("prefer", headers.prefer.as_str())];
-    list.extend(headers.idempotency_key.as_deref().map(|key| ("idempotency-key", key)));
+    list.extend(
+        headers
+            .idempotency_key
+            .as_deref()
+            .map(|key| ("idempotency-key", key)),
+    );
     list.extend(headers.correlation.as_deref().map(|id| ("x-correlation-id", id)));
     let path = format!("/api/v1/sync/opportunities/{}", segment(opportunity));
     client.call(Method::POST, &path, &list, &body(connection)).await
@@ -118,16 +154,25 @@ fn body(connection: Option<String>) -> Json {
 /// Percent-encodes one path segment (RFC 3986 §3.3).
 pub fn segment(text: &str) -> String {
     let mut url = url::Url::parse("http://localhost/").expect("a constant URL");
-    url.path_segments_mut().expect("an http URL has a path").clear().push(text);
+    url.path_segments_mut()
+        .expect("an http URL has a path")
+        .clear()
+        .push(text);
     url.path().trim_start_matches('/').to_owned()
 }
 
 fn told(answer: &Answer, output: Output) -> Result<u8> {
     let result: SyncResult = answer.json()?;
     if let Some(outcome) = &result.outcome {
-        outcome.warnings.iter().for_each(|warning| output.say(format!("warning: {warning}")));
+        outcome
+            .warnings
+            .iter()
+            .for_each(|warning| output.say(format!("warning: {warning}")));
         if outcome.open_conflicts > 0 {
-            output.say(format!("warning: {} fields wait for a person's decision; see `cpq sync status`", outcome.open_conflicts));
+            output.say(format!(
+                "warning: {} fields wait for a person's decision; see `cpq sync status`",
+                outcome.open_conflicts
+            ));
         }
     }
     output.data(&result, || line(&result));
@@ -137,20 +182,30 @@ fn told(answer: &Answer, output: Output) -> Result<u8> {
     match result.error {
         Some(report) => Ok(pending(Error::from(report), &result.correlation_id, output)),
         None => {
-            output.say(format!("hint: it goes on by itself; see `cpq sync status --correlation {}`", result.correlation_id));
+            output.say(format!(
+                "hint: it goes on by itself; see `cpq sync status --correlation {}`",
+                result.correlation_id
+            ));
             Ok(2)
         }
     }
 }
 
-fn line(result: &SyncResult) -> String {
+/// The line that tells a sync: status, quote and correlation id.
+pub fn line(result: &SyncResult) -> String {
     let quote = result.quote_id.as_deref().unwrap_or("-");
-    format!("status={} quote={quote} correlation={}", result.status, result.correlation_id)
+    format!(
+        "status={} quote={quote} correlation={}",
+        result.status, result.correlation_id
+    )
 }
 
 /// The run is kept and goes on later; what stopped it is told all the same.
 fn pending(error: Error, correlation: &CorrelationId, output: Output) -> u8 {
-    let advice = format!("{}; the sync is kept and `cpq serve` goes on with it", error.advice());
+    let advice = format!(
+        "{}; the sync is kept and `cpq serve` goes on with it",
+        error.advice()
+    );
     let error = error.next(advice);
     if output.json {
         return error.code.exit_code().max(2);
@@ -160,37 +215,96 @@ fn pending(error: Error, correlation: &CorrelationId, output: Output) -> u8 {
 }
 
 async fn status(client: &Client, correlation: &str, output: Output) -> Result<u8> {
-    let answer = client.get(&format!("/api/v1/sync/{}?events=true", segment(correlation))).await?;
+    let answer = client
+        .get(&format!("/api/v1/sync/{}?events=true", segment(correlation)))
+        .await?;
     let sync: Json = answer.json()?;
     output.data(&sync, || stages(&sync));
     Ok(0)
 }
 
 fn stages(sync: &Json) -> String {
-    let text = |value: &Json| value.as_str().map_or_else(|| if value.is_null() { String::new() } else { value.to_string() }, str::to_owned);
+    let text = |value: &Json| {
+        value.as_str().map_or_else(
+            || {
+                if value.is_null() {
+                    String::new()
+                } else {
+                    value.to_string()
+                }
+            },
+            str::to_owned,
+        )
+    };
     let row = |stage: &Json| {
-        let duration = stage["durationMs"].as_f64().map_or_else(String::new, |ms| format!("{ms:.1} ms"));
+        let duration = stage["durationMs"]
+            .as_f64()
+            .map_or_else(String::new, |ms| format!("{ms:.1} ms"));
         let error = stage["error"]["message"].as_str().unwrap_or_default();
-        vec![text(&stage["name"]), text(&stage["status"]), text(&stage["attempt"]), text(&stage["startedAt"]), duration, error.to_owned()]
+        vec![
+            text(&stage["name"]),
+            text(&stage["status"]),
+            text(&stage["attempt"]),
+            text(&stage["startedAt"]),
+            duration,
+            error.to_owned(),
+        ]
     };
     let rows = sync["stages"].as_array().into_iter().flatten().map(row);
-    let head = format!("status={} quote={} correlation={}", text(&sync["status"]), sync["quoteId"].as_str().unwrap_or("-"), text(&sync["correlationId"]));
-    format!("{head}\n\n{}", table(&["STAGE", "STATUS", "TRY", "STARTED", "DURATION", "ERROR"], rows))
+    let head = format!(
+        "status={} quote={} correlation={}",
+        text(&sync["status"]),
+        sync["quoteId"].as_str().unwrap_or("-"),
+        text(&sync["correlationId"])
+    );
+    format!(
+        "{head}\n\n{}",
+        table(&["STAGE", "STATUS", "TRY", "STARTED", "DURATION", "ERROR"], rows)
+    )
 }
 
-async fn list(client: &Client, state: Option<String>, opportunity: Option<String>, limit: u32, output: Output) -> Result<u8> {
+async fn list(
+    client: &Client,
+    state: Option<String>,
+    opportunity: Option<String>,
+    limit: u32,
+    output: Output,
+) -> Result<u8> {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("limit", &limit.to_string());
-    state.iter().for_each(|state| drop(query.append_pair("state", state)));
-    opportunity.iter().for_each(|key| drop(query.append_pair("opportunity", key)));
+    state
+        .iter()
+        .for_each(|state| drop(query.append_pair("state", state)));
+    opportunity
+        .iter()
+        .for_each(|key| drop(query.append_pair("opportunity", key)));
     let answer = client.get(&format!("/api/v1/sync?{}", query.finish())).await?;
     let page: Json = answer.json()?;
     let text = |value: &Json| value.as_str().unwrap_or("-").to_owned();
     let rows = page["syncs"].as_array().into_iter().flatten().map(|sync| {
-        vec![text(&sync["correlationId"]), text(&sync["status"]), text(&sync["opportunity"]), text(&sync["quoteId"]), text(&sync["createdAt"]), text(&sync["error"]["code"])]
+        vec![
+            text(&sync["correlationId"]),
+            text(&sync["status"]),
+            text(&sync["opportunity"]),
+            text(&sync["quoteId"]),
+            text(&sync["createdAt"]),
+            text(&sync["error"]["code"]),
+        ]
     });
     let rows: Vec<_> = rows.collect();
-    output.data(&page, || table(&["CORRELATION", "STATUS", "OPPORTUNITY", "QUOTE", "ACCEPTED", "ERROR"], rows));
+    output.data(&page, || {
+        table(
+            &[
+                "CORRELATION",
+                "STATUS",
+                "OPPORTUNITY",
+                "QUOTE",
+                "ACCEPTED",
+                "ERROR",
+            ],
+            rows,
+        )
+    });
     Ok(0)
 }
 
@@ -199,23 +313,40 @@ async fn plan(client: &Client, opportunity: &str, connection: Option<String>, ou
     let answer = client.call(Method::POST, &path, &[], &body(connection)).await?;
     let plan: DryRun = answer.json()?;
     output.data(&plan, || planned(&plan));
-    plan.warnings.iter().for_each(|warning| output.say(format!("warning: {warning}")));
+    plan.warnings
+        .iter()
+        .for_each(|warning| output.say(format!("warning: {warning}")));
     Ok(0)
 }
 
 fn planned(plan: &DryRun) -> String {
     let quote = plan.quote_number.as_deref().unwrap_or("(new quote)");
-    let head = format!("dry run: nothing was written\nopportunity={} quote={quote} effect={}", opportunity_name(plan), effect(plan));
+    let head = format!(
+        "dry run: nothing was written\nopportunity={} quote={quote} effect={}",
+        opportunity_name(plan),
+        effect(plan)
+    );
     let rows = plan.decisions.iter().map(decision_row);
     let decisions = table(&["FIELD", "OLD", "NEW", "GOES TO", "OWNER", "RULE", "WHY"], rows);
     let calls = plan.calls.iter().enumerate().map(|(at, call)| {
-        vec![(at + 1).to_string(), call.system.clone(), if call.writes { "write" } else { "read" }.into(), call.does.clone()]
+        vec![
+            (at + 1).to_string(),
+            call.system.clone(),
+            if call.writes { "write" } else { "read" }.into(),
+            call.does.clone(),
+        ]
     });
-    format!("{head}\n\n{decisions}\n\n{}", table(&["CALL", "TO", "KIND", "DOES"], calls))
+    format!(
+        "{head}\n\n{decisions}\n\n{}",
+        table(&["CALL", "TO", "KIND", "DOES"], calls)
+    )
 }
 
 fn opportunity_name(plan: &DryRun) -> &str {
-    plan.opportunity.number.as_ref().map_or(plan.opportunity.id.as_str(), OpportunityKey::as_str)
+    plan.opportunity
+        .number
+        .as_ref()
+        .map_or(plan.opportunity.id.as_str(), OpportunityKey::as_str)
 }
 
 fn effect(plan: &DryRun) -> &'static str {
@@ -237,17 +368,32 @@ fn decision_row(decision: &Decision) -> Vec<String> {
         Verdict::Agree | Verdict::Keep | Verdict::Skip => (&decision.crm, &decision.cpq, "-"),
     };
     let owner = decision.owner.as_str().to_owned();
-    vec![field, old.to_string(), new.to_string(), to.into(), owner, decision.policy.as_str().into(), decision.reason.clone()]
+    vec![
+        field,
+        old.to_string(),
+        new.to_string(),
+        to.into(),
+        owner,
+        decision.policy.as_str().into(),
+        decision.reason.clone(),
+    ]
 }
 
 /// For commands that need one opportunity synced and nothing else told.
 pub async fn once(client: &Client, opportunity: &str, key: Option<&str>) -> Result<(SyncResult, bool)> {
-    let headers = Headers { idempotency_key: key.map(str::to_owned), correlation: None, prefer: "wait=25".into() };
+    let headers = Headers {
+        idempotency_key: key.map(str::to_owned),
+        correlation: None,
+        prefer: "wait=25".into(),
+    };
     let answer = start(client, opportunity, None, &headers).await?;
     let result: SyncResult = answer.json()?;
     match &result.error {
         Some(report) if result.status != "success" => Err(Error::from(report.clone())),
-        _ if result.status != "success" => Err(Error::new(Code::Internal, format!("the sync is still {}", result.status))),
+        _ if result.status != "success" => Err(Error::new(
+            Code::Internal,
+            format!("the sync is still {}", result.status),
+        )),
         _ => Ok((result, answer.replayed)),
     }
 }

@@ -1,8 +1,10 @@
 //! `cpq token`: tokens for our own API.
 
-use cpq_api::tokens;
+use cpq_api::access::SCOPES;
+use cpq_api::tokens::{self, NewToken};
 use cpq_domain::Result;
 use cpq_domain::id::ClientId;
+use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
@@ -40,7 +42,7 @@ pub enum Command {
 /// Runs the command.
 pub async fn run(command: Command, config: Config, output: Output) -> Result<u8> {
     if let Command::Scopes = command {
-        output.data(&tokens::SCOPES, || tokens::SCOPES.join("\n"));
+        output.data(&SCOPES, || SCOPES.join("\n"));
         return Ok(0);
     }
     let app = App::open(&config, Role::Command).await?;
@@ -49,7 +51,9 @@ pub async fn run(command: Command, config: Config, output: Output) -> Result<u8>
         Command::List => list(&app, output).await,
         Command::Revoke { id } => {
             let revoked = tokens::revoke(&app.store, app.world.as_ref(), &id).await?;
-            output.data(&json!({"id": id, "revoked": revoked}), || format!("token={id} revoked={revoked}"));
+            output.data(&json!({"id": id, "revoked": revoked}), || {
+                format!("token={id} revoked={revoked}")
+            });
             Ok(u8::from(!revoked))
         }
         Command::Scopes => Ok(0),
@@ -58,21 +62,45 @@ pub async fn run(command: Command, config: Config, output: Output) -> Result<u8>
 
 async fn create(app: &App, client: &str, scopes: &[String], days: u32, output: Output) -> Result<u8> {
     let client = ClientId::new(client)?;
-    let made = tokens::create(&app.store, app.world.as_ref(), &client, scopes, Some(days)).await?;
+    let made = make(app, &client, scopes, days).await?;
     let told = json!({"id": made.id, "client": client, "token": made.secret.expose_secret(), "scopes": scopes, "days": days});
     output.data(&told, || made.secret.expose_secret().to_owned());
     output.say("keep it safe: it is not shown again");
     Ok(0)
 }
 
+async fn make(app: &App, client: &ClientId, scopes: &[String], days: u32) -> Result<tokens::Issued> {
+    let expires_at = Some(app.world.now() + SignedDuration::from_hours(24 * i64::from(days)));
+    let new = NewToken {
+        client: client.clone(),
+        name: client.to_string(),
+        scopes: scopes.to_vec(),
+        expires_at,
+    };
+    tokens::create(&app.store, app.world.as_ref(), new).await
+}
+
 async fn list(app: &App, output: Output) -> Result<u8> {
     let list = tokens::list(&app.store).await?;
-    output.data(&list, || {
+    let told: Vec<_> = list.iter().map(|token| {
+        json!({"id": token.id, "client": token.client, "scopes": token.scopes, "expiresAt": token.expires_at, "revokedAt": token.revoked_at, "lastUsedAt": token.last_used_at})
+    }).collect();
+    output.data(&told, || {
         let when = |at: &Option<jiff::Timestamp>| at.map_or("-".to_owned(), |at| at.to_string());
         let rows = list.iter().map(|token| {
-            vec![token.id.clone(), token.client.to_string(), token.scopes.join(" "), when(&token.expires_at), when(&token.revoked_at), when(&token.last_used_at)]
+            vec![
+                token.id.clone(),
+                token.client.to_string(),
+                token.scopes.join(" "),
+                when(&token.expires_at),
+                when(&token.revoked_at),
+                when(&token.last_used_at),
+            ]
         });
-        table(&["TOKEN", "CLIENT", "SCOPES", "ENDS", "REVOKED", "LAST USED"], rows)
+        table(
+            &["TOKEN", "CLIENT", "SCOPES", "ENDS", "REVOKED", "LAST USED"],
+            rows,
+        )
     });
     Ok(0)
 }
@@ -90,13 +118,15 @@ pub async fn own(config: &Config, app: Option<&App>) -> Result<String> {
         }
     };
     if let Ok(token) = std::fs::read_to_string(&path)
-        && tokens::authenticate(&app.store, app.world.as_ref(), token.trim()).await.is_ok()
+        && tokens::authenticate(&app.store, &app.world, token.trim())
+            .await
+            .is_ok()
     {
         return Ok(token.trim().to_owned());
     }
     let client = ClientId::new("cpq-cli")?;
-    let scopes: Vec<String> = tokens::SCOPES.iter().map(|scope| (*scope).to_owned()).collect();
-    let made = tokens::create(&app.store, app.world.as_ref(), &client, &scopes, Some(OWN_DAYS)).await?;
+    let scopes: Vec<String> = SCOPES.iter().map(|scope| (*scope).to_owned()).collect();
+    let made = make(app, &client, &scopes, OWN_DAYS).await?;
     place::save(&config.state_dir, place::CLI_TOKEN, made.secret.expose_secret())?;
     Ok(made.secret.expose_secret().to_owned())
 }

@@ -1,0 +1,344 @@
+//! The roof: the only place that knows everybody, and wires them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cpq_api::{ApiSettings, ApiState, Hosts};
+use cpq_auth::{Broker, Keyring};
+use cpq_domain::Result;
+use cpq_domain::adapter::{Call, CpqAdapter, CrmAdapter};
+use cpq_domain::desk::QuoteDesk;
+use cpq_domain::error::{Code, Error};
+use cpq_domain::id::{ConnectionName, CorrelationId};
+use cpq_domain::ownership::Matrix;
+use cpq_domain::vault::TokenVault;
+use cpq_domain::world::World;
+use cpq_orchestrator::{Engine, EngineSettings, Sides};
+use cpq_quoting::EmbeddedCpq;
+use cpq_store::{Store, StoreOptions, Vault, schemas, settings};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, CpqKind};
+use crate::fixtures::YEAR_SETTING;
+use crate::quote_feed;
+use crate::sides::Connected;
+use crate::world::RealWorld;
+
+/// The built-in ownership matrix.
+pub const MATRIX: &str = include_str!("../ownership.default.toml");
+/// Variable that takes the place of the key file.
+const KEY_VARIABLE: &str = "CPQ_SEALING_KEY";
+
+/// Whether a process serves, or lives as long as one command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// `cpq serve`: works on everything that waits.
+    Service,
+    /// Any other command: works on what it is asked for.
+    Command,
+}
+
+/// Everything, wired.
+pub struct App {
+    /// Store.
+    pub store: Store,
+    /// Clock and random bytes.
+    pub world: Arc<dyn World>,
+    /// Tokens.
+    pub broker: Arc<Broker>,
+    /// Syncs.
+    pub engine: Engine,
+    desk: Option<Arc<dyn QuoteDesk>>,
+    sides: Arc<Connected>,
+    matrix: Arc<Matrix>,
+    settings: ApiSettings,
+    metrics: PrometheusHandle,
+}
+
+impl App {
+    /// Opens the store of the state directory and wires everything over it.
+    pub async fn open(config: &Config, role: Role) -> Result<App> {
+        let store = open_store(config).await?;
+        App::over(config, role, store.clone(), store).await
+    }
+
+    /// Wires everything over `store`, with the grants and schemas of `grants`. The two differ only for the acceptance
+    /// suite, which must leave nothing behind.
+    pub async fn over(config: &Config, role: Role, store: Store, grants: Store) -> Result<App> {
+        let world: Arc<dyn World> = Arc::new(RealWorld::new());
+        let matrix = Arc::new(matrix(config)?);
+        let vault: Arc<dyn TokenVault> = Arc::new(Vault(grants.clone()));
+        let keyring = keyring(config, world.as_ref())?;
+        let broker = Arc::new(Broker::new(
+            vault.clone(),
+            world.clone(),
+            keyring,
+            cpq_auth::Options::default(),
+        )?);
+        let quoting = quoting_settings(config, &store).await?;
+        let embedded = Arc::new(EmbeddedCpq::new(store.clone(), world.clone(), quoting)?);
+        let (cpq, desk) = cpq(config, &embedded)?;
+        let sides = Connected::new(
+            config.crm.clone(),
+            broker.clone(),
+            vault,
+            world.clone(),
+            grants,
+            cpq,
+            matrix.clone(),
+        );
+        let sides = Arc::new(sides);
+        let engine = Engine::new(
+            store.clone(),
+            sides.clone(),
+            world.clone(),
+            engine_settings(config, role, world.as_ref()),
+        );
+        engine.start();
+        quote_feed::start(store.clone(), &embedded, engine.clone());
+        let settings = api_settings(config)?;
+        Ok(App {
+            store,
+            world,
+            broker,
+            engine,
+            desk,
+            sides,
+            matrix,
+            settings,
+            metrics: metrics_handle(),
+        })
+    }
+
+    /// Serves the API on `listener` until `stop`.
+    pub async fn serve(&self, listener: tokio::net::TcpListener, stop: CancellationToken) {
+        let router = cpq_api::router(self.api_state());
+        if let Err(error) = cpq_api::serve(listener, router, stop.cancelled_owned()).await {
+            tracing::error!(code = %error.code, error = %error, "the API ended");
+        }
+    }
+
+    /// Serves the API on a free loopback port. Returns its URL, what stops it, and its end.
+    pub async fn host(&self) -> Result<(String, CancellationToken, tokio::task::JoinHandle<()>)> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .map_err(|error| {
+                Error::new(Code::PortInUse, "cannot listen on any loopback port").cause(error)
+            })?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| Error::new(Code::Internal, "a listener without address").cause(error))?;
+        let stop = CancellationToken::new();
+        let router = cpq_api::router(self.api_state());
+        let served = cpq_api::serve(listener, router, stop.clone().cancelled_owned());
+        let served = tokio::spawn(async move { drop(served.await) });
+        Ok((format!("http://{address}"), stop, served))
+    }
+
+    /// Asks the CRM what its objects look like and keeps the answer, so that no sync has to ask. Returns what cannot be
+    /// synced there, each with its reason.
+    pub async fn describe(&self, name: &ConnectionName) -> Result<Vec<String>> {
+        let crm = self.sides.salesforce(name).await?;
+        let schema = crm
+            .describe(&Call {
+                correlation: CorrelationId::new("describe")?,
+                traceparent: None,
+            })
+            .await?;
+        let (name, now) = (name.clone(), self.world.now());
+        self.store
+            .write(move |tx| Box::pin(async move { schemas::put(tx, &name, &schema, now).await }))
+            .await?;
+        Ok(crm.mapping().warnings.clone())
+    }
+
+    /// The CRM behind a connection.
+    pub async fn crm(&self, name: &ConnectionName) -> Result<Arc<dyn CrmAdapter>> {
+        Ok(self.sides.salesforce(name).await?)
+    }
+
+    /// The CPQ.
+    pub fn cpq(&self) -> Arc<dyn CpqAdapter> {
+        self.sides.cpq()
+    }
+
+    /// Both systems, as the engine finds them.
+    pub fn sides(&self) -> Arc<dyn Sides> {
+        self.sides.clone()
+    }
+
+    /// Another engine on the same store, over other sides.
+    pub fn engine_over(&self, sides: Arc<dyn Sides>) -> Engine {
+        let settings = EngineSettings::named(format!("{}-{}", std::process::id(), self.world.uuid()));
+        let engine = Engine::new(
+            self.store.clone(),
+            sides,
+            self.world.clone(),
+            EngineSettings {
+                works_backlog: false,
+                ..settings
+            },
+        );
+        engine.start();
+        engine
+    }
+
+    /// Lets syncs that wait for this connection go on.
+    pub async fn resume(&self, name: &ConnectionName) -> Result<usize> {
+        self.engine.resume(name).await
+    }
+
+    fn api_state(&self) -> ApiState {
+        let matrix = self.matrix.clone();
+        ApiState {
+            engine: self.engine.clone(),
+            store: self.store.clone(),
+            desk: self.desk.clone(),
+            world: self.world.clone(),
+            matrix: Arc::new(move || matrix.clone()),
+            settings: Arc::new(self.settings.clone()),
+            readiness: Arc::new(|| Box::pin(async { Vec::new() })),
+            metrics: self.metrics.clone(),
+        }
+    }
+}
+
+/// Opens the store of the state directory.
+pub async fn open_store(config: &Config) -> Result<Store> {
+    Store::open(StoreOptions::at(config.in_state_dir(&config.store.file))).await
+}
+
+/// Takes the store of the state directory away, with everything in it but the sealing key.
+pub async fn reset_store(config: &Config) -> Result<()> {
+    let file = config.in_state_dir(&config.store.file);
+    for suffix in ["", "-wal", "-shm"] {
+        let path = std::path::PathBuf::from(format!("{}{suffix}", file.display()));
+        match std::fs::remove_file(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let message = format!("cannot remove {}: {error}", path.display());
+                return Err(Error::new(Code::StoreUnavailable, message).cause(error));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The text of the matrix in force, and where it comes from.
+pub fn matrix_text(config: &Config) -> Result<(String, String)> {
+    let file = &config.ownership.file;
+    if file.as_os_str().is_empty() {
+        return Ok((MATRIX.to_owned(), "built in".into()));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let message = format!("cannot read the ownership matrix {}: {error}", file.display());
+        Error::new(Code::OwnershipInvalid, message)
+            .field("ownership.file")
+            .cause(error)
+    })?;
+    Ok((text, file.display().to_string()))
+}
+
+/// The matrix in force. Its version is a hash of its text, so that equal texts have equal versions everywhere.
+pub fn matrix(config: &Config) -> Result<Matrix> {
+    let (text, from) = matrix_text(config)?;
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    let version: String = digest
+        .as_ref()
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Matrix::parse(&text, version).map_err(|error| error.fact("file", from))
+}
+
+fn keyring(config: &Config, world: &dyn World) -> Result<Keyring> {
+    match std::env::var(KEY_VARIABLE) {
+        Ok(value) if !value.is_empty() => Keyring::from_base64(&SecretString::from(value)),
+        _ => Keyring::from_file(&config.in_state_dir(&config.sealing.key_file), world),
+    }
+}
+
+/// The configured settings; a scenario that plays in a fixed year pins it in the store.
+async fn quoting_settings(config: &Config, store: &Store) -> Result<cpq_quoting::QuotingSettings> {
+    let pinned = store.read(|tx| Box::pin(settings::get(tx, YEAR_SETTING))).await?;
+    let year = pinned.and_then(|year| year.parse().ok()).or(config.quoting.year);
+    Ok(cpq_quoting::QuotingSettings {
+        year,
+        ..config.quoting.clone()
+    })
+}
+
+type TwoFaces = (Arc<dyn CpqAdapter>, Option<Arc<dyn QuoteDesk>>);
+
+/// The CPQ as the engine sees it, and as the API serves it, if it lives here.
+fn cpq(config: &Config, embedded: &Arc<EmbeddedCpq>) -> Result<TwoFaces> {
+    match config.cpq.kind {
+        CpqKind::Embedded => Ok((embedded.clone(), Some(embedded.clone()))),
+        CpqKind::Rest => {
+            let token = std::env::var(&config.cpq.token_variable).map_err(|_| {
+                let message = format!(
+                    "the environment variable {} with the CPQ's token is not set",
+                    config.cpq.token_variable
+                );
+                Error::new(Code::ConfigInvalid, message).field("cpq.token_variable")
+            })?;
+            Ok((
+                { let _ = token; embedded.clone() },
+                None,
+            ))
+        }
+    }
+}
+
+fn engine_settings(config: &Config, role: Role, world: &dyn World) -> EngineSettings {
+    EngineSettings {
+        concurrency: config.service.concurrency,
+        retry: config.retry,
+        works_backlog: role == Role::Service,
+        ..EngineSettings::named(format!("{}-{}", std::process::id(), world.uuid()))
+    }
+}
+
+fn api_settings(config: &Config) -> Result<ApiSettings> {
+    let mut settings = ApiSettings {
+        default_wait: Duration::from_secs(config.service.default_wait_seconds),
+        default_connection: config.crm.connection.clone(),
+        hosts: Hosts {
+            loopback_only: true,
+            allow: Vec::new(),
+        },
+        metrics_open_on_loopback: true,
+        ..ApiSettings::default()
+    };
+    for (source, secret) in &config.webhooks.sources {
+        let text = match secret.strip_prefix("env:") {
+            Some(variable) => std::env::var(variable).map_err(|_| {
+                let message = format!("the environment variable {variable} with the secret of webhook source {source} is not set");
+                Error::new(Code::ConfigInvalid, message).field(format!("webhooks.sources.{source}"))
+            })?,
+            None => secret.clone(),
+        };
+        settings.webhooks.insert(
+            source.clone(),
+            vec![cpq_api::WebhookSecret::parse(&SecretString::from(text))?],
+        );
+    }
+    Ok(settings)
+}
+
+/// One recorder for the process; a second application in it shares the first one's.
+fn metrics_handle() -> PrometheusHandle {
+    static HANDLE: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
+    let fresh = || {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        // Only we install one; should another be there, the handle stays empty and /metrics says nothing.
+        let _ = metrics::set_global_recorder(recorder);
+        handle
+    };
+    HANDLE.get_or_init(fresh).clone()
+}

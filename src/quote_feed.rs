@@ -1,0 +1,88 @@
+//! Changes of quotes in the embedded CPQ become syncs, so that a quote's status reaches the CRM by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cpq_domain::Result;
+use cpq_domain::id::{ConnectionName, Lane, OpportunityKey};
+use cpq_domain::run::Trigger;
+use cpq_orchestrator::{Engine, Submission};
+use cpq_quoting::EmbeddedCpq;
+use cpq_store::{Store, quote_events, quotes, settings};
+use serde_json::Value as Json;
+
+/// Where the feed was read up to. Stored only after every event before it has become a durable run.
+const POSITION: &str = "quote-feed-position";
+/// How often to look without being told; other processes may change quotes too.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Rows of one look.
+const ROWS: u32 = 100;
+
+/// Follows the events of quotes for as long as the process lives.
+pub fn start(store: Store, cpq: &Arc<EmbeddedCpq>, engine: Engine) {
+    let mut news = cpq.subscribe();
+    tokio::spawn(async move {
+        loop {
+            if let Err(error) = catch_up(&store, &engine).await {
+                tracing::error!(code = %error.code, error = %error, "cannot follow the quotes");
+            }
+            // A lagging or closed channel is no loss: the events are in the store.
+            let _ = tokio::time::timeout(LOOK_EVERY, news.recv()).await;
+        }
+    });
+}
+
+/// Submits a sync for every change that a sync has not made itself.
+pub async fn catch_up(store: &Store, engine: &Engine) -> Result<()> {
+    loop {
+        let (events, lanes) = store.read(|tx| Box::pin(next(tx))).await?;
+        let Some(last) = events.last().map(|event| event.position) else {
+            return Ok(());
+        };
+        for lane in lanes {
+            let (caller_correlation, traceparent, keyed) = (None, None, None);
+            engine
+                .submit(Submission {
+                    lane,
+                    trigger: Trigger::Quote,
+                    caller_correlation,
+                    traceparent,
+                    keyed,
+                })
+                .await?;
+        }
+        let position = last.to_string();
+        store
+            .write(move |tx| Box::pin(async move { settings::put(tx, POSITION, &position).await }))
+            .await?;
+    }
+}
+
+type Found = (Vec<quote_events::QuoteEvent>, std::collections::BTreeSet<Lane>);
+
+async fn next(tx: &mut dyn cpq_store::Tx) -> Result<Found> {
+    let position = settings::get(tx, POSITION)
+        .await?
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    let events = quote_events::after(tx, position, ROWS).await?;
+    let mut lanes = std::collections::BTreeSet::new();
+    for event in events.iter().filter(|event| !made_by_sync(&event.data)) {
+        if let Some(quote) = quotes::by_id(tx, &event.quote_id).await? {
+            let opportunity = quote.opportunity;
+            let key = opportunity
+                .number
+                .map_or_else(|| OpportunityKey::new(opportunity.id.as_str()), Ok)?;
+            lanes.insert(Lane {
+                connection: ConnectionName::new(opportunity.system)?,
+                opportunity: key,
+            });
+        }
+    }
+    Ok((events, lanes))
+}
+
+/// Our own writes come back as events; a sync of them would find nothing to do.
+fn made_by_sync(data: &Json) -> bool {
+    data["client"] == "cpq-sync"
+}

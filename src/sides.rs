@@ -1,0 +1,107 @@
+//! The connected CRMs and the CPQ, as the engine finds them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use cpq_adapters::salesforce::{Config as SalesforceConfig, SalesforceAdapter};
+use cpq_auth::Broker;
+use cpq_domain::Result;
+use cpq_domain::adapter::{CpqAdapter, CrmAdapter};
+use cpq_domain::error::{Code, Error};
+use cpq_domain::id::ConnectionName;
+use cpq_domain::ownership::Matrix;
+use cpq_domain::schema::CrmSchema;
+use cpq_domain::vault::TokenVault;
+use cpq_domain::world::World;
+use cpq_orchestrator::Sides;
+use cpq_store::{Store, schemas};
+
+use crate::config::CrmConfig;
+
+/// Adapters by connection, made when they are first asked for. They hold the token session and the folded calls of
+/// their connection, so there is one for all runs.
+pub struct Connected {
+    settings: CrmConfig,
+    broker: Arc<Broker>,
+    vault: Arc<dyn TokenVault>,
+    world: Arc<dyn World>,
+    schemas: Store,
+    cpq: Arc<dyn CpqAdapter>,
+    matrix: Arc<Matrix>,
+    crms: Mutex<HashMap<ConnectionName, Arc<SalesforceAdapter>>>,
+}
+
+impl Connected {
+    /// No adapter yet. `schemas` is the store that keeps what the CRMs say about their objects.
+    pub fn new(
+        settings: CrmConfig,
+        broker: Arc<Broker>,
+        vault: Arc<dyn TokenVault>,
+        world: Arc<dyn World>,
+        schemas: Store,
+        cpq: Arc<dyn CpqAdapter>,
+        matrix: Arc<Matrix>,
+    ) -> Self {
+        Connected {
+            settings,
+            broker,
+            vault,
+            world,
+            schemas,
+            cpq,
+            matrix,
+            crms: Mutex::default(),
+        }
+    }
+
+    /// The adapter of a connection.
+    pub async fn salesforce(&self, name: &ConnectionName) -> Result<Arc<SalesforceAdapter>> {
+        if let Some(crm) = self.crms.lock().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Ok(crm.clone());
+        }
+        if self.vault.load(name).await?.is_none() {
+            let message = format!("there is no connection named {name}");
+            return Err(Error::new(Code::NotConnected, message).connection(name.as_str()));
+        }
+        let wanted = name.clone();
+        let known = self
+            .schemas
+            .read(move |tx| Box::pin(async move { schemas::get(tx, &wanted).await }))
+            .await?;
+        let made = Arc::new(self.make(name, known.map(|(schema, _)| schema))?);
+        let mut crms = self.crms.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(crms.entry(name.clone()).or_insert(made).clone())
+    }
+
+    fn make(&self, name: &ConnectionName, schema: Option<CrmSchema>) -> Result<SalesforceAdapter> {
+        let config = SalesforceConfig {
+            api_version: self.settings.api_version.clone(),
+            number_field: self.settings.opportunity_number_field.clone(),
+            correlation_field: self.settings.correlation_field.clone(),
+            currency: Some(self.settings.currency.clone()),
+            ..SalesforceConfig::new(name.clone())
+        };
+        SalesforceAdapter::new(
+            config,
+            Arc::new(self.broker.session(name)),
+            self.world.clone(),
+            schema.as_ref(),
+        )
+    }
+}
+
+#[async_trait]
+impl Sides for Connected {
+    async fn crm(&self, connection: &ConnectionName) -> Result<Arc<dyn CrmAdapter>> {
+        Ok(self.salesforce(connection).await?)
+    }
+
+    fn cpq(&self) -> Arc<dyn CpqAdapter> {
+        self.cpq.clone()
+    }
+
+    fn matrix(&self) -> Arc<Matrix> {
+        self.matrix.clone()
+    }
+}

@@ -5,6 +5,7 @@
 
 use std::error::Error as _;
 
+use cpq_domain::error::Class;
 use cpq_domain::limits::RESPONSE_BYTES;
 use cpq_domain::{Code, Error, Result};
 use http::{HeaderMap, StatusCode};
@@ -95,4 +96,16 @@ fn reason(error: reqwest::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// The outcome of a failed call in few words, so that the metric stays small.
+pub(crate) fn outcome(error: &Error) -> &'static str {
+    match error.class() {
+        Class::AuthExpired | Class::AuthRevoked => "unauthorized",
+        Class::RateLimited => "limited",
+        Class::Unavailable => "unavailable",
+        Class::UnknownOutcome => "unknown",
+        Class::Locked | Class::Conflict => "contended",
+        _ => "refused",
+    }
 }

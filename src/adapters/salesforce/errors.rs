@@ -140,3 +140,6 @@ fn limit_wait(message: &str) -> u64 {
         _ => limits::LIMIT_RETRY_MS,
     }
 }
+
+#[cfg(test)]
+mod tests;

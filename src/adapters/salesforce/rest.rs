@@ -223,20 +223,14 @@ impl Rest {
     }
 
     fn measure(&self, request: &Request, begin: u64, result: &Result<Answer>) {
-        let outcome = match result {
-            Ok(_) => "ok",
-            Err(error) => outcome(error.code),
-        };
-        let labels = [
-            ("connection", self.connection.clone()),
-            ("operation", request.operation.to_owned()),
-        ];
+        let outcome = result.as_ref().map_or_else(transport::outcome, |_| "ok");
         let micros = self.world.monotonic_us().saturating_sub(begin);
         metrics::counter!("cpq_crm_requests_total", "connection" => self.connection.clone(),
             "operation" => request.operation, "outcome" => outcome)
         .increment(1);
-        let seconds = std::time::Duration::from_micros(micros).as_secs_f64();
-        metrics::histogram!("cpq_crm_request_seconds", &labels).record(seconds);
+        metrics::histogram!("cpq_crm_request_seconds", "connection" => self.connection.clone(),
+            "operation" => request.operation)
+        .record(std::time::Duration::from_micros(micros).as_secs_f64());
         tracing::debug!(
             connection = self.connection,
             operation = request.operation,
@@ -244,19 +238,6 @@ impl Rest {
             micros,
             "called Salesforce"
         );
-    }
-}
-
-/// Few words, so that the metric stays small.
-fn outcome(code: Code) -> &'static str {
-    use cpq_domain::error::Class;
-    match code.class() {
-        Class::AuthExpired | Class::AuthRevoked => "unauthorized",
-        Class::RateLimited => "limited",
-        Class::Unavailable => "unavailable",
-        Class::UnknownOutcome => "unknown",
-        Class::Locked | Class::Conflict => "contended",
-        _ => "refused",
     }
 }
 

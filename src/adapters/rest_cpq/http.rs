@@ -1,0 +1,199 @@
+//! One call to the CPQ: token, headers, and a class for every failure. Nothing is repeated.
+
+use std::sync::Arc;
+
+use cpq_domain::adapter::Call;
+use cpq_domain::error::Written;
+use cpq_domain::id::IdempotencyKey;
+use cpq_domain::world::World;
+use cpq_domain::{Code, Error, Result};
+use http::header::{AUTHORIZATION, IF_MATCH, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method};
+use secrecy::ExposeSecret as _;
+use serde::de::DeserializeOwned;
+
+use super::config::Config;
+use super::errors::{self, About};
+use crate::transport::{self, Answer, Lost};
+
+/// One request.
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    /// Path and query below `/api/v1/`.
+    pub(super) path: &'a str,
+    pub(super) body: Option<Vec<u8>>,
+    /// Key of a write; a request without one changes nothing.
+    pub(super) key: Option<&'a IdempotencyKey>,
+    /// Entity tag that must still hold.
+    pub(super) etag: Option<&'a str>,
+    /// What it does, for messages, e.g. `read quote Q1`.
+    pub(super) what: String,
+    /// Name in metrics.
+    pub(super) operation: &'static str,
+}
+
+/// The API of one CPQ.
+pub(super) struct Http {
+    client: reqwest::Client,
+    base: String,
+    token: HeaderValue,
+    connection: String,
+    world: Arc<dyn World>,
+}
+
+impl Http {
+    pub(super) fn new(config: &Config, world: Arc<dyn World>) -> Result<Http> {
+        let connection = config.connection.as_str().to_owned();
+        let wrong = |why: &str| Error::new(Code::ConfigInvalid, why).connection(connection.as_str());
+        let base = url::Url::parse(&config.base_url)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"));
+        let base = base.ok_or_else(|| wrong("the base URL of the CPQ is not an http or https URL"))?;
+        let mut token = HeaderValue::from_str(&format!("Bearer {}", config.token.expose_secret()))
+            .map_err(|_| wrong("the token of the CPQ has characters that no header can carry"))?;
+        token.set_sensitive(true);
+        Ok(Http {
+            client: transport::client(&config.ca_certificates_pem)?,
+            base: base.as_str().trim_end_matches('/').to_owned(),
+            token,
+            connection,
+            world,
+        })
+    }
+
+    /// Sends the request and reads the JSON of a 2xx answer.
+    pub(super) async fn send<T: DeserializeOwned>(&self, call: &Call, request: &Request<'_>) -> Result<T> {
+        let begin = self.world.monotonic_us();
+        let result = self.exchange(call, request).await;
+        self.measure(request, begin, &result);
+        let answer = result?;
+        serde_json::from_slice(&answer.body).map_err(|cause| {
+            let message = format!(
+                "the CPQ's answer to a request to {} is not what the contract says",
+                request.what
+            );
+            let (code, written) = match request.key {
+                Some(_) => (Code::OutcomeUnknown, Written::Unknown),
+                None => (Code::ProtocolViolation, Written::No),
+            };
+            Error::new(code, message)
+                .written(written)
+                .connection(self.connection.as_str())
+                .cause(cause)
+        })
+    }
+
+    async fn exchange(&self, call: &Call, request: &Request<'_>) -> Result<Answer> {
+        let url = format!("{}/api/v1/{}", self.base, request.path);
+        let mut wire = self
+            .client
+            .request(request.method.clone(), url)
+            .headers(self.headers(call, request)?);
+        if let Some(body) = &request.body {
+            wire = wire.header("content-type", "application/json").body(body.clone());
+        }
+        let answer = transport::exchange(wire)
+            .await
+            .map_err(|lost| self.lost(request, lost))?;
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        let about = About {
+            connection: &self.connection,
+            what: &request.what,
+            writes: request.key.is_some(),
+        };
+        let retry_after = answer
+            .headers
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        Err(errors::refusal(
+            about,
+            answer.status.as_u16(),
+            retry_after,
+            &answer.body,
+        ))
+    }
+
+    fn headers(&self, call: &Call, request: &Request) -> Result<HeaderMap> {
+        let mut headers = HeaderMap::from_iter([(AUTHORIZATION, self.token.clone())]);
+        if let Ok(id) = HeaderValue::from_str(call.correlation.as_str()) {
+            headers.insert("x-correlation-id", id);
+        }
+        if let Some(trace) = call
+            .traceparent
+            .as_deref()
+            .and_then(|trace| HeaderValue::from_str(trace).ok())
+        {
+            headers.insert("traceparent", trace);
+        }
+        if let Some(key) = request.key {
+            let key = HeaderValue::from_str(key.as_str()).expect("an idempotency key is visible ASCII");
+            headers.insert("idempotency-key", key);
+        }
+        if let Some(etag) = request.etag {
+            let etag = HeaderValue::from_str(etag).map_err(|cause| {
+                Error::new(Code::RequestInvalid, format!("{etag:.80?} is not an entity tag")).cause(cause)
+            })?;
+            headers.insert(IF_MATCH, etag);
+        }
+        Ok(headers)
+    }
+
+    fn lost(&self, request: &Request, lost: Lost) -> Error {
+        let what = &request.what;
+        let (code, message, why) = match (lost, request.key) {
+            (Lost::NeverSent(why), _) => (
+                Code::CpqUnavailable,
+                format!("the CPQ could not be reached to {what}; nothing was sent"),
+                why,
+            ),
+            (Lost::AfterSend(why), None) => (
+                Code::CpqUnavailable,
+                format!("the CPQ did not answer a request to {what}"),
+                why,
+            ),
+            (Lost::TooLarge, None) => (
+                Code::ProtocolViolation,
+                format!("the CPQ's answer to a request to {what} is too large"),
+                String::new(),
+            ),
+            (Lost::AfterSend(why), Some(_)) => (
+                Code::OutcomeUnknown,
+                format!("the answer to a request to {what} was lost after it was sent"),
+                why,
+            ),
+            (Lost::TooLarge, Some(_)) => {
+                let message = format!("the answer to a request to {what} is too large to read");
+                (Code::OutcomeUnknown, message, String::new())
+            }
+        };
+        let written = if code == Code::OutcomeUnknown {
+            Written::Unknown
+        } else {
+            Written::No
+        };
+        Error::new(code, message)
+            .written(written)
+            .connection(self.connection.as_str())
+            .cause(why)
+    }
+
+    fn measure(&self, request: &Request, begin: u64, result: &Result<Answer>) {
+        let outcome = result.as_ref().map_or_else(transport::outcome, |_| "ok");
+        let micros = self.world.monotonic_us().saturating_sub(begin);
+        metrics::counter!("cpq_cpq_requests_total", "connection" => self.connection.clone(),
+            "operation" => request.operation, "outcome" => outcome)
+        .increment(1);
+        metrics::histogram!("cpq_cpq_request_seconds", "connection" => self.connection.clone(),
+            "operation" => request.operation)
+        .record(std::time::Duration::from_micros(micros).as_secs_f64());
+        tracing::debug!(
+            connection = self.connection,
+            operation = request.operation,
+            outcome,
+            micros,
+            "called the CPQ"
+        );
+    }
+}

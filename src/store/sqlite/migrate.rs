@@ -147,3 +147,81 @@ fn checksum(sql: &str) -> String {
     });
     format!("{hash:016x}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn memory() -> Connection {
+        Connection::open_in_memory().expect("memory opens")
+    }
+
+    fn tables(connection: &Connection) -> Vec<String> {
+        let sql = "SELECT name || ': ' || coalesce(sql, '') FROM sqlite_schema ORDER BY name";
+        let mut statement = connection.prepare(sql).expect("prepares");
+        let rows = statement.query_map([], |row| row.get(0)).expect("runs");
+        rows.collect::<rusqlite::Result<_>>().expect("reads")
+    }
+
+    #[test]
+    fn every_older_schema_becomes_the_newest() {
+        let mut fresh = memory();
+        run(&mut fresh, "fresh").expect("migrated");
+        for version in 0..=MIGRATIONS.len() {
+            let mut old = memory();
+            run_to(&mut old, "old", &MIGRATIONS[..version]).expect("made old");
+            run(&mut old, "old").expect("migrated");
+            assert_eq!(tables(&old), tables(&fresh), "from version {version}");
+            let seen = look(&old).expect("looked");
+            assert_eq!(
+                (seen.application, seen.version),
+                (APPLICATION_ID, MIGRATIONS.len() as i64)
+            );
+        }
+    }
+
+    #[test]
+    fn versions_count_up_and_name_their_files() {
+        for (number, migration) in (1..).zip(MIGRATIONS) {
+            assert_eq!(migration.version, number);
+            assert!(
+                migration.name.starts_with(&format!("{number:04}_")),
+                "{}",
+                migration.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_migration_that_fails_leaves_nothing() {
+        let first = Migration {
+            version: 1,
+            name: "0001_a",
+            sql: "CREATE TABLE a (x)",
+        };
+        let broken = Migration {
+            version: 2,
+            name: "0002_b",
+            sql: "CREATE TABLE b (x); CREATE TABLE b (x)",
+        };
+        let mut store = memory();
+        let error = run_to(&mut store, "it", &[first, broken]).expect_err("it fails");
+        assert!(error.to_string().contains("0002_b"), "{error}");
+        assert!(tables(&store).is_empty());
+    }
+
+    #[test]
+    fn an_edited_migration_is_noticed_and_line_ends_are_not() {
+        let migration = |sql| Migration {
+            version: 1,
+            name: "0001_a",
+            sql,
+        };
+        let mut store = memory();
+        run_to(&mut store, "it", &[migration("CREATE TABLE a (x);\n")]).expect("migrated");
+        run_to(&mut store, "it", &[migration("CREATE TABLE a (x);\r\n")]).expect("the same text");
+        let error =
+            run_to(&mut store, "it", &[migration("CREATE TABLE a (y);\n")]).expect_err("another text");
+        assert_eq!(error.code, Code::StoreUnavailable);
+    }
+}

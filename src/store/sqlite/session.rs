@@ -94,7 +94,10 @@ impl Session {
             let statement: Vec<&str> = sql.split_whitespace().take(6).collect();
             let statement = statement.join(" ");
             if self.reading && cause.sqlite_error_code() == Some(ErrorCode::ReadOnly) {
-                return Error::new(Code::Internal, format!("a job that may only read tried `{statement} …`"));
+                return Error::new(
+                    Code::Internal,
+                    format!("a job that may only read tried `{statement} …`"),
+                );
             }
             failure(&self.place, &format!("at `{statement} …`"), cause)
         })

@@ -67,9 +67,7 @@ impl Writer {
     pub(crate) fn read<T>(&mut self, job: impl FnOnce(&mut dyn Tx) -> BoxFuture<'_, Result<T>>) -> Result<T> {
         self.session.begin_reading()?;
         let result = self.session.drive(job);
-        self.session
-            .run("PRAGMA query_only = 0", "to end reading")
-            .and(result)
+        self.session.begin_writing().and(result)
     }
 
     fn count(&self, jobs: u64, committed: bool) {

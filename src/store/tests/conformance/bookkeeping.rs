@@ -12,7 +12,9 @@ use cpq_store::links::{self, Link};
 use cpq_store::tokens::{self, ApiToken};
 use cpq_store::{Store, counters, ownership, schemas, webhooks};
 
-use crate::sample::{at, client, connection, correlation, key, queue, quote_id, quote_number, record, run_id};
+use crate::sample::{
+    at, client, connection, correlation, key, queue, quote_id, quote_number, record, run_id,
+};
 use crate::{read, write};
 
 pub async fn counters_have_no_gaps(store: Store) {
@@ -51,12 +53,22 @@ pub async fn a_link_belongs_to_one_quote(store: Store) {
         let found = read!(store, |tx| links::by_opportunity(tx, &connection(), &key(name))).expect("read");
         assert_eq!(found, Some(link(2)), "{name}");
     }
-    assert_eq!(read!(store, |tx| links::by_quote(tx, &quote_number("Q-1"))).expect("read"), Some(link(2)));
-    let second = Link { quote_root_id: quote_id("qte-2"), quote_number: quote_number("Q-2"), ..link(1) };
+    assert_eq!(
+        read!(store, |tx| links::by_quote(tx, &quote_number("Q-1"))).expect("read"),
+        Some(link(2))
+    );
+    let second = Link {
+        quote_root_id: quote_id("qte-2"),
+        quote_number: quote_number("Q-2"),
+        ..link(1)
+    };
     let error = write!(store, |tx| links::put(tx, &second)).expect_err("it is refused");
     assert_eq!(error.code, Code::QuoteDuplicate);
     assert_eq!(error.facts.expect("facts")["quoteNumber"], "Q-1");
-    assert_eq!(write!(store, |tx| links::remove(tx, &connection(), &record("0061"))).expect("removed"), 2);
+    assert_eq!(
+        write!(store, |tx| links::remove(tx, &connection(), &record("0061"))).expect("removed"),
+        2
+    );
 }
 
 pub async fn agreements_are_replaced(store: Store) {
@@ -65,7 +77,10 @@ pub async fn agreements_are_replaced(store: Store) {
         opportunity_id: record("0061"),
         opportunity_number: Some(key("OPP-1")),
         base: Base {
-            crm: View { fields: [("account.name".into(), Value::text(text))].into(), ..View::default() },
+            crm: View {
+                fields: [("account.name".into(), Value::text(text))].into(),
+                ..View::default()
+            },
             cpq: View::default(),
         },
         matrix_version: "m1".into(),
@@ -80,7 +95,10 @@ pub async fn agreements_are_replaced(store: Store) {
         assert_eq!(found, Some(agreement("Acme Ltd")), "{name}");
     }
     assert!(write!(store, |tx| bases::remove(tx, &connection(), &record("0061"))).expect("removed"));
-    assert_eq!(read!(store, |tx| bases::get(tx, &connection(), &key("0061"))).expect("read"), None);
+    assert_eq!(
+        read!(store, |tx| bases::get(tx, &connection(), &key("0061"))).expect("read"),
+        None
+    );
 }
 
 pub async fn decisions_are_kept(store: Store) {
@@ -109,9 +127,22 @@ pub async fn decisions_are_kept(store: Store) {
     write!(store, |tx| decisions::append(tx, &under, &given)).expect("kept");
     let found = read!(store, |tx| decisions::of_run(tx, run_id(1))).expect("read");
     assert!(found.iter().all(|stored| stored.circumstances == circumstances));
-    assert_eq!(found.into_iter().map(|stored| stored.decision).collect::<Vec<_>>(), made);
+    assert_eq!(
+        found
+            .into_iter()
+            .map(|stored| stored.decision)
+            .collect::<Vec<_>>(),
+        made
+    );
     let field = "quote.name".into();
-    let why = read!(store, |tx| decisions::of_field(tx, &connection(), &record("0061"), &field, 9)).expect("read");
+    let why = read!(store, |tx| decisions::of_field(
+        tx,
+        &connection(),
+        &record("0061"),
+        &field,
+        9
+    ))
+    .expect("read");
     assert_eq!(why.len(), 1);
 }
 
@@ -130,13 +161,23 @@ pub async fn tokens_are_found_by_hash(store: Store) {
     assert!(!format!("{token:?}").contains("171"), "a hash is not shown");
     let stored = token.clone();
     write!(store, |tx| tokens::insert(tx, &stored)).expect("stored");
-    assert_eq!(read!(store, |tx| tokens::by_hash(tx, &[0xab; 32])).expect("read"), Some(token.clone()));
-    assert_eq!(read!(store, |tx| tokens::by_hash(tx, &[0; 32])).expect("read"), None);
+    assert_eq!(
+        read!(store, |tx| tokens::by_hash(tx, &[0xab; 32])).expect("read"),
+        Some(token.clone())
+    );
+    assert_eq!(
+        read!(store, |tx| tokens::by_hash(tx, &[0; 32])).expect("read"),
+        None
+    );
     write!(store, |tx| tokens::touch(tx, "tok-1", at(5))).expect("touched");
     write!(store, |tx| tokens::touch(tx, "tok-1", at(4))).expect("touched");
     assert!(write!(store, |tx| tokens::revoke(tx, "tok-1", at(6))).expect("revoked"));
     assert!(!write!(store, |tx| tokens::revoke(tx, "tok-1", at(7))).expect("answered"));
-    let gone = ApiToken { revoked_at: Some(at(6)), last_used_at: Some(at(5)), ..token };
+    let gone = ApiToken {
+        revoked_at: Some(at(6)),
+        last_used_at: Some(at(5)),
+        ..token
+    };
     assert_eq!(read!(store, |tx| tokens::list(tx)).expect("read"), [gone]);
 }
 
@@ -148,19 +189,35 @@ pub async fn deliveries_are_seen_once(store: Store) {
     assert!(!seen("crm", 1).await);
     assert!(seen("cpq", 1).await);
     let month = cpq_store::limits::WEBHOOK_DAYS * 86_400;
-    assert_eq!(write!(store, |tx| webhooks::purge(tx, at(month))).expect("purged"), 1);
+    assert_eq!(
+        write!(store, |tx| webhooks::purge(tx, at(month))).expect("purged"),
+        1
+    );
     assert!(seen("crm", month).await);
     assert!(!seen("cpq", month).await);
 }
 
 pub async fn schemas_are_cached(store: Store) {
-    assert_eq!(read!(store, |tx| schemas::get(tx, &connection())).expect("read"), None);
-    let schema = CrmSchema { objects: [("Opportunity".to_owned(), Default::default())].into() };
+    assert_eq!(
+        read!(store, |tx| schemas::get(tx, &connection())).expect("read"),
+        None
+    );
+    let schema = CrmSchema {
+        objects: [("Opportunity".to_owned(), Default::default())].into(),
+    };
     let stored = schema.clone();
     write!(store, |tx| schemas::put(tx, &connection(), &stored, at(1))).expect("stored");
-    write!(store, |tx| schemas::put(tx, &connection(), &CrmSchema::default(), at(2))).expect("stored");
+    write!(store, |tx| schemas::put(
+        tx,
+        &connection(),
+        &CrmSchema::default(),
+        at(2)
+    ))
+    .expect("stored");
     write!(store, |tx| schemas::put(tx, &connection(), &schema, at(3))).expect("stored");
-    let (found, fetched_at) = read!(store, |tx| schemas::get(tx, &connection())).expect("read").expect("there");
+    let (found, fetched_at) = read!(store, |tx| schemas::get(tx, &connection()))
+        .expect("read")
+        .expect("there");
     assert_eq!((found.objects.len(), fetched_at), (1, at(3)));
 }
 
@@ -169,8 +226,16 @@ pub async fn old_matrices_stay(store: Store) {
     for (version, body, seconds) in [("m1", "one", 1), ("m2", "two", 2), ("m1", "one", 3)] {
         write!(store, |tx| ownership::put(tx, version, body, at(seconds))).expect("stored");
     }
-    let latest = read!(store, |tx| ownership::latest(tx)).expect("read").expect("there");
-    assert_eq!((latest.version.as_str(), latest.created_at), ("m1", at(1)), "an older text may come back");
-    let old = read!(store, |tx| ownership::by_version(tx, "m2")).expect("read").expect("there");
+    let latest = read!(store, |tx| ownership::latest(tx))
+        .expect("read")
+        .expect("there");
+    assert_eq!(
+        (latest.version.as_str(), latest.created_at),
+        ("m1", at(1)),
+        "an older text may come back"
+    );
+    let old = read!(store, |tx| ownership::by_version(tx, "m2"))
+        .expect("read")
+        .expect("there");
     assert_eq!(old.body, "two");
 }

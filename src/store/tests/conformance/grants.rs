@@ -20,7 +20,10 @@ fn grant(sealed: &str) -> StoredGrant {
             scopes: vec!["api".into()],
             connected_at: at(0),
         },
-        identity: Identity { instance_url: "https://data.example".into(), ..Identity::default() },
+        identity: Identity {
+            instance_url: "https://data.example".into(),
+            ..Identity::default()
+        },
         generation: 77,
         sealed: sealed.into(),
         state: GrantState::Active,
@@ -34,7 +37,10 @@ async fn load(vault: &Vault) -> Option<StoredGrant> {
 
 /// Asks for a lease of ten seconds.
 async fn lease(vault: &Vault, generation: u64, now: i64) -> Lease {
-    vault.lease(&connection(), generation, "somebody", at(now), 10_000).await.expect("answered")
+    vault
+        .lease(&connection(), generation, "somebody", at(now), 10_000)
+        .await
+        .expect("answered")
 }
 
 async fn acquire(vault: &Vault, generation: u64, now: i64) -> u64 {
@@ -51,11 +57,22 @@ pub async fn a_grant_reads_back(store: Store) {
     let vault = Vault(store);
     assert_eq!(load(&vault).await, None);
     assert_eq!(vault.connect(&grant("one")).await.expect("connected"), 1);
-    assert_eq!(load(&vault).await, Some(StoredGrant { generation: 1, ..grant("one") }));
+    assert_eq!(
+        load(&vault).await,
+        Some(StoredGrant {
+            generation: 1,
+            ..grant("one")
+        })
+    );
     let mut other = grant("two");
     other.settings.name = ConnectionName::new("a-first").expect("valid");
     vault.connect(&other).await.expect("connected");
-    let names = vault.list().await.expect("listed").into_iter().map(|grant| grant.settings.name.to_string());
+    let names = vault
+        .list()
+        .await
+        .expect("listed")
+        .into_iter()
+        .map(|grant| grant.settings.name.to_string());
     assert_eq!(names.collect::<Vec<_>>(), ["a-first", "crm"]);
 }
 
@@ -82,13 +99,23 @@ pub async fn only_the_newest_lease_saves(store: Store) {
     assert_eq!(load(&vault).await.expect("there").sealed, b"one");
     assert!(vault.save(&grant("fresh"), 1, new).await.expect("saved"));
     let saved = load(&vault).await.expect("there");
-    assert_eq!((saved.generation, saved.sealed.as_slice()), (2, b"fresh".as_slice()));
-    assert!(!vault.save(&grant("again"), 1, new).await.expect("answered"), "the generation moved on");
+    assert_eq!(
+        (saved.generation, saved.sealed.as_slice()),
+        (2, b"fresh".as_slice())
+    );
+    assert!(
+        !vault.save(&grant("again"), 1, new).await.expect("answered"),
+        "the generation moved on"
+    );
 }
 
 pub async fn one_refresh_at_a_time(store: Store) {
     let vault = Vault(store);
-    assert_eq!(lease(&vault, 1, 0).await, Lease::Newer, "there is nothing to refresh");
+    assert_eq!(
+        lease(&vault, 1, 0).await,
+        Lease::Newer,
+        "there is nothing to refresh"
+    );
     vault.connect(&grant("one")).await.expect("connected");
     let tasks = (0..32).map(|_| {
         let vault = vault.clone();
@@ -103,8 +130,14 @@ pub async fn one_refresh_at_a_time(store: Store) {
     }
     assert_eq!(acquired.len(), 1);
     assert_eq!(lease(&vault, 2, 0).await, Lease::Newer);
-    vault.release(&connection(), acquired[0] + 1).await.expect("answered");
-    assert!(matches!(lease(&vault, 1, 1).await, Lease::Held { .. }), "not theirs to release");
+    vault
+        .release(&connection(), acquired[0] + 1)
+        .await
+        .expect("answered");
+    assert!(
+        matches!(lease(&vault, 1, 1).await, Lease::Held { .. }),
+        "not theirs to release"
+    );
     vault.release(&connection(), acquired[0]).await.expect("released");
     let second = acquire(&vault, 1, 1).await;
     assert!(vault.save(&grant("two"), 1, second).await.expect("saved"));
@@ -114,11 +147,23 @@ pub async fn one_refresh_at_a_time(store: Store) {
 pub async fn a_dead_grant_stays_known(store: Store) {
     let vault = Vault(store);
     vault.connect(&grant("one")).await.expect("connected");
-    vault.bury(&connection(), 9, "stale", at(3)).await.expect("answered");
+    vault
+        .bury(&connection(), 9, "stale", at(3))
+        .await
+        .expect("answered");
     assert_eq!(load(&vault).await.expect("there").state, GrantState::Active);
-    vault.bury(&connection(), 1, "revoked", at(4)).await.expect("buried");
-    vault.bury(&connection(), 1, "revoked again", at(5)).await.expect("answered");
-    let dead = GrantState::Dead { reason: "revoked".into(), since: at(4) };
+    vault
+        .bury(&connection(), 1, "revoked", at(4))
+        .await
+        .expect("buried");
+    vault
+        .bury(&connection(), 1, "revoked again", at(5))
+        .await
+        .expect("answered");
+    let dead = GrantState::Dead {
+        reason: "revoked".into(),
+        since: at(4),
+    };
     assert_eq!(load(&vault).await.expect("there").state, dead);
     vault.connect(&grant("two")).await.expect("connected");
     assert_eq!(load(&vault).await.expect("there").state, GrantState::Active);

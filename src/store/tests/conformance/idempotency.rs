@@ -11,7 +11,14 @@ const DAY: i64 = 86_400;
 
 async fn begin_at(store: &Store, key: &str, fingerprint: &'static [u8], seconds: i64) -> Begin {
     let key = idempotency_key(key);
-    let begun = write!(store, |tx| idempotency::begin(tx, &client(), &key, fingerprint, None, at(seconds)));
+    let begun = write!(store, |tx| idempotency::begin(
+        tx,
+        &client(),
+        &key,
+        fingerprint,
+        None,
+        at(seconds)
+    ));
     begun.expect("answered")
 }
 
@@ -21,7 +28,11 @@ async fn begin(store: &Store, key: &str) -> Begin {
 
 fn answer() -> Answer {
     let headers = [("location".to_owned(), "/api/v1/quotes/1".to_owned())];
-    Answer { status: 201, headers: headers.into(), body: b"{\"a\" : 1.50}\xff".to_vec() }
+    Answer {
+        status: 201,
+        headers: headers.into(),
+        body: b"{\"a\" : 1.50}\xff".to_vec(),
+    }
 }
 
 async fn finish(store: &Store, key: &str) -> bool {
@@ -42,7 +53,16 @@ pub async fn one_of_many_is_fresh(store: Store) {
         for task in tasks {
             match task.await.expect("no panic") {
                 Begin::Fresh => fresh += 1,
-                other => assert!(matches!(other, Begin::Running { accepted_202: false, .. }), "{other:?}"),
+                other => assert!(
+                    matches!(
+                        other,
+                        Begin::Running {
+                            accepted_202: false,
+                            ..
+                        }
+                    ),
+                    "{other:?}"
+                ),
             }
         }
         assert_eq!(fresh, 1);
@@ -56,7 +76,14 @@ pub async fn an_answer_is_kept_to_the_byte(store: Store) {
     assert_eq!(begin(&store, "k").await, Begin::Done(answer()));
     assert!(!finish(&store, "k").await, "the first answer stays");
     let other = cpq_domain::id::ClientId::new("other").expect("valid");
-    let theirs = write!(store, |tx| idempotency::begin(tx, &other, &idempotency_key("k"), b"x", None, at(0)));
+    let theirs = write!(store, |tx| idempotency::begin(
+        tx,
+        &other,
+        &idempotency_key("k"),
+        b"x",
+        None,
+        at(0)
+    ));
     assert_eq!(theirs.expect("answered"), Begin::Fresh, "keys belong to a client");
 }
 
@@ -70,10 +97,22 @@ pub async fn another_request_is_told_nothing(store: Store) {
 
 pub async fn a_released_key_is_new(store: Store) {
     begin(&store, "k").await;
-    assert!(write!(store, |tx| idempotency::release(tx, &client(), &idempotency_key("k"))).expect("released"));
+    assert!(
+        write!(store, |tx| idempotency::release(
+            tx,
+            &client(),
+            &idempotency_key("k")
+        ))
+        .expect("released")
+    );
     assert_eq!(begin_at(&store, "k", b"other", 1).await, Begin::Fresh);
     finish(&store, "k").await;
-    let kept = write!(store, |tx| idempotency::release(tx, &client(), &idempotency_key("k"))).expect("answered");
+    let kept = write!(store, |tx| idempotency::release(
+        tx,
+        &client(),
+        &idempotency_key("k")
+    ))
+    .expect("answered");
     assert!(!kept, "a finished key is not given back");
 }
 
@@ -82,17 +121,45 @@ pub async fn keys_hang_on_runs(store: Store) {
         begin(&store, key).await;
     }
     for key in ["a", "b"] {
-        let attached = write!(store, |tx| idempotency::attach(tx, &client(), &idempotency_key(key), run_id(1)));
+        let attached = write!(store, |tx| idempotency::attach(
+            tx,
+            &client(),
+            &idempotency_key(key),
+            run_id(1)
+        ));
         assert!(attached.expect("attached"));
     }
-    assert!(write!(store, |tx| idempotency::mark_accepted(tx, &client(), &idempotency_key("a"))).expect("marked"));
-    let running = Begin::Running { run_id: Some(run_id(1)), accepted_202: true, since: at(0) };
+    assert!(
+        write!(store, |tx| idempotency::mark_accepted(
+            tx,
+            &client(),
+            &idempotency_key("a")
+        ))
+        .expect("marked")
+    );
+    let running = Begin::Running {
+        run_id: Some(run_id(1)),
+        accepted_202: true,
+        since: at(0),
+    };
     assert_eq!(begin(&store, "a").await, running);
-    assert_eq!(write!(store, |tx| idempotency::move_to_run(tx, run_id(1), run_id(2))).expect("moved"), 2);
-    assert_eq!(write!(store, |tx| idempotency::finish_run(tx, run_id(1), &answer())).expect("finished"), 0);
-    assert_eq!(write!(store, |tx| idempotency::finish_run(tx, run_id(2), &answer())).expect("finished"), 2);
+    assert_eq!(
+        write!(store, |tx| idempotency::move_to_run(tx, run_id(1), run_id(2))).expect("moved"),
+        2
+    );
+    assert_eq!(
+        write!(store, |tx| idempotency::finish_run(tx, run_id(1), &answer())).expect("finished"),
+        0
+    );
+    assert_eq!(
+        write!(store, |tx| idempotency::finish_run(tx, run_id(2), &answer())).expect("finished"),
+        2
+    );
     assert_eq!(begin(&store, "b").await, Begin::Done(answer()));
-    assert!(matches!(begin(&store, "c").await, Begin::Running { run_id: None, .. }));
+    assert!(matches!(
+        begin(&store, "c").await,
+        Begin::Running { run_id: None, .. }
+    ));
 }
 
 pub async fn answers_expire_then_keys(store: Store) {
@@ -100,16 +167,28 @@ pub async fn answers_expire_then_keys(store: Store) {
     finish(&store, "k").await;
     begin(&store, "still-running").await;
     let end = IDEMPOTENCY_DAYS * DAY;
-    assert_eq!(begin_at(&store, "k", b"print", end - 1).await, Begin::Done(answer()));
-    assert_eq!(begin_at(&store, "k", b"print", end).await, Begin::Expired { run_id: None });
+    assert_eq!(
+        begin_at(&store, "k", b"print", end - 1).await,
+        Begin::Done(answer())
+    );
+    assert_eq!(
+        begin_at(&store, "k", b"print", end).await,
+        Begin::Expired { run_id: None }
+    );
     let purge = async |seconds| write!(store, |tx| idempotency::purge(tx, at(seconds))).expect("purged");
     assert_eq!(purge(end - 1).await, Purged::default());
     assert_eq!(purge(end).await, Purged { answers: 1, keys: 0 });
-    assert_eq!(begin_at(&store, "k", b"print", end).await, Begin::Expired { run_id: None });
+    assert_eq!(
+        begin_at(&store, "k", b"print", end).await,
+        Begin::Expired { run_id: None }
+    );
     let forgotten = IDEMPOTENCY_TOMBSTONE_DAYS * DAY;
     assert_eq!(purge(forgotten - 1).await, Purged::default());
     assert_eq!(purge(forgotten).await, Purged { answers: 0, keys: 1 });
     assert_eq!(begin_at(&store, "k", b"print", forgotten).await, Begin::Fresh);
     let running = begin_at(&store, "still-running", b"print", forgotten).await;
-    assert!(matches!(running, Begin::Running { .. }), "what runs is never forgotten: {running:?}");
+    assert!(
+        matches!(running, Begin::Running { .. }),
+        "what runs is never forgotten: {running:?}"
+    );
 }

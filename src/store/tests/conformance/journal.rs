@@ -38,9 +38,18 @@ pub async fn rows_are_numbered_per_run(store: Store) {
     append(&store, 2, &["read.crm"]).await;
     written.extend(append(&store, 1, &["decide"]).await);
     written.extend(append(&store, 1, &[]).await);
-    assert_eq!(written.iter().map(|event| event.sequence).collect::<Vec<_>>(), [1, 2, 3]);
-    assert_eq!(read!(store, |tx| journal::of_run(tx, run_id(1))).expect("read"), written);
-    assert_eq!(read!(store, |tx| journal::of_run(tx, run_id(2))).expect("read")[0].sequence, 1);
+    assert_eq!(
+        written.iter().map(|event| event.sequence).collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
+    assert_eq!(
+        read!(store, |tx| journal::of_run(tx, run_id(1))).expect("read"),
+        written
+    );
+    assert_eq!(
+        read!(store, |tx| journal::of_run(tx, run_id(2))).expect("read")[0].sequence,
+        1
+    );
 }
 
 pub async fn a_reader_follows_all_runs(store: Store) {
@@ -50,10 +59,17 @@ pub async fn a_reader_follows_all_runs(store: Store) {
     let first = read!(store, |tx| journal::after(tx, 0, 2)).expect("read");
     let position = first[1].position;
     let rest = read!(store, |tx| journal::after(tx, position, 2)).expect("read");
-    let seen: Vec<_> = first.iter().chain(&rest).map(|entry| (entry.run_id, entry.event.step.as_str())).collect();
+    let seen: Vec<_> = first
+        .iter()
+        .chain(&rest)
+        .map(|entry| (entry.run_id, entry.event.step.as_str()))
+        .collect();
     assert_eq!(seen, [(run_id(1), "a"), (run_id(1), "b"), (run_id(2), "c")]);
     assert_eq!(rest[0].lane.to_string(), "crm/OPP-2");
-    assert_eq!(read!(store, |tx| journal::head(tx)).expect("read"), rest[0].position);
+    assert_eq!(
+        read!(store, |tx| journal::head(tx)).expect("read"),
+        rest[0].position
+    );
 }
 
 pub async fn a_journal_belongs_to_a_run(store: Store) {

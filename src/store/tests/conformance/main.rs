@@ -54,11 +54,15 @@ promises! {
 }
 
 async fn memory() -> Store {
-    Store::open(StoreOptions::memory()).await.expect("the store opens")
+    Store::open(StoreOptions::memory())
+        .await
+        .expect("the store opens")
 }
 
 async fn file(directory: &tempfile::TempDir) -> Store {
-    Store::open(StoreOptions::at(directory.path().join("cpq.db"))).await.expect("the store opens")
+    Store::open(StoreOptions::at(directory.path().join("cpq.db")))
+        .await
+        .expect("the store opens")
 }
 
 /// Runs an async block as a job and expects it to end well: `write!(store, |tx| runs::insert(tx, &run))`.
@@ -66,7 +70,9 @@ async fn file(directory: &tempfile::TempDir) -> Store {
 #[macro_export]
 macro_rules! write {
     ($store:expr, |$tx:ident| $work:expr) => {
-        $store.write(move |$tx| Box::pin(async move { $work.await })).await
+        $store
+            .write(move |$tx| Box::pin(async move { $work.await }))
+            .await
     };
 }
 

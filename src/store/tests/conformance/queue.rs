@@ -27,7 +27,11 @@ pub async fn due_runs_are_claimed_oldest_first(store: Store) {
     assert!(claim(&store, 0, 9).await.is_empty(), "nothing is due yet");
     let claimed = claim(&store, 3, 2).await;
     assert_eq!(numbers(&claimed), [1, 2]);
-    assert!(claimed.iter().all(|run| run.state == RunState::Running && run.attempt == 1));
+    assert!(
+        claimed
+            .iter()
+            .all(|run| run.state == RunState::Running && run.attempt == 1)
+    );
     assert_eq!(numbers(&claim(&store, 3, 9).await), [3]);
     let node = read!(store, |tx| runs::node(tx, run_id(3))).expect("read");
     assert_eq!(node.as_deref(), Some("node-1"));
@@ -40,10 +44,25 @@ pub async fn a_lane_runs_one_at_a_time(store: Store) {
     assert!(claim(&store, 9, 9).await.is_empty());
     assert!(read!(store, |tx| runs::lane_busy(tx, &lane("OPP-1"))).expect("read"));
     let first = claimed.into_iter().next().expect("there");
-    end(&store, Run { due_at: at(50), ..first }, RunState::Parked).await;
+    end(
+        &store,
+        Run {
+            due_at: at(50),
+            ..first
+        },
+        RunState::Parked,
+    )
+    .await;
     assert!(!read!(store, |tx| runs::lane_busy(tx, &lane("OPP-1"))).expect("read"));
-    assert_eq!(numbers(&claim(&store, 9, 9).await), [2], "a parked run holds up nobody");
-    let second = Run { state: RunState::Running, ..run(7, "OPP-1") };
+    assert_eq!(
+        numbers(&claim(&store, 9, 9).await),
+        [2],
+        "a parked run holds up nobody"
+    );
+    let second = Run {
+        state: RunState::Running,
+        ..run(7, "OPP-1")
+    };
     write!(store, |tx| runs::insert(tx, &second)).expect_err("the lane is taken");
 }
 
@@ -82,7 +101,10 @@ pub async fn a_lost_lease_is_fenced(store: Store) {
     queue(&store, &["OPP-1"]).await;
     claim(&store, 1, 1).await;
     assert!(write!(store, |tx| runs::fence(tx, run_id(1), 1, at(10), at(2_000))).expect("answered"));
-    assert_eq!(read!(store, |tx| runs::next_expiry(tx)).expect("read"), Some(at(2_000)));
+    assert_eq!(
+        read!(store, |tx| runs::next_expiry(tx)).expect("read"),
+        Some(at(2_000))
+    );
     assert!(!write!(store, |tx| runs::fence(tx, run_id(1), 0, at(10), at(9_000))).expect("answered"));
     write!(store, |tx| runs::expire_leases(tx, at(2_000))).expect("expired");
     assert!(!write!(store, |tx| runs::fence(tx, run_id(1), 1, at(2_001), at(9_000))).expect("answered"));
@@ -95,13 +117,30 @@ pub async fn a_lost_lease_is_fenced(store: Store) {
 pub async fn a_lost_lease_is_queued_and_counted(store: Store) {
     queue(&store, &["OPP-1", "OPP-2"]).await;
     for crash in 1..=3 {
-        write!(store, |tx| runs::claim(tx, "n", at(crash * 10), at(crash * 10 + 5), 1)).expect("claimed");
-        assert!(write!(store, |tx| runs::expire_leases(tx, at(crash * 10 + 4))).expect("looked").is_empty());
+        write!(store, |tx| runs::claim(
+            tx,
+            "n",
+            at(crash * 10),
+            at(crash * 10 + 5),
+            1
+        ))
+        .expect("claimed");
+        assert!(
+            write!(store, |tx| runs::expire_leases(tx, at(crash * 10 + 4)))
+                .expect("looked")
+                .is_empty()
+        );
         let expired = write!(store, |tx| runs::expire_leases(tx, at(crash * 10 + 5))).expect("expired");
         assert_eq!(expired.len(), 1);
-        assert_eq!((expired[0].run.state, expired[0].run.due_at), (RunState::Queued, at(crash * 10 + 5)));
+        assert_eq!(
+            (expired[0].run.state, expired[0].run.due_at),
+            (RunState::Queued, at(crash * 10 + 5))
+        );
         let id = expired[0].run.id;
-        assert_eq!(read!(store, |tx| runs::crashes(tx, id)).expect("read"), expired[0].crashes);
+        assert_eq!(
+            read!(store, |tx| runs::crashes(tx, id)).expect("read"),
+            expired[0].crashes
+        );
     }
 }
 
@@ -114,9 +153,17 @@ pub async fn a_waiting_run_is_shared(store: Store) {
     queue(&store, &["OPP-1", "OPP-1"]).await;
     assert_eq!(find().await, Some(run_id(1)));
     claim(&store, 9, 1).await;
-    assert_eq!(find().await, Some(run_id(2)), "a run that began may have looked already");
+    assert_eq!(
+        find().await,
+        Some(run_id(2)),
+        "a run that began may have looked already"
+    );
     write!(store, |tx| runs::expire_leases(tx, at(5_000))).expect("expired");
-    assert_eq!(find().await, Some(run_id(2)), "a run that began once remembers what it read");
+    assert_eq!(
+        find().await,
+        Some(run_id(2)),
+        "a run that began once remembers what it read"
+    );
 }
 
 pub async fn a_reconnect_wakes_its_connection(store: Store) {
@@ -126,7 +173,11 @@ pub async fn a_reconnect_wakes_its_connection(store: Store) {
     }
     assert_eq!(numbers(&claim(&store, 9, 9).await), [3]);
     let other = cpq_domain::id::ConnectionName::new("other").expect("valid");
-    assert!(write!(store, |tx| runs::requeue_waiting(tx, &other, at(20))).expect("woken").is_empty());
+    assert!(
+        write!(store, |tx| runs::requeue_waiting(tx, &other, at(20)))
+            .expect("woken")
+            .is_empty()
+    );
     let woken = write!(store, |tx| runs::requeue_waiting(tx, &connection(), at(20))).expect("woken");
     assert_eq!(woken, [run_id(1), run_id(2)]);
     assert!(claim(&store, 19, 9).await.is_empty());
@@ -139,14 +190,27 @@ pub async fn the_next_due_run_is_known(store: Store) {
     queue(&store, &["OPP-1", "OPP-1", "OPP-2"]).await;
     assert_eq!(next().await, Some(at(1)));
     claim(&store, 1, 1).await;
-    assert_eq!(next().await, Some(at(3)), "the second run of a busy lane is not next");
-    assert_eq!(read!(store, |tx| runs::next_expiry(tx)).expect("read"), Some(at(1_000)));
+    assert_eq!(
+        next().await,
+        Some(at(3)),
+        "the second run of a busy lane is not next"
+    );
+    assert_eq!(
+        read!(store, |tx| runs::next_expiry(tx)).expect("read"),
+        Some(at(1_000))
+    );
 }
 
 pub async fn one_run_can_be_taken(store: Store) {
     queue(&store, &["OPP-1", "OPP-1"]).await;
     let take = async |number, now| {
-        let taken = write!(store, |tx| runs::claim_run(tx, run_id(number), "n", at(now), at(99)));
+        let taken = write!(store, |tx| runs::claim_run(
+            tx,
+            run_id(number),
+            "n",
+            at(now),
+            at(99)
+        ));
         taken.expect("answered").map(|run| run.attempt)
     };
     assert_eq!(take(2, 1).await, None, "not due");
@@ -159,8 +223,15 @@ pub async fn a_heartbeat_keeps_only_living_leases(store: Store) {
     queue(&store, &["OPP-1", "OPP-2"]).await;
     write!(store, |tx| runs::claim(tx, "node-1", at(5), at(10), 1)).expect("claimed");
     write!(store, |tx| runs::claim(tx, "node-2", at(5), at(10), 1)).expect("claimed");
-    assert_eq!(write!(store, |tx| runs::heartbeat(tx, "node-1", at(9), at(20))).expect("beaten"), 1);
-    assert_eq!(write!(store, |tx| runs::heartbeat(tx, "node-2", at(10), at(20))).expect("beaten"), 0, "too late");
+    assert_eq!(
+        write!(store, |tx| runs::heartbeat(tx, "node-1", at(9), at(20))).expect("beaten"),
+        1
+    );
+    assert_eq!(
+        write!(store, |tx| runs::heartbeat(tx, "node-2", at(10), at(20))).expect("beaten"),
+        0,
+        "too late"
+    );
     let expired = write!(store, |tx| runs::expire_leases(tx, at(10))).expect("expired");
     assert_eq!(expired.len(), 1);
     assert_eq!(expired[0].run.id, run_id(2));

@@ -28,24 +28,49 @@ pub async fn a_quote_reads_back(store: Store) {
 
 pub async fn a_second_quote_is_refused(store: Store) {
     add(&store, quote(1, 1)).await;
-    let second = Quote { id: quote_id("other"), number: quote_number("Q-9"), ..quote(1, 1) };
+    let second = Quote {
+        id: quote_id("other"),
+        number: quote_number("Q-9"),
+        ..quote(1, 1)
+    };
     let error = write!(store, |tx| quotes::insert(tx, &second)).expect_err("it is refused");
     assert_eq!(error.code, Code::QuoteDuplicate);
     let facts = error.facts.expect("facts");
-    assert_eq!((&facts["quoteId"], &facts["quoteNumber"]), (&"qte-1-1".into(), &"Q-1".into()));
-    let same_number = Quote { number: quote_number("Q-1"), ..quote(2, 1) };
+    assert_eq!(
+        (&facts["quoteId"], &facts["quoteNumber"]),
+        (&"qte-1-1".into(), &"Q-1".into())
+    );
+    let same_number = Quote {
+        number: quote_number("Q-1"),
+        ..quote(2, 1)
+    };
     let error = write!(store, |tx| quotes::insert(tx, &same_number)).expect_err("it is refused");
-    assert_eq!(error.code, Code::Internal, "a number given twice is our own mistake");
+    assert_eq!(
+        error.code,
+        Code::Internal,
+        "a number given twice is our own mistake"
+    );
 }
 
 pub async fn a_stale_replace_changes_nothing(store: Store) {
     add(&store, quote(1, 1)).await;
-    let sent = Quote { status: Status::Sent, version: 2, ..quote(1, 1) };
+    let sent = Quote {
+        status: Status::Sent,
+        version: 2,
+        ..quote(1, 1)
+    };
     let update = sent.clone();
     assert!(write!(store, |tx| quotes::replace(tx, &update, 1)).expect("answered"));
-    let stale = Quote { status: Status::Cancelled, version: 2, ..quote(1, 1) };
+    let stale = Quote {
+        status: Status::Cancelled,
+        version: 2,
+        ..quote(1, 1)
+    };
     assert!(!write!(store, |tx| quotes::replace(tx, &stale, 1)).expect("answered"));
-    assert_eq!(read!(store, |tx| quotes::by_id(tx, &quote_id("qte-1-1"))).expect("read"), Some(sent));
+    assert_eq!(
+        read!(store, |tx| quotes::by_id(tx, &quote_id("qte-1-1"))).expect("read"),
+        Some(sent)
+    );
 }
 
 pub async fn the_current_quote_is_the_newest(store: Store) {
@@ -55,7 +80,10 @@ pub async fn the_current_quote_is_the_newest(store: Store) {
         let current = read!(store, |tx| quotes::current(tx, "crm", &key(name))).expect("read");
         assert_eq!(current, Some(quote(1, 2)), "{name}");
     }
-    assert_eq!(read!(store, |tx| quotes::current(tx, "other", &key("OPP-1"))).expect("read"), None);
+    assert_eq!(
+        read!(store, |tx| quotes::current(tx, "other", &key("OPP-1"))).expect("read"),
+        None
+    );
 }
 
 pub async fn lists_narrow_and_page(store: Store) {
@@ -64,17 +92,65 @@ pub async fn lists_narrow_and_page(store: Store) {
     }
     let list = async |filter: Filter| {
         let found = read!(store, |tx| quotes::list(tx, &filter)).expect("read");
-        found.into_iter().map(|quote| quote.number.to_string()).collect::<Vec<_>>()
+        found
+            .into_iter()
+            .map(|quote| quote.number.to_string())
+            .collect::<Vec<_>>()
     };
-    let page = Filter { limit: 2, ..Filter::default() };
+    let page = Filter {
+        limit: 2,
+        ..Filter::default()
+    };
     assert_eq!(list(page.clone()).await, ["Q-4", "Q-3"]);
     let last = (quote(3, 1).updated_at, quote(3, 1).id);
-    assert_eq!(list(Filter { before: Some(last), ..page.clone() }).await, ["Q-2", "Q-1"]);
-    assert_eq!(list(Filter { opportunity: Some(key("OPP-2")), ..page.clone() }).await, ["Q-2"]);
-    assert_eq!(list(Filter { opportunity: Some(key("0062")), ..page.clone() }).await, ["Q-2"]);
-    assert_eq!(list(Filter { updated_after: Some(quote(3, 1).updated_at), ..page.clone() }).await, ["Q-4"]);
-    assert_eq!(list(Filter { status: Some(Status::Draft), ..page.clone() }).await, ["Q-4", "Q-3"]);
-    assert_eq!(list(Filter { status: Some(Status::Sent), ..page }).await, [""; 0]);
+    assert_eq!(
+        list(Filter {
+            before: Some(last),
+            ..page.clone()
+        })
+        .await,
+        ["Q-2", "Q-1"]
+    );
+    assert_eq!(
+        list(Filter {
+            opportunity: Some(key("OPP-2")),
+            ..page.clone()
+        })
+        .await,
+        ["Q-2"]
+    );
+    assert_eq!(
+        list(Filter {
+            opportunity: Some(key("0062")),
+            ..page.clone()
+        })
+        .await,
+        ["Q-2"]
+    );
+    assert_eq!(
+        list(Filter {
+            updated_after: Some(quote(3, 1).updated_at),
+            ..page.clone()
+        })
+        .await,
+        ["Q-4"]
+    );
+    assert_eq!(
+        list(Filter {
+            status: Some(Status::Draft),
+            ..page.clone()
+        })
+        .await,
+        ["Q-4", "Q-3"]
+    );
+    assert_eq!(
+        list(Filter {
+            status: Some(Status::Sent),
+            ..page
+        })
+        .await,
+        [""; 0]
+    );
 }
 
 async fn append(tx: &mut dyn Tx, number: u32, kind: &str) -> cpq_domain::Result<QuoteEvent> {
@@ -100,5 +176,8 @@ pub async fn events_are_numbered_per_quote(store: Store) {
     let of_quote = read!(store, |tx| quote_events::of_quote(tx, &root)).expect("read");
     assert_eq!(of_quote, [first.clone(), second.clone()]);
     let position = first.position;
-    assert_eq!(read!(store, |tx| quote_events::after(tx, position, 9)).expect("read"), [other, second]);
+    assert_eq!(
+        read!(store, |tx| quote_events::after(tx, position, 9)).expect("read"),
+        [other, second]
+    );
 }

@@ -1,8 +1,8 @@
 //! Records to try with.
 
 use cpq_domain::id::{
-    ClientId, ConnectionName, CorrelationId, IdempotencyKey, Lane, OpportunityKey, QuoteId, QuoteNumber, RecordId,
-    RunId,
+    ClientId, ConnectionName, CorrelationId, IdempotencyKey, Lane, OpportunityKey, QuoteId, QuoteNumber,
+    RecordId, RunId,
 };
 use cpq_domain::quote::{OpportunityRef, Quote, Status, Totals};
 use cpq_domain::run::{Run, RunState, Trigger};
@@ -47,7 +47,10 @@ pub fn idempotency_key(text: &str) -> IdempotencyKey {
 }
 
 pub fn lane(opportunity: &str) -> Lane {
-    Lane { connection: connection(), opportunity: key(opportunity) }
+    Lane {
+        connection: connection(),
+        opportunity: key(opportunity),
+    }
 }
 
 /// A queued run, accepted and due `number` seconds after the start.
@@ -75,7 +78,10 @@ pub fn run(number: u128, opportunity: &str) -> Run {
 
 /// Stores runs, one per opportunity, numbered from 1.
 pub async fn queue(store: &Store, opportunities: &[&str]) -> Vec<Run> {
-    let runs: Vec<Run> = (1..).zip(opportunities).map(|(number, opportunity)| run(number, opportunity)).collect();
+    let runs: Vec<Run> = (1..)
+        .zip(opportunities)
+        .map(|(number, opportunity)| run(number, opportunity))
+        .collect();
     for run in runs.clone() {
         write!(store, |tx| runs::insert(tx, &run)).expect("stored");
     }

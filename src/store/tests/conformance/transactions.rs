@@ -35,8 +35,14 @@ pub async fn a_panic_fails_alone(store: Store) {
     assert!(error.to_string().contains("planted"), "{error}");
     let error = read!(store, |tx| look_then_panic(tx)).expect_err("it fails");
     assert!(error.to_string().contains("planted"), "{error}");
-    assert_eq!(write!(store, |tx| counters::next(tx, "a")).expect("the store lives on"), 1);
-    assert_eq!(read!(store, |tx| counters::peek(tx, "a")).expect("readers live on"), 1);
+    assert_eq!(
+        write!(store, |tx| counters::next(tx, "a")).expect("the store lives on"),
+        1
+    );
+    assert_eq!(
+        read!(store, |tx| counters::peek(tx, "a")).expect("readers live on"),
+        1
+    );
 }
 
 async fn count_then_wait(tx: &mut dyn Tx) -> Result<i64> {
@@ -54,7 +60,10 @@ pub async fn a_reader_cannot_write(store: Store) {
     let error = read!(store, |tx| counters::next(tx, "a")).expect_err("it is refused");
     assert_eq!(error.code, Code::Internal);
     assert_eq!(read!(store, |tx| counters::peek(tx, "a")).expect("read"), 0);
-    assert_eq!(write!(store, |tx| counters::next(tx, "a")).expect("writers still write"), 1);
+    assert_eq!(
+        write!(store, |tx| counters::next(tx, "a")).expect("writers still write"),
+        1
+    );
 }
 
 pub async fn a_dropped_caller_does_not_undo_its_job(store: Store) {

@@ -6,7 +6,7 @@ mod disturb;
 pub use data::{data, versions};
 
 use crate::clock::{shifted, stopwatch};
-use crate::faults::{Call, Fault};
+use crate::faults::{Call, Fault, Verdict};
 use crate::oauth::Session;
 use crate::requests::Entry;
 use crate::state::{Sandbox, Shared, lock};
@@ -14,11 +14,13 @@ use crate::wire;
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tower::ServiceExt;
 use url::Url;
 
@@ -40,7 +42,6 @@ pub struct Visit {
 }
 
 /// What handlers leave for the log.
-#[derive(Default)]
 struct Notes {
     cost: AtomicU32,
     fired: Mutex<Vec<String>>,
@@ -52,6 +53,19 @@ struct Notes {
 pub struct Closed;
 
 impl Visit {
+    fn new(base_url: String, call: Call, verdict: &Verdict) -> Self {
+        let notes = Notes {
+            cost: AtomicU32::new(0),
+            fired: Mutex::new(verdict.fired.clone()),
+        };
+        Self {
+            base_url,
+            call: Arc::new(call),
+            skew_millis: verdict.skew_millis,
+            notes: Arc::new(notes),
+        }
+    }
+
     /// The time of this answer.
     pub fn now(&self, sandbox: &Sandbox) -> Timestamp {
         shifted(sandbox.clock.now(), self.skew_millis)
@@ -66,12 +80,35 @@ impl Visit {
     pub fn fired(&self, label: String) {
         lock(&self.notes.fired).push(label);
     }
+
+    /// Puts the request into the log. A status of 0 is a connection closed without an answer.
+    fn write_down(&self, sandbox: &Sandbox, headers: &HeaderMap, status: u16, took: Duration) {
+        let target = &self.call.target;
+        // Outside the data API a query can hold a code or a token.
+        let path = if self.call.is_data() {
+            target
+        } else {
+            target.split('?').next().unwrap_or_default()
+        };
+        sandbox.requests.record(Entry {
+            seq: 0,
+            at: sandbox.clock.now(),
+            method: self.call.method.clone(),
+            path: path.to_owned(),
+            status,
+            duration_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            cost: self.notes.cost.load(Ordering::Relaxed),
+            client: client_name(headers),
+            correlation_id: text_of(headers, "x-correlation-id"),
+            faults: std::mem::take(&mut lock(&self.notes.fired)),
+        });
+    }
 }
 
 impl Sandbox {
     /// The session of an access token, prolonged by this use, if its user may still log in.
     pub fn session(&self, visit: &Visit, token: &str) -> Option<Session> {
-        let lifetime = SignedDuration::from_secs(self.settings().session_lifetime_seconds.into());
+        let lifetime = self.session_lifetime();
         let session = lock(&self.access).use_session(token, visit.now(self), lifetime)?;
         lock(&self.org)
             .user(&session.user_id)
@@ -113,77 +150,94 @@ pub async fn answer(
     if request.uri().path().starts_with("/sandbox") {
         return Ok(control(&routes, &base_url, request).await);
     }
-    let (parts, body) = request.into_parts();
-    let target = parts
+    let (head, call) = match heard(request).await {
+        Ok(heard) => heard,
+        Err(refusal) => return Ok(refusal),
+    };
+    // The watch starts when the request is in hand: an injected latency is all that a client waits for.
+    let began = stopwatch();
+    let verdict = sandbox.faults.judge(&call);
+    let visit = Visit::new(base_url, call, &verdict);
+    // Sleeping for nothing would still wait for the timer's next millisecond.
+    if !verdict.delay.is_zero() {
+        tokio::time::sleep(verdict.delay).await;
+    }
+    let outcome = applied(&sandbox, &routes, &visit, &head, &verdict).await;
+    let status = outcome.as_ref().map_or(0, |response| response.status().as_u16());
+    visit.write_down(&sandbox, &head.headers, status, began.elapsed());
+    let response = dated(outcome?, visit.now(&sandbox));
+    Ok(match verdict.drip {
+        Some(over) => disturb::drip(response, over).await,
+        None => response,
+    })
+}
+
+/// The whole request, if it is not too large.
+async fn heard(request: Request<Body>) -> Result<(Parts, Call), Response> {
+    let (head, body) = request.into_parts();
+    let target = head
         .uri
         .path_and_query()
         .map_or("/", |target| target.as_str())
         .to_owned();
     if target.len() > MAX_URI {
-        return Ok(wire::error(
-            StatusCode::URI_TOO_LONG,
-            "URI_TOO_LONG",
-            "The request URI is longer than 16384 bytes",
-        ));
+        let text = "The request URI is longer than 16384 bytes";
+        return Err(wire::error(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", text));
     }
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         let text = "The request body is too large or broken";
-        return Ok(wire::error(
+        return Err(wire::error(
             StatusCode::PAYLOAD_TOO_LARGE,
             "EXCEEDED_MAX_SIZE_REQUEST",
             text,
         ));
     };
-    let began = stopwatch();
-    let client = client_name(&parts.headers);
+    let client = client_name(&head.headers).unwrap_or_default();
     let call = Call {
-        method: parts.method.to_string(),
+        method: head.method.to_string(),
         target,
-        client: client.clone().unwrap_or_default(),
+        client,
         body,
     };
-    let verdict = sandbox.faults.judge(&call);
-    let visit = Visit {
-        base_url,
-        call: Arc::new(call),
-        skew_millis: verdict.skew_millis,
-        notes: Arc::default(),
-    };
-    lock(&visit.notes.fired).extend(verdict.fired.iter().cloned());
-    let correlation_id = text_of(&parts.headers, "x-correlation-id");
-    // The clock starts when the request is in hand: an injected latency is all that a client waits for.
-    // Sleeping for nothing would still wait for the timer's next millisecond.
-    if !verdict.delay.is_zero() {
-        tokio::time::sleep(verdict.delay).await;
-    }
+    Ok((head, call))
+}
+
+/// What comes of the request under the verdict of the fault rules.
+async fn applied(
+    sandbox: &Sandbox,
+    routes: &Router,
+    visit: &Visit,
+    head: &Parts,
+    verdict: &Verdict,
+) -> Result<Response, Closed> {
     let apply = || {
-        let mut again = Request::from_parts(parts.clone(), Body::from(visit.call.body.clone()));
+        let mut again = Request::from_parts(head.clone(), Body::from(visit.call.body.clone()));
         again.extensions_mut().insert(visit.clone());
-        routed(&routes, again)
+        routed(routes, again)
     };
-    let outcome = match &verdict.instead {
-        Some(Fault::ResetBefore {}) => Err(Closed),
-        Some(fault) => Ok(disturb::instead(&sandbox, &visit, &parts.headers, fault)),
-        None => {
-            if verdict.duplicate {
-                apply().await;
-            }
-            Ok(apply().await)
-        }
-    };
-    let outcome = if verdict.reset_after { Err(Closed) } else { outcome };
-    let status = outcome.as_ref().map_or(0, |response| response.status().as_u16());
-    let duration_micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    write_down(&sandbox, &visit, status, duration_micros, client, correlation_id);
-    let mut response = outcome?;
-    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&visit.now(&sandbox));
+    match &verdict.instead {
+        Some(Fault::ResetBefore {}) => return Err(Closed),
+        Some(fault) => return Ok(disturb::instead(sandbox, visit, &head.headers, fault)),
+        None => {}
+    }
+    if verdict.duplicate {
+        apply().await;
+    }
+    let response = apply().await;
+    if verdict.reset_after {
+        Err(Closed)
+    } else {
+        Ok(response)
+    }
+}
+
+/// The same answer with the sandbox's date.
+fn dated(mut response: Response, now: Timestamp) -> Response {
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
     if let Some(date) = date.ok().and_then(|text| HeaderValue::from_str(&text).ok()) {
         response.headers_mut().insert(header::DATE, date);
     }
-    Ok(match verdict.drip {
-        Some(over) => disturb::drip(response, over).await,
-        None => response,
-    })
+    response
 }
 
 async fn routed(routes: &Router, request: Request<Body>) -> Response {
@@ -208,35 +262,6 @@ async fn control(routes: &Router, base_url: &str, request: Request<Body>) -> Res
         );
     }
     routed(routes, request).await
-}
-
-fn write_down(
-    sandbox: &Sandbox,
-    visit: &Visit,
-    status: u16,
-    duration_micros: u64,
-    client: Option<String>,
-    correlation_id: Option<String>,
-) {
-    let target = &visit.call.target;
-    // Outside the data API a query can hold a code or a token.
-    let path = if visit.call.is_data() {
-        target
-    } else {
-        target.split('?').next().unwrap_or_default()
-    };
-    sandbox.requests.record(Entry {
-        seq: 0,
-        at: sandbox.clock.now(),
-        method: visit.call.method.clone(),
-        path: path.to_owned(),
-        status,
-        duration_micros,
-        cost: visit.notes.cost.load(Ordering::Relaxed),
-        client,
-        correlation_id,
-        faults: std::mem::take(&mut lock(&visit.notes.fired)),
-    });
 }
 
 /// The `Host` that the client used, if it is a name of loopback; else the address of the listener.

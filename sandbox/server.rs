@@ -1,43 +1,27 @@
-//! Listeners, connections, start and stop.
+//! Start and stop.
+
+mod connection;
+mod routes;
 
 use crate::clock::Clock;
-use crate::door;
 use crate::faults::FaultPlan;
 use crate::limits::Limits;
 use crate::oauth::{self, Access, Keys};
 use crate::options::Options;
 use crate::org::Org;
 use crate::state::{Addresses, Info, Parts, Sandbox, Shared, default_user, lock};
-use crate::{control, scenario, snapshot, soap, tls};
-use axum::Router;
-use axum::body::Body;
-use axum::response::Response;
-use axum::routing::any;
-use http::{Request, StatusCode};
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use crate::{scenario, snapshot, tls};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
-use tower::ServiceBuilder;
-use tower_http::CompressionLevel;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
-use tower_http::decompression::RequestDecompressionLayer;
 
-/// How long a client may take over the head of a request, and over a TLS handshake.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long running requests may go on after a stop.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// Bytes a connection may buffer: URI and headers with room to spare, so that too long ones get their 414.
-const READ_BUFFER: usize = 128 * 1024;
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
@@ -114,9 +98,9 @@ pub async fn start(options: Options) -> Result<Running, Error> {
         .map(|(config, path)| (TlsAcceptor::from(config), path))
         .unzip();
     let sandbox = Arc::new(assemble(options, addresses, ca_certificate_path.flatten())?);
-    let routes = routes(sandbox.clone());
+    let routes = routes::routes(sandbox.clone());
     let tasks = TaskTracker::new();
-    tasks.spawn(accept(
+    tasks.spawn(connection::accept(
         listener,
         None,
         sandbox.clone(),
@@ -124,7 +108,13 @@ pub async fn start(options: Options) -> Result<Running, Error> {
         tasks.clone(),
     ));
     if let Some(listener) = tls_listener {
-        tasks.spawn(accept(listener, acceptor, sandbox.clone(), routes, tasks.clone()));
+        tasks.spawn(connection::accept(
+            listener,
+            acceptor,
+            sandbox.clone(),
+            routes,
+            tasks.clone(),
+        ));
     }
     tasks.spawn(snapshot::keep(sandbox.clone()));
     Ok(Running {
@@ -234,105 +224,6 @@ fn faults_from(path: &Path) -> Result<FaultPlan, Error> {
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     FaultPlan::parse(value).map_err(wrong)
-}
-
-fn routes(sandbox: Shared) -> Router {
-    Router::new()
-        .route("/services/data", any(door::versions))
-        .route("/services/data/", any(door::versions))
-        .route("/services/data/{*rest}", any(door::data))
-        .merge(oauth::routes())
-        .merge(soap::routes())
-        .merge(control::routes())
-        .fallback(unknown)
-        .layer(CatchPanicLayer::custom(|_| {
-            let text =
-                "An unexpected error occurred. Please include this ErrorId if you contact support: 0-0 (0)";
-            crate::wire::error(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN_EXCEPTION", text)
-        }))
-        .layer(axum::extract::DefaultBodyLimit::disable())
-        .with_state(sandbox)
-}
-
-/// APIs that are not served answer as if they were switched off; other paths are pages that do not exist.
-async fn unknown(request: Request<Body>) -> Response {
-    if request.uri().path().starts_with("/services/") || request.uri().path().starts_with("/sandbox") {
-        return crate::wire::error(
-            StatusCode::NOT_FOUND,
-            "NOT_FOUND",
-            "The requested resource does not exist",
-        );
-    }
-    crate::wire::html_error(StatusCode::NOT_FOUND, "URL No Longer Exists")
-}
-
-async fn accept(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    sandbox: Shared,
-    routes: Router,
-    tasks: TaskTracker,
-) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = sandbox.stop.cancelled() => return,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                tasks.spawn(connection(stream, tls.clone(), sandbox.clone(), routes.clone()));
-            }
-            Err(error) => {
-                // Usually too many open files: wait for some to close.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, tls: Option<TlsAcceptor>, sandbox: Shared, routes: Router) {
-    // Small answers must not wait for each other.
-    let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else {
-        return serve(stream, "http", sandbox, routes).await;
-    };
-    match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
-        Ok(Ok(stream)) => serve(stream, "https", sandbox, routes).await,
-        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-        Err(_) => tracing::debug!("TLS handshake took too long"),
-    }
-}
-
-async fn serve<S>(stream: S, scheme: &'static str, sandbox: Shared, routes: Router)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let stop = sandbox.stop.clone();
-    let answer = tower::service_fn(move |request: Request<_>| {
-        let (sandbox, routes) = (sandbox.clone(), routes.clone());
-        door::answer(sandbox, routes, scheme, request.map(Body::new))
-    });
-    let service = ServiceBuilder::new()
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
-        .layer(RequestDecompressionLayer::new())
-        .service(answer);
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .max_buf_size(READ_BUFFER)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
-    }
 }
 
 /// Brings back what a fresh start has, without touching listeners and keys.

@@ -7,6 +7,7 @@ use crate::oauth::{Access, Keys};
 use crate::options::{Options, Settings};
 use crate::org::{Org, User};
 use crate::requests::RequestLog;
+use jiff::SignedDuration;
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -125,6 +126,11 @@ impl Sandbox {
     /// The settings at this moment.
     pub fn settings(&self) -> Settings {
         lock(&self.settings).clone()
+    }
+
+    /// How long a session lives after its last use.
+    pub fn session_lifetime(&self) -> SignedDuration {
+        SignedDuration::from_secs(lock(&self.settings).session_lifetime_seconds.into())
     }
 
     /// Says that something worth a snapshot has changed.

@@ -10,7 +10,6 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::{HeaderMap, StatusCode};
-use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 /// `POST /services/oauth2/revoke`.
@@ -54,7 +53,7 @@ pub async fn introspect(
     let client = request.client(true)?;
     let token = request.params.need("token")?;
     let now = visit.now(&sandbox);
-    let lifetime = SignedDuration::from_secs(sandbox.settings().session_lifetime_seconds.into());
+    let lifetime = sandbox.session_lifetime();
     let found = {
         let access = lock(&sandbox.access);
         let session = access.session(token, now, lifetime).cloned();

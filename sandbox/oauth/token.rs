@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, header};
-use jiff::SignedDuration;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// One token request, read.
@@ -154,6 +154,50 @@ impl Request<'_> {
     fn hand_out(&self, handout: Handout) -> Result<Map<String, Value>, Refusal> {
         let now = self.visit.now(self.sandbox);
         let organization = lock(&self.sandbox.org).organization_id().to_owned();
+        let access_token = self.begin_session(&handout, &organization, now);
+        let base = &self.visit.base_url;
+        let id = format!("{base}/id/{organization}/{}", handout.user.id);
+        let issued_at = now.as_millisecond().to_string();
+        let form = handout.form;
+        let openid = form == Form::Full && handout.scopes.iter().any(|scope| scope == "openid");
+        let token = || {
+            discovery::id_token(
+                self,
+                &id,
+                &handout.user,
+                &handout.client,
+                handout.nonce.as_deref(),
+            )
+        };
+        let id_token = openid
+            .then(token)
+            .transpose()
+            .map_err(|why| Refusal::new("unknown_error", why))?;
+        let parts = [
+            ("access_token", Some(access_token)),
+            ("refresh_token", handout.refresh_token),
+            (
+                "signature",
+                (form != Form::Bare).then(|| signature(&handout.client, &id, &issued_at)),
+            ),
+            (
+                "scope",
+                (form != Form::Password).then(|| handout.scopes.join(" ")),
+            ),
+            ("id_token", id_token),
+            ("instance_url", Some(base.clone())),
+            ("id", Some(id)),
+            ("token_type", Some("Bearer".to_owned())),
+            ("issued_at", (form != Form::Bare).then_some(issued_at)),
+            ("api_instance_url", (form == Form::Service).then(|| base.clone())),
+        ];
+        let given = parts
+            .into_iter()
+            .filter_map(|(key, value)| Some((key.to_owned(), Value::String(value?))));
+        Ok(given.collect())
+    }
+
+    fn begin_session(&self, handout: &Handout, organization: &str, now: Timestamp) -> String {
         let mut session = Session::new(
             &handout.user.id,
             Some(&handout.client.client_id),
@@ -163,47 +207,9 @@ impl Request<'_> {
         if let Some(grant) = handout.grant {
             session = session.under(grant);
         }
-        let lifetime = SignedDuration::from_secs(self.sandbox.settings().session_lifetime_seconds.into());
-        let access_token = lock(&self.sandbox.access).add_session(&organization, session, lifetime);
         self.sandbox.touch();
-        let base = &self.visit.base_url;
-        let id = format!("{base}/id/{organization}/{}", handout.user.id);
-        let issued_at = now.as_millisecond().to_string();
-        let mut answer = Map::new();
-        let mut put = |key: &str, value: String| answer.insert(key.to_owned(), Value::String(value));
-        put("access_token", access_token);
-        if let Some(refresh_token) = handout.refresh_token {
-            put("refresh_token", refresh_token);
-        }
-        if handout.form != Form::Bare {
-            put("signature", signature(&handout.client, &id, &issued_at));
-        }
-        if handout.form != Form::Password {
-            put("scope", handout.scopes.join(" "));
-        }
-        if handout.form == Form::Full && handout.scopes.iter().any(|scope| scope == "openid") {
-            let token = discovery::id_token(
-                self,
-                &id,
-                &handout.user,
-                &handout.client,
-                handout.nonce.as_deref(),
-            );
-            put(
-                "id_token",
-                token.map_err(|why| Refusal::new("unknown_error", why))?,
-            );
-        }
-        put("instance_url", base.clone());
-        put("id", id);
-        put("token_type", "Bearer".to_owned());
-        if handout.form != Form::Bare {
-            put("issued_at", issued_at);
-        }
-        if handout.form == Form::Service {
-            put("api_instance_url", base.clone());
-        }
-        Ok(answer)
+        let lifetime = self.sandbox.session_lifetime();
+        lock(&self.sandbox.access).add_session(organization, session, lifetime)
     }
 }
 

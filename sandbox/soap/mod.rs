@@ -12,7 +12,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
 use http::{StatusCode, header};
-use jiff::SignedDuration;
 
 /// login() is not offered by newer versions.
 const LAST_VERSION: f32 = 64.0;
@@ -134,7 +133,7 @@ fn log_in(
     }
     let now = visit.now(sandbox);
     let organization = lock(&sandbox.org).organization_id().to_owned();
-    let lifetime = SignedDuration::from_secs(sandbox.settings().session_lifetime_seconds.into());
+    let lifetime = sandbox.session_lifetime();
     let session = Session::new(&user.id, None, vec!["full".to_owned()], now);
     let session_id = lock(&sandbox.access).add_session(&organization, session, lifetime);
     sandbox.touch();

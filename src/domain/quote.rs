@@ -8,6 +8,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{LineKey, OpportunityKey, QuoteId, QuoteNumber, RecordId};
+#[cfg(feature = "openapi")]
+use crate::value::Value as FieldValue;
 use crate::value::{Money, Value};
 use crate::view::FieldName;
 
@@ -176,6 +178,7 @@ pub struct Quote {
     pub totals: Totals,
     /// What the CRM told about account, contacts and opportunity, by canonical field.
     #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, FieldValue>))]
     pub context: BTreeMap<FieldName, Value>,
     /// When, why and by whom it was accepted, declined or cancelled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]

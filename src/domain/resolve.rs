@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::adapter::Mapping;
 use crate::id::LineKey;
 use crate::ownership::{Facts, Matrix, OwnershipRule, Policy, Side};
+#[cfg(feature = "openapi")]
+use crate::value::Value as FieldValue;
 use crate::value::{Shape, Value};
 use crate::view::{FieldName, LineChange, Patch, View};
 
@@ -82,11 +84,14 @@ pub struct Decision {
     /// Policy of the rule in force.
     pub policy: Policy,
     /// The CRM's value.
+    #[cfg_attr(feature = "openapi", schema(value_type = FieldValue))]
     pub crm: Value,
     /// The CPQ's value.
+    #[cfg_attr(feature = "openapi", schema(value_type = FieldValue))]
     pub cpq: Value,
     /// What the overruled side had changed it to, kept so that no edit vanishes unseen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<FieldValue>))]
     pub lost: Option<Value>,
     /// Why.
     pub reason: String,

@@ -47,7 +47,10 @@ impl Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.amount, self.currency)
+        // At least the minor unit's digits, and no zeros behind them: 46250.00 USD, 0.125 USD, 100 JPY.
+        let amount = self.amount.normalize();
+        let digits = (minor_unit(&self.currency) as usize).max(amount.scale() as usize);
+        write!(f, "{amount:.digits$} {}", self.currency)
     }
 }
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::LineKey;
 use crate::value::Value;
+#[cfg(feature = "openapi")]
+use crate::value::Value as FieldValue;
 
 /// A canonical field name: `<object>.<field>`, e.g. `account.name`, `quote.status`, `line.quantity`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -97,6 +99,7 @@ pub struct Patch {
 #[serde(rename_all = "snake_case")]
 pub enum LineChange {
     /// Add the line, or change the named fields of it.
+    #[cfg_attr(feature = "openapi", schema(value_type = BTreeMap<String, FieldValue>))]
     Put(Fields),
     /// Take the line away.
     Remove,

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use axum::response::Response;
-use cpq_domain::error::Report;
+use cpq_domain::error::{Code, Error, Report};
 use cpq_domain::event::SyncEvent;
+use cpq_domain::run::RunState;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
@@ -32,7 +33,7 @@ const BEARER: &str = "bearer";
         (name = "webhooks", description = "Hints of other systems"),
         (name = "service", description = "For supervisors"),
     ),
-    components(schemas(Report, SyncEvent))
+    components(schemas(Report, RunState, SyncEvent))
 )]
 struct Head;
 
@@ -42,6 +43,8 @@ pub(crate) fn head() -> utoipa::openapi::OpenApi {
 }
 
 /// The OpenAPI 3.1 document of all routes.
+///
+/// Descriptions are the words of the code; see [`openapi_json`] for the text without their markup.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut document = documented().into_openapi();
     let scheme = HttpBuilder::new()
@@ -95,9 +98,18 @@ pub(crate) fn operation<'a>(item: &'a mut PathItem, method: &str) -> Option<&'a 
     }
 }
 
+/// The text of the document, as it is served and committed.
+pub fn openapi_json() -> cpq_domain::Result<String> {
+    let text = openapi().to_pretty_json().map_err(|error| {
+        Error::new(Code::Internal, "the description of the API cannot be written").cause(error)
+    })?;
+    // Links between items of the code lead nowhere in the document.
+    Ok(text.replace("[`", "`").replace("`]", "`") + "\n")
+}
+
 static TEXT: LazyLock<String> = LazyLock::new(|| {
     // The document is made of our own constants; if it cannot be written, every test of it fails.
-    openapi().to_pretty_json().unwrap_or_default()
+    openapi_json().unwrap_or_default()
 });
 
 /// This document

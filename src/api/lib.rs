@@ -32,7 +32,7 @@ mod sync;
 mod timeline;
 mod webhooks;
 
-pub use document::openapi;
+pub use document::{openapi, openapi_json};
 pub use router::router;
 pub use serve::{Peer, serve};
 pub use signature::WebhookSecret;

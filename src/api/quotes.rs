@@ -9,6 +9,7 @@ use cpq_domain::desk::{DeskAnswer, QuoteDesk, QuoteFilter};
 use cpq_domain::error::Report;
 use cpq_domain::id::{LineKey, OpportunityKey, QuoteId};
 use cpq_domain::quote::{OpportunityRef, Quote, Status, Transition};
+use cpq_domain::value::Value as FieldValue;
 use cpq_domain::view::{Fields, LineChange, Patch};
 use cpq_domain::{Code, Error, Result};
 use http::{HeaderValue, StatusCode, header};
@@ -28,7 +29,7 @@ use crate::timeline::page_rows;
 pub struct QuotePatch {
     /// Header fields by canonical name; `"null"` clears.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, cpq_domain::value::Value>)]
+    #[schema(value_type = BTreeMap<String, FieldValue>)]
     pub fields: Fields,
     /// Lines by their key: `put` adds the line or changes the named fields, `remove` takes it away.
     #[serde(default)]

@@ -1,0 +1,12 @@
+//! The API at its edge: requests in, answers out, over a real store and a real engine.
+
+mod actors;
+mod document;
+mod frame;
+mod house;
+mod idempotency;
+mod keys;
+mod quotes;
+mod serve;
+mod sync;
+mod webhooks;

@@ -159,7 +159,7 @@ impl Org {
             .filter(differs)
             .map(|at| (at, after.values[at].clone()))
             .collect();
-        (kind != ChangeKind::Update || !fields.is_empty()).then(|| Change {
+        (kind != ChangeKind::Update || !fields.is_empty()).then_some(Change {
             object: undo.object,
             id: undo.id,
             kind,

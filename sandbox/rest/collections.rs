@@ -85,7 +85,7 @@ impl Door<'_> {
     fn update_many(&mut self, ask: &Ask) -> Result<DataResponse, ApiError> {
         let (all_or_none, records) = body(ask)?;
         let objects = self.objects_of(&records)?;
-        let ids: Vec<Option<Id>> = records.iter().map(|r| id_in(r)).collect();
+        let ids: Vec<Option<Id>> = records.iter().map(id_in).collect();
         self.many(all_or_none, &records, |door, n, record| {
             let twice = ids[n].is_some() && ids[..n].contains(&ids[n]);
             let result = objects[n]

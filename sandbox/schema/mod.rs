@@ -31,9 +31,6 @@ const TABLES: [&str; 17] = [
     include_str!("objects/user.json"),
 ];
 
-/// Prefix of the first custom object; the next ones count up in base 62.
-const FIRST_CUSTOM: u32 = 0;
-
 /// What a scenario adds to the standard objects. Kept whole, so that a snapshot can rebuild the schema.
 #[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -100,14 +97,11 @@ impl Schema {
         Ok(())
     }
 
+    /// a00, a01 … in base 62.
     fn next_custom_prefix(&self) -> [u8; 3] {
         let digits = crate::org::id::BASE62;
-        let made = self.objects.iter().filter(|o| o.prefix[0] == b'a').count() as u32 + FIRST_CUSTOM;
-        [
-            b'a',
-            digits[(made / 62 % 62) as usize],
-            digits[(made % 62) as usize],
-        ]
+        let made = self.objects.iter().filter(|o| o.prefix[0] == b'a').count();
+        [b'a', digits[made / 62 % 62], digits[made % 62]]
     }
 
     fn add_fields(&mut self, object: &str, fields: &[FieldSpec]) -> Result<(), String> {

@@ -7,7 +7,6 @@ use super::path::{Path, Scope};
 use super::plan::{Plan, directed};
 use crate::org::{ApiError, Org, Row, Value};
 use crate::schema::Kind;
-use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json, json};
 use std::cmp::Ordering;
@@ -72,7 +71,7 @@ fn function(call: &Call) -> Option<Function> {
 }
 
 /// Prepares a grouped query.
-pub fn prepare(scope: &Scope<'_>, query: &Query, now: Timestamp) -> Result<Aggregation, ApiError> {
+pub fn prepare(scope: &Scope<'_>, query: &Query) -> Result<Aggregation, ApiError> {
     let group: Vec<Path> = query
         .group
         .iter()
@@ -96,7 +95,7 @@ pub fn prepare(scope: &Scope<'_>, query: &Query, now: Timestamp) -> Result<Aggre
     let having = query
         .having
         .as_ref()
-        .map(|c| having(scope, &group, c, now))
+        .map(|c| having(scope, &group, c))
         .transpose()?;
     let order = query
         .order
@@ -180,21 +179,16 @@ fn kind_of(scope: &Scope<'_>, group: &[Path], column: &Column) -> Kind {
     }
 }
 
-fn having(
-    scope: &Scope<'_>,
-    group: &[Path],
-    condition: &Condition,
-    now: Timestamp,
-) -> Result<Having, ApiError> {
+fn having(scope: &Scope<'_>, group: &[Path], condition: &Condition) -> Result<Having, ApiError> {
     let each = |all: &[Condition]| {
         all.iter()
-            .map(|c| having(scope, group, c, now))
+            .map(|c| having(scope, group, c))
             .collect::<Result<Vec<_>, _>>()
     };
     match condition {
         Condition::And(all) => each(all).map(Having::All),
         Condition::Or(all) => each(all).map(Having::Any),
-        Condition::Not(inner) => having(scope, group, inner, now).map(|h| Having::Not(Box::new(h))),
+        Condition::Not(inner) => having(scope, group, inner).map(|h| Having::Not(Box::new(h))),
         Condition::Compare(left, op, literals) => {
             let column = operand(scope, group, left)?;
             let kind = kind_of(scope, group, &column);

@@ -69,7 +69,8 @@ fn place(
             let End::Named(shown) = &path.end else {
                 return Ok(());
             };
-            return Ok(place_any(nodes, *reference, relationship, shown));
+            place_any(nodes, *reference, relationship, shown);
+            return Ok(());
         };
         let known = nodes
             .iter()

@@ -3,7 +3,7 @@
 use super::ast::Name;
 use super::fault::{malformed, no_column};
 use crate::org::{ApiError, Id, Org, Row, Value};
-use crate::schema::{ID, Kind, Object, Schema};
+use crate::schema::{ID, Kind, Schema};
 
 /// Most parents a path may climb (SOQL and SOSL Reference, relationship queries).
 const LEVELS: usize = 5;
@@ -98,7 +98,7 @@ impl Scope<'_> {
         let object = self.schema.at(at);
         let field = object
             .relationship(segment)
-            .ok_or_else(|| self.no_relationship(name, segment, object))?;
+            .ok_or_else(|| self.no_relationship(name, segment))?;
         let reference = object.fields[field].reference.as_ref();
         let single = reference
             .filter(|r| !r.polymorphic)
@@ -106,11 +106,10 @@ impl Scope<'_> {
         Ok((field, single))
     }
 
-    fn no_relationship(&self, name: &Name, segment: &str, object: &Object) -> ApiError {
+    fn no_relationship(&self, name: &Name, segment: &str) -> ApiError {
         let reason = format!(
             "Didn't understand relationship '{segment}' in field path. If you are attempting to use a custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names."
         );
-        let _ = object;
         super::fault::pointing(self.query, name.at, "INVALID_FIELD", &reason)
     }
 

@@ -123,7 +123,7 @@ fn shape(scope: &Scope<'_>, query: &Query, now: Timestamp) -> Result<Shape, ApiE
         return Ok(Shape::Count);
     }
     if aggregate::is_grouped(query) {
-        return aggregate::prepare(scope, query, now).map(|a| Shape::Groups(Box::new(a)));
+        return aggregate::prepare(scope, query).map(|a| Shape::Groups(Box::new(a)));
     }
     output::nodes(scope, &query.select, now).map(Shape::Records)
 }

@@ -26,7 +26,7 @@ fn statuses(entries: &[Json]) -> Vec<u64> {
 }
 
 #[test]
-fn later_parts_refer_to_earlier_answers() {
+fn an_unknown_path_fails_and_takes_everything_back() {
     let mut site = Site::new();
     let entries = composite(
         &mut site,
@@ -68,7 +68,11 @@ fn later_parts_refer_to_earlier_answers() {
         site.rows("SELECT Id FROM Account WHERE Name = 'Composite'")
             .is_empty()
     );
+}
 
+#[test]
+fn later_parts_refer_to_earlier_answers() {
+    let mut site = Site::new();
     let entries = composite(
         &mut site,
         true,

@@ -211,20 +211,25 @@ fn price_book_rules() {
     );
 }
 
-#[test]
-fn quotes_add_up_and_sync() {
-    let mut site = Site::new();
-    let id = site.opportunity("OPP-4482");
-    let path = format!("/sobjects/Opportunity/{id}");
+/// A quote over one discounted line; answers the ids of both.
+fn quote_with_line(site: &mut Site, opportunity: &str) -> (String, String) {
     let quote = site.create(
         "Quote",
-        json!({"Name": "Q-2026-0137", "OpportunityId": id, "CPQ_Quote_Key__c": "k1", "Tax": 100}),
+        json!({"Name": "Q-2026-0137", "OpportunityId": opportunity, "CPQ_Quote_Key__c": "k1", "Tax": 100}),
     );
-    let arm = entry(&mut site, "RX-900");
+    let arm = entry(site, "RX-900");
     let line = site.create(
         "QuoteLineItem",
         json!({"QuoteId": quote, "PricebookEntryId": arm, "Quantity": 2, "UnitPrice": 40000, "Discount": 25}),
     );
+    (quote, line)
+}
+
+#[test]
+fn quotes_add_up() {
+    let mut site = Site::new();
+    let id = site.opportunity("OPP-4482");
+    let (quote, _) = quote_with_line(&mut site, &id);
     let quoted = format!("/sobjects/Quote/{quote}");
     let (_, row) = site.get(&quoted);
     assert_eq!(row["QuoteNumber"], json!("00000001"));
@@ -248,7 +253,15 @@ fn quotes_add_up_and_sync() {
         code(&site.patch(&quoted, json!({"IsSyncing": true}))),
         (400, "INVALID_FIELD_FOR_INSERT_UPDATE".into())
     );
+}
 
+#[test]
+fn a_synced_quote_and_its_opportunity_mirror_their_lines() {
+    let mut site = Site::new();
+    let id = site.opportunity("OPP-4482");
+    let path = format!("/sobjects/Opportunity/{id}");
+    let (quote, line) = quote_with_line(&mut site, &id);
+    let quoted = format!("/sobjects/Quote/{quote}");
     assert_eq!(
         site.patch(&path, json!({"SyncedQuoteId": quote})),
         (204, Json::Null)

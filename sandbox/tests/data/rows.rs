@@ -68,128 +68,98 @@ fn a_record_lives_from_create_to_delete() {
 }
 
 #[test]
-fn refusals_use_the_words_of_the_wire() {
+fn refused_creates_use_the_words_of_the_wire() {
     let mut site = Site::new();
     let id = site.opportunity("OPP-4482");
-    let path = format!("/sobjects/Opportunity/{id}");
-    let refusals = [
+    let cases = [
+        (json!({}), "REQUIRED_FIELD_MISSING"),
+        (json!({"Name": "x", "Bacon": 1}), "INVALID_FIELD"),
+        (json!({"Name": "x", "Id": id}), "INVALID_FIELD"),
+        (json!({"Name": "x".repeat(256)}), "STRING_TOO_LONG"),
+        (json!({"Name": "x", "ParentId": "nonsense"}), "MALFORMED_ID"),
+        (json!({"Name": "x", "ParentId": id}), "FIELD_INTEGRITY_EXCEPTION"),
         (
-            site.post("/sobjects/Account", json!({})),
-            400,
-            "REQUIRED_FIELD_MISSING",
-        ),
-        (
-            site.post("/sobjects/Account", json!({"Name": "x", "Bacon": 1})),
-            400,
-            "INVALID_FIELD",
-        ),
-        (
-            site.post("/sobjects/Account", json!({"Name": "x", "Id": id})),
-            400,
-            "INVALID_FIELD",
-        ),
-        (
-            site.post("/sobjects/Account", json!({"Name": "x".repeat(256)})),
-            400,
-            "STRING_TOO_LONG",
-        ),
-        (
-            site.post("/sobjects/Account", json!({"Name": "x", "ParentId": "nonsense"})),
-            400,
-            "MALFORMED_ID",
-        ),
-        (
-            site.post("/sobjects/Account", json!({"Name": "x", "ParentId": id})),
-            400,
-            "FIELD_INTEGRITY_EXCEPTION",
-        ),
-        (
-            site.post(
-                "/sobjects/Account",
-                json!({"Name": "x", "ParentId": "001Sb0000000zzz"}),
-            ),
-            400,
+            json!({"Name": "x", "ParentId": "001Sb0000000zzz"}),
             "INVALID_CROSS_REFERENCE_KEY",
         ),
+        (json!({"Name": "x", "Site": 5}), "JSON_PARSER_ERROR"),
+    ];
+    for (body, expected) in cases {
+        let answer = site.post("/sobjects/Account", body.clone());
+        assert_eq!(code(&answer), (400, expected.to_owned()), "{body}");
+    }
+    let (_, missing) = site.post("/sobjects/Account", json!({}));
+    assert_eq!(
+        missing[0]["message"],
+        json!("Required fields are missing: [Name]")
+    );
+    assert_eq!(missing[0]["fields"], json!(["Name"]));
+    let email = site.post("/sobjects/Contact", json!({"LastName": "x", "Email": "123"}));
+    assert_eq!(code(&email), (400, "INVALID_EMAIL_ADDRESS".into()));
+}
+
+#[test]
+fn refused_updates_change_nothing() {
+    let mut site = Site::new();
+    let path = format!("/sobjects/Opportunity/{}", site.opportunity("OPP-4482"));
+    let (_, before) = site.get(&path);
+    site.wait(5);
+    let cases = [
         (
-            site.post("/sobjects/Contact", json!({"LastName": "x", "Email": "123"})),
-            400,
-            "INVALID_EMAIL_ADDRESS",
-        ),
-        (
-            site.patch(&path, json!({"IsWon": true})),
-            400,
+            json!({"IsWon": true, "NextStep": "x"}),
             "INVALID_FIELD_FOR_INSERT_UPDATE",
         ),
+        (json!({"Name": null}), "REQUIRED_FIELD_MISSING"),
+        (json!({"CloseDate": "soon"}), "JSON_PARSER_ERROR"),
+        (json!({"CPQ_Net_Total__c": "abc"}), "JSON_PARSER_ERROR"),
         (
-            site.patch(&path, json!({"Name": null})),
-            400,
-            "REQUIRED_FIELD_MISSING",
-        ),
-        (
-            site.patch(&path, json!({"CloseDate": "soon"})),
-            400,
-            "JSON_PARSER_ERROR",
-        ),
-        (
-            site.patch(&path, json!({"CPQ_Net_Total__c": "abc"})),
-            400,
-            "JSON_PARSER_ERROR",
-        ),
-        (
-            site.patch(&path, json!({"CPQ_Quote_Revision__c": 10000})),
-            400,
+            json!({"CPQ_Quote_Revision__c": 10000}),
             "NUMBER_OUTSIDE_VALID_RANGE",
         ),
+        (json!({"CPQ_Net_Total__c": 1e30}), "NUMBER_OUTSIDE_VALID_RANGE"),
+        (json!({"IsPrivate": null}), "INVALID_TYPE_ON_FIELD_IN_RECORD"),
         (
-            site.patch(&path, json!({"CPQ_Net_Total__c": 1e30})),
-            400,
-            "NUMBER_OUTSIDE_VALID_RANGE",
-        ),
-        (
-            site.patch(&path, json!({"IsPrivate": null})),
-            400,
-            "INVALID_TYPE_ON_FIELD_IN_RECORD",
-        ),
-        (
-            site.patch(&path, json!({"ForecastCategoryName": "Amazing"})),
-            400,
+            json!({"ForecastCategoryName": "Amazing"}),
             "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
         ),
+        (json!({"Opportunity_Number__c": "opp-4483"}), "DUPLICATE_VALUE"),
+    ];
+    for (body, expected) in cases {
+        let answer = site.patch(&path, body.clone());
+        assert_eq!(code(&answer), (400, expected.to_owned()), "{body}");
+    }
+    assert_eq!(site.get(&path).1, before);
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    let mut site = Site::new();
+    let empty = json!({});
+    let cases = [
         (
-            site.patch("/sobjects/Opportunity/006D000000Kv3g5IAC", json!({})),
+            Method::PATCH,
+            "/sobjects/Opportunity/006D000000Kv3g5IAC",
             400,
             "MALFORMED_ID",
         ),
+        (Method::PATCH, "/sobjects/Opportunity/23foo", 404, "NOT_FOUND"),
         (
-            site.patch("/sobjects/Opportunity/23foo", json!({})),
+            Method::PATCH,
+            "/sobjects/Opportunity/006Sb0000000zzz",
             404,
             "NOT_FOUND",
         ),
-        (
-            site.patch("/sobjects/Opportunity/006Sb0000000zzz", json!({})),
-            404,
-            "NOT_FOUND",
-        ),
-        (
-            site.patch("/sobjects/Opportunity", json!({})),
-            405,
-            "METHOD_NOT_ALLOWED",
-        ),
-        (site.get("/sobjects/Pizza"), 404, "NOT_FOUND"),
-        (site.get("/services/data/v99.0/sobjects"), 404, "NOT_FOUND"),
-        (site.get("/nowhere"), 404, "NOT_FOUND"),
+        (Method::PATCH, "/sobjects/Opportunity", 405, "METHOD_NOT_ALLOWED"),
+        (Method::GET, "/sobjects/Pizza", 404, "NOT_FOUND"),
+        (Method::GET, "/services/data/v99.0/sobjects", 404, "NOT_FOUND"),
+        (Method::GET, "/nowhere", 404, "NOT_FOUND"),
     ];
-    for (answer, status, expected) in &refusals {
-        assert_eq!(code(answer), (*status, (*expected).to_owned()), "{}", answer.1);
+    for (method, path, status, expected) in cases {
+        let answer = site.call(method, path, &empty);
+        assert_eq!(code(&answer), (status, expected.to_owned()), "{path}");
     }
-    assert_eq!(
-        refusals[0].0.1[0]["message"],
-        json!("Required fields are missing: [Name]")
-    );
-    assert_eq!(refusals[3].0.1[0]["fields"], json!(["Name"]));
-    let stage = site.one(&format!("SELECT StageName FROM Opportunity WHERE Id = '{id}'"));
-    assert_eq!(stage["StageName"], json!("Proposal/Price Quote"));
+    let long = format!("/query?q={}", "x".repeat(17_000));
+    assert_eq!(site.get(&long).0, 414);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use cpq_domain::error::Class;
+use cpq_domain::error::{Class, Written};
 use cpq_domain::{Code, Error, Result};
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
@@ -27,6 +27,9 @@ pub(crate) trait Job: Send + Sync + 'static {
 
     /// Name in metrics.
     const NAME: &'static str;
+
+    /// What a call is whose task broke off: for a write the outcome is not known.
+    const BROKEN: (Code, Written);
 
     /// Does all items in one remote call. The outer error is that of the call as a whole.
     async fn run(&self, items: &[Self::Item]) -> Result<Vec<Result<Self::Answer>>>;
@@ -71,10 +74,8 @@ impl<J: Job> Gather<J> {
             tokio::spawn(drain(job, queue).in_current_span());
         }
         answer.await.unwrap_or_else(|_| {
-            Err(
-                Error::new(Code::OutcomeUnknown, format!("a {} call broke off", J::NAME))
-                    .written(cpq_domain::error::Written::Unknown),
-            )
+            let (code, written) = J::BROKEN;
+            Err(Error::new(code, format!("a {} call broke off", J::NAME)).written(written))
         })
     }
 
@@ -203,10 +204,12 @@ mod tests {
         type Answer = u32;
         const MOST: usize = 10;
         const NAME: &'static str = "test";
+        const BROKEN: (Code, Written) = (Code::CrmUnavailable, Written::No);
 
         async fn run(&self, items: &[u32]) -> Result<Vec<Result<u32>>> {
             self.calls.fetch_add(1, Ordering::SeqCst);
             self.gate.acquire().await.expect("open").forget();
+            assert!(!items.contains(&99), "a job may have a bug");
             match items.contains(&13) {
                 true => Err(Error::new(Code::CrmRejected, "thirteen")),
                 false => Ok(items.iter().map(|n| Ok(n * 2)).collect()),
@@ -267,5 +270,16 @@ mod tests {
         assert!(leaver.await.is_err());
         gate.add_permits(1_000);
         assert_eq!(stayer.await.expect("it ends").expect("an answer"), 4);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_blocks_nobody() {
+        let (gather, gate, _) = gather();
+        gate.add_permits(1_000);
+        let error = gather.call(99).await.expect_err("it broke");
+        assert_eq!(error.code, Code::CrmUnavailable);
+        for number in 0..5 {
+            assert_eq!(gather.call(number).await.expect("an answer"), number * 2);
+        }
     }
 }

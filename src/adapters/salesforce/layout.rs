@@ -222,8 +222,8 @@ fn find<'a, T>(map: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
     })
 }
 
+/// The query that reads an opportunity with everything that the mapping knows.
 fn select(org: &Org, fields: &[Field], extra: [&Option<Path>; 2], line_key: &Option<Path>) -> Result<Select> {
-    let path = |text| Path::new(text);
     let of = |rows| {
         fields
             .iter()
@@ -232,44 +232,45 @@ fn select(org: &Org, fields: &[Field], extra: [&Option<Path>; 2], line_key: &Opt
     };
     let mut children = Vec::new();
     if org.has_object(Rows::ContactRole.object()) {
-        children.push(Select {
-            fields: distinct(
-                [path("Id")?, path("IsPrimary")?, path("Role")?]
-                    .into_iter()
-                    .chain(of(Rows::ContactRole)),
-            ),
-            children: vec![],
-            from: path("OpportunityContactRoles")?,
-            order: vec![
-                Order::Down(path("IsPrimary")?),
-                Order::Up(path("CreatedDate")?),
-                Order::Up(path("Id")?),
-            ],
-            limit: Some(CONTACT_ROLES),
-        });
+        children.push(contact_roles(org, of(Rows::ContactRole))?);
     }
     if org.has_object(Rows::Line.object()) {
-        children.push(Select {
-            fields: distinct(
-                [path("Id")?]
-                    .into_iter()
-                    .chain(line_key.clone())
-                    .chain(of(Rows::Line)),
-            ),
-            children: vec![],
-            from: path("OpportunityLineItems")?,
-            order: vec![],
-            limit: None,
-        });
+        children.push(lines(line_key, of(Rows::Line))?);
     }
-    let own = [path("Id")?, path("LastModifiedDate")?]
-        .into_iter()
-        .chain(extra.into_iter().flatten().cloned());
+    let own = [Path::new("Id")?, Path::new("LastModifiedDate")?].into_iter();
+    let own = own.chain(extra.into_iter().flatten().cloned());
     Ok(Select {
         fields: distinct(own.chain(of(Rows::Opportunity))),
         children,
-        from: path("Opportunity")?,
+        from: Path::new("Opportunity")?,
         order: vec![],
+        limit: None,
+    })
+}
+
+/// Contact roles, the primary one first. What our user may not see of a role is not asked for.
+fn contact_roles(org: &Org, mapped: impl Iterator<Item = Path>) -> Result<Select> {
+    let object = Rows::ContactRole.object();
+    let (primary, role) = (org.own(object, "IsPrimary")?, org.own(object, "Role")?);
+    let own = [Path::new("Id")?].into_iter().chain(primary.clone()).chain(role);
+    let by_age = [Order::Up(Path::new("CreatedDate")?), Order::Up(Path::new("Id")?)];
+    Ok(Select {
+        fields: distinct(own.chain(mapped)),
+        children: vec![],
+        from: Path::new("OpportunityContactRoles")?,
+        order: primary.map(Order::Down).into_iter().chain(by_age).collect(),
+        limit: Some(CONTACT_ROLES),
+    })
+}
+
+/// Line items, always in the same order: of two lines with one key the first has it.
+fn lines(line_key: &Option<Path>, mapped: impl Iterator<Item = Path>) -> Result<Select> {
+    let own = [Path::new("Id")?].into_iter().chain(line_key.clone());
+    Ok(Select {
+        fields: distinct(own.chain(mapped)),
+        children: vec![],
+        from: Path::new("OpportunityLineItems")?,
+        order: vec![Order::Up(Path::new("Id")?)],
         limit: None,
     })
 }

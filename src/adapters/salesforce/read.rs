@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cpq_domain::adapter::{Call, CrmSnapshot};
+use cpq_domain::error::Written;
 use cpq_domain::id::OpportunityKey;
 use cpq_domain::{Code, Error, Result};
 
@@ -33,13 +34,13 @@ impl Job for Reads {
     type Answer = CrmSnapshot;
     const MOST: usize = READ_BATCH;
     const NAME: &'static str = "read";
+    const BROKEN: (Code, Written) = (Code::CrmUnavailable, Written::No);
 
     async fn run(&self, items: &[Wanted]) -> Result<Vec<Result<CrmSnapshot>>> {
         let calls: Vec<&Call> = items.iter().map(|wanted| &wanted.call).collect();
         let layout = self.0.layout(calls[0]).await?;
         let soql = soql(&layout, items)?;
-        let object = About::of(items);
-        let mut rows = query::rows(&self.0.rest, &calls, &soql, &object.record).await?;
+        let mut rows = query::rows(&self.0.rest, &calls, &soql, record(items)).await?;
         for row in &mut rows {
             query::complete(&self.0.rest, &calls, row).await?;
         }
@@ -51,20 +52,10 @@ impl Job for Reads {
 }
 
 /// What the call is about, for its errors: the one opportunity, or none of many.
-struct About {
-    record: String,
-}
-
-impl About {
-    fn of(items: &[Wanted]) -> About {
-        match items {
-            [one] => About {
-                record: one.key.as_str().to_owned(),
-            },
-            _ => About {
-                record: String::new(),
-            },
-        }
+fn record(items: &[Wanted]) -> &str {
+    match items {
+        [one] => one.key.as_str(),
+        _ => "",
     }
 }
 

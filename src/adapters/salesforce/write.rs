@@ -46,6 +46,7 @@ impl Job for Writes {
     type Answer = CrmWritten;
     const MOST: usize = WRITE_BATCH;
     const NAME: &'static str = "write";
+    const BROKEN: (Code, Written) = (Code::OutcomeUnknown, Written::Unknown);
 
     async fn run(&self, items: &[Ordered]) -> Result<Vec<Result<CrmWritten>>> {
         let calls: Vec<&Call> = items.iter().map(|item| &item.call).collect();

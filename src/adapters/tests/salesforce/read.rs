@@ -82,7 +82,7 @@ async fn one_round_trip_brings_the_whole_context() {
         "{soql}"
     );
     assert!(
-        !soql.contains("Legal_Name__c"),
+        !soql.contains("CPQ_Legal_Name__c"),
         "the org has no such field: {soql}"
     );
     assert_eq!(

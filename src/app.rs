@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cpq_adapters::rest_cpq::{Config as RestCpqConfig, RestCpqAdapter};
 use cpq_api::{ApiSettings, ApiState, Hosts};
 use cpq_auth::{Broker, Keyring};
 use cpq_domain::Result;
@@ -79,7 +80,7 @@ impl App {
         )?);
         let quoting = quoting_settings(config, &store).await?;
         let embedded = Arc::new(EmbeddedCpq::new(store.clone(), world.clone(), quoting)?);
-        let (cpq, desk) = cpq(config, &embedded)?;
+        let (cpq, desk) = cpq(config, &embedded, &world)?;
         let sides = Connected::new(
             config.crm.clone(),
             broker.clone(),
@@ -275,7 +276,7 @@ async fn quoting_settings(config: &Config, store: &Store) -> Result<cpq_quoting:
 type TwoFaces = (Arc<dyn CpqAdapter>, Option<Arc<dyn QuoteDesk>>);
 
 /// The CPQ as the engine sees it, and as the API serves it, if it lives here.
-fn cpq(config: &Config, embedded: &Arc<EmbeddedCpq>) -> Result<TwoFaces> {
+fn cpq(config: &Config, embedded: &Arc<EmbeddedCpq>, world: &Arc<dyn World>) -> Result<TwoFaces> {
     match config.cpq.kind {
         CpqKind::Embedded => Ok((embedded.clone(), Some(embedded.clone()))),
         CpqKind::Rest => {
@@ -286,10 +287,9 @@ fn cpq(config: &Config, embedded: &Arc<EmbeddedCpq>) -> Result<TwoFaces> {
                 );
                 Error::new(Code::ConfigInvalid, message).field("cpq.token_variable")
             })?;
-            Ok((
-                { let _ = token; embedded.clone() },
-                None,
-            ))
+            let name = ConnectionName::new("cpq")?;
+            let remote = RestCpqConfig::new(name, config.cpq.url.clone(), SecretString::from(token));
+            Ok((Arc::new(RestCpqAdapter::new(&remote, world.clone())?), None))
         }
     }
 }

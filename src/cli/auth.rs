@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use cpq_auth::{App as LoginApp, Connected, Loopback};
 use cpq_domain::Result;
-use cpq_domain::connection::{Flow, Vendor};
+use cpq_domain::connection::Vendor;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::ConnectionName;
 use cpq_domain::vault::GrantState;

@@ -38,8 +38,6 @@ struct Hosted {
 
 /// An answer of our API that is not an error.
 pub struct Answer {
-    /// Status.
-    pub status: StatusCode,
     /// Entity tag.
     pub etag: Option<String>,
     /// Whether it is the stored answer of an earlier request.
@@ -149,12 +147,7 @@ impl Client {
         if status.is_client_error() || status.is_server_error() {
             return Err(refused(status, &body));
         }
-        Ok(Answer {
-            status,
-            etag,
-            replayed,
-            body,
-        })
+        Ok(Answer { etag, replayed, body })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod auth;
+mod bench;
 mod client;
 mod demo;
 mod output;
@@ -84,6 +85,8 @@ enum Command {
     Seed(seed::Args),
     /// Run an acceptance suite against the connected CRM; it leaves nothing behind.
     Test(suite::Args),
+    /// Measure this machine: round trips, throughput, API calls, memory.
+    Bench(bench::Args),
     /// The configuration in force, and every key with its meaning.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -127,7 +130,8 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         return Ok(0);
     }
     let config = Config::load(cli.config.as_deref(), &cli.state_dir)?;
-    telemetry::start(&config.log, cli.verbose);
+    let serves = matches!(cli.command, Command::Serve(_));
+    telemetry::start(&config.log, cli.verbose, serves);
     match cli.command {
         Command::Demo(args) => demo::run(args, config, output).await,
         Command::Serve(args) => serve::run(args, config, output).await,
@@ -139,6 +143,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Sandbox(args) => sandbox::run(args, config, output).await,
         Command::Seed(args) => seed::run(args, config, output).await,
         Command::Test(args) => suite::run(args, config, output).await,
+        Command::Bench(args) => bench::run(args, config, output).await,
         Command::Config(ConfigCommand::Show) => {
             output.data(&crate::config::DEFAULTS, || crate::config::DEFAULTS.to_owned());
             Ok(0)

@@ -1,6 +1,6 @@
 //! What lies in the state directory besides the store: who runs, where, and the command line's own token.
 
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use cpq_domain::Result;
@@ -33,7 +33,10 @@ pub fn load<T: DeserializeOwned>(dir: &Path, name: &str) -> Option<T> {
 pub fn save(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let path = dir.join(name);
     let written = || -> std::io::Result<()> {
-        std::fs::create_dir_all(dir)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)?;
         let beside = dir.join(format!(".{name}.{}", std::process::id()));
         let mut file = std::fs::OpenOptions::new()
             .write(true)

@@ -220,12 +220,12 @@ async fn list(
 ) -> Result<u8> {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("limit", &limit.to_string());
-    opportunity
-        .iter()
-        .for_each(|key| drop(query.append_pair("opportunity", key)));
-    status
-        .iter()
-        .for_each(|status| drop(query.append_pair("status", status)));
+    if let Some(key) = &opportunity {
+        query.append_pair("opportunity", key);
+    }
+    if let Some(status) = &status {
+        query.append_pair("status", status);
+    }
     let page: QuotePage = client
         .get(&format!("/api/v1/quotes?{}", query.finish()))
         .await?

@@ -13,6 +13,9 @@ use crate::cli::client::{Answer, Client};
 use crate::cli::output::{Output, table};
 use crate::config::Config;
 
+/// Characters of a value that a table shows; `--json` has all of them.
+const SHOWN_CHARS: usize = 40;
+
 /// `cpq sync`
 #[derive(clap::Subcommand)]
 pub enum Command {
@@ -272,12 +275,12 @@ async fn list(
 ) -> Result<u8> {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     query.append_pair("limit", &limit.to_string());
-    state
-        .iter()
-        .for_each(|state| drop(query.append_pair("state", state)));
-    opportunity
-        .iter()
-        .for_each(|key| drop(query.append_pair("opportunity", key)));
+    if let Some(state) = &state {
+        query.append_pair("state", state);
+    }
+    if let Some(key) = &opportunity {
+        query.append_pair("opportunity", key);
+    }
     let answer = client.get(&format!("/api/v1/sync?{}", query.finish())).await?;
     let page: Json = answer.json()?;
     let text = |value: &Json| value.as_str().unwrap_or("-").to_owned();
@@ -326,7 +329,11 @@ fn planned(plan: &DryRun) -> String {
         opportunity_name(plan),
         effect(plan)
     );
-    let rows = plan.decisions.iter().map(decision_row);
+    let (part, apart): (Vec<_>, Vec<_>) = plan
+        .decisions
+        .iter()
+        .partition(|decision| decision.verdict != Verdict::Skip);
+    let rows = part.into_iter().map(decision_row);
     let decisions = table(&["FIELD", "OLD", "NEW", "GOES TO", "OWNER", "RULE", "WHY"], rows);
     let calls = plan.calls.iter().enumerate().map(|(at, call)| {
         vec![
@@ -336,8 +343,9 @@ fn planned(plan: &DryRun) -> String {
             call.does.clone(),
         ]
     });
+    let apart = format!("{} fields take no part (--json names them)", apart.len());
     format!(
-        "{head}\n\n{decisions}\n\n{}",
+        "{head}\n\n{decisions}\n\n{apart}\n\n{}",
         table(&["CALL", "TO", "KIND", "DOES"], calls)
     )
 }
@@ -356,6 +364,15 @@ fn effect(plan: &DryRun) -> &'static str {
     }
 }
 
+/// A value in a table: its first characters, on one line.
+fn short(value: &cpq_domain::value::Value) -> String {
+    let text = value.to_string().replace(['\n', '\r'], " ");
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}
+
 fn decision_row(decision: &Decision) -> Vec<String> {
     let field = match &decision.line {
         Some(line) => format!("{} [{line}]", decision.field),
@@ -370,8 +387,8 @@ fn decision_row(decision: &Decision) -> Vec<String> {
     let owner = decision.owner.as_str().to_owned();
     vec![
         field,
-        old.to_string(),
-        new.to_string(),
+        short(old),
+        short(new),
         to.into(),
         owner,
         decision.policy.as_str().into(),

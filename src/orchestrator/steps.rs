@@ -1,6 +1,6 @@
 //! The journaled steps of a run: each is done once, remembered, and answered from memory when the run starts again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use cpq_domain::adapter::Call;
@@ -48,7 +48,7 @@ pub(crate) struct Steps {
 #[derive(Default)]
 struct Memory {
     done: HashMap<String, serde_json::Value>,
-    uncertain: HashMap<String, ()>,
+    uncertain: HashSet<String>,
 }
 
 impl Memory {
@@ -76,9 +76,11 @@ impl Memory {
                 self.uncertain.remove(&event.step);
                 self.done.insert(event.step.clone(), event.data.clone());
             }
-            EventKind::Intent => drop(self.uncertain.insert(event.step.clone(), ())),
+            EventKind::Intent => {
+                self.uncertain.insert(event.step.clone());
+            }
             EventKind::Failed if event.data["details"]["written"] == "no" => {
-                drop(self.uncertain.remove(&event.step))
+                self.uncertain.remove(&event.step);
             }
             _ => {}
         }
@@ -136,7 +138,7 @@ impl Steps {
         if let Some(value) = self.remembered(step)? {
             return Ok(value);
         }
-        if self.memory.uncertain.contains_key(step)
+        if self.memory.uncertain.contains(step)
             && let Some(found) = check.await?
         {
             self.note(self.event(EventKind::Done, step, json(&found)?));

@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::Inner;
 use crate::halt::Halt;
-use crate::steps::{Learned, Steps};
+use crate::steps::Steps;
 use crate::sync::sync_opportunity;
 
 /// Works on a run that this process has claimed, until it has ended, is parked, or is lost to another process.
@@ -169,11 +169,4 @@ fn report(run: &Run, lane: &str) {
         None => tracing::info!(correlation = %run.correlation, lane, state, "sync"),
     }
     metrics::counter!("cpq_runs_total", "state" => state).increment(1);
-}
-
-impl Learned {
-    /// Whether there is nothing to keep.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.link.is_none() && self.base.is_none() && self.decisions.is_empty()
-    }
 }

@@ -1,0 +1,122 @@
+//! A house to measure in: a fresh directory, a sandbox in a process of its own, a connection, and opportunities.
+
+use std::time::Duration;
+
+use cpq_domain::Result;
+use cpq_domain::error::{Code, Error};
+use cpq_domain::id::{Lane, OpportunityKey};
+use cpq_domain::run::{Run, RunState, Trigger};
+use cpq_domain::world::World;
+use cpq_orchestrator::{Submission, Submitted};
+use serde_json::{Value as Json, json};
+
+use crate::app::{App, Role};
+use crate::cli::{auth, sandbox};
+use crate::config::Config;
+use crate::world::RealWorld;
+
+/// Longest time that one sync may take before the measurement is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A house to measure in.
+pub struct House {
+    /// The application.
+    pub app: App,
+    config: Config,
+    url: String,
+}
+
+impl House {
+    /// Builds one with that many opportunities, `LOAD-000001` and so on.
+    pub async fn build(config: &Config, opportunities: usize) -> Result<House> {
+        let mut config = config.clone();
+        config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{}", RealWorld::new().uuid()));
+        let free = "127.0.0.1:0".parse().ok();
+        let url = sandbox::spawn(&config, free, free).await?;
+        let mut scenario = ::sandbox::scenario::named("crm-sync")
+            .ok_or_else(|| Error::new(Code::Internal, "no scenario crm-sync"))?;
+        scenario.generate = serde_json::from_value(json!({ "opportunities": opportunities })).ok();
+        post(&url, "/sandbox/seed", &scenario).await?;
+        let app = App::open(&config, Role::Service).await?;
+        let info = sandbox::running(&config)
+            .await
+            .ok_or_else(|| Error::new(Code::CrmUnavailable, "the sandbox is gone"))?;
+        auth::connect_quietly(&app, config.crm.connection.clone(), &info).await?;
+        Ok(House { app, config, url })
+    }
+
+    /// Makes every call of the data API take this long.
+    pub async fn latency(&self, millis: u64) -> Result<()> {
+        let rule =
+            json!({"when": {"path": "/services/data/"}, "fault": {"kind": "latency", "millis": millis}});
+        post(&self.url, "/sandbox/faults", &json!({"rules": [rule]}))
+            .await
+            .map(drop)
+    }
+
+    /// API calls that the CRM has counted so far.
+    pub async fn api_calls(&self) -> Result<f64> {
+        let limits = self.app.crm(&self.config.crm.connection).await?.budget();
+        let counted = limits.map_or(0, |budget| budget.used);
+        Ok(counted as f64)
+    }
+
+    /// Submits a sync of the `number`-th opportunity.
+    pub async fn submit(&self, number: usize) -> Result<Run> {
+        let opportunity = OpportunityKey::new(format!("LOAD-{number:06}"))?;
+        let lane = Lane {
+            connection: self.config.crm.connection.clone(),
+            opportunity,
+        };
+        let submission = Submission {
+            lane,
+            trigger: Trigger::Request,
+            caller_correlation: None,
+            traceparent: None,
+            keyed: None,
+        };
+        match self.app.engine.submit(submission).await? {
+            Submitted::Accepted(run) | Submitted::Joined(run) => Ok(run),
+            other => Err(Error::new(
+                Code::Internal,
+                format!("a sync without key was answered with {other:?}"),
+            )),
+        }
+    }
+
+    /// Waits until a run has succeeded.
+    pub async fn ended(&self, run: &Run) -> Result<()> {
+        let run = self.app.engine.wait(run.id, PATIENCE).await?;
+        match (run.state, run.error) {
+            (RunState::Succeeded, _) => Ok(()),
+            (_, Some(report)) => Err(Error::from(report)),
+            (state, None) => Err(Error::new(Code::Internal, format!("a measured sync is {state}"))),
+        }
+    }
+
+    /// Takes the house down.
+    pub async fn leave(self) {
+        self.app.engine.stop(Duration::from_secs(5)).await;
+        // What cannot be removed stays in the temporary directory and says so by its name.
+        let _ = reqwest::Client::new()
+            .post(format!("{}/sandbox/shutdown", self.url))
+            .send()
+            .await;
+        let _ = std::fs::remove_dir_all(&self.config.state_dir);
+    }
+}
+
+async fn post(url: &str, path: &str, body: &impl serde::Serialize) -> Result<Json> {
+    let failed = |why: String| Error::new(Code::CrmUnavailable, format!("the sandbox refuses {path}: {why}"));
+    let answer = reqwest::Client::new()
+        .post(format!("{url}{path}"))
+        .json(body)
+        .send()
+        .await;
+    let answer = answer.map_err(|error| failed(error.to_string()))?;
+    let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+    match status.is_success() {
+        true => Ok(serde_json::from_str(&text).unwrap_or_default()),
+        false => Err(failed(text)),
+    }
+}

@@ -1,0 +1,87 @@
+//! `cpq bench`: the figures of docs/performance.md, measured on this machine.
+//!
+//! The sandbox runs in a process of its own, the store is a file that is flushed to disk at every commit, and every
+//! sync is a new opportunity: a quote is created and written back. Nothing is left out to look better.
+
+mod house;
+mod idle;
+mod machine;
+mod syncs;
+
+use cpq_domain::Result;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::output::{Output, table};
+use crate::config::Config;
+
+/// `cpq bench`
+#[derive(clap::Args)]
+pub struct Args {
+    /// Milliseconds that the CRM takes for a call in the round trip figure.
+    #[arg(long, default_value_t = 100)]
+    latency_ms: u64,
+    /// Syncs of each throughput figure.
+    #[arg(long, default_value_t = 1_000)]
+    syncs: usize,
+}
+
+/// One measured figure.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Figure {
+    what: String,
+    value: f64,
+    unit: &'static str,
+    /// What to reach, in words; empty where nothing was promised.
+    reach: &'static str,
+}
+
+impl Figure {
+    fn new(what: impl Into<String>, value: f64, unit: &'static str, reach: &'static str) -> Figure {
+        Figure {
+            what: what.into(),
+            value,
+            unit,
+            reach,
+        }
+    }
+}
+
+/// Runs the command.
+pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
+    let mut figures = Vec::new();
+    output.say("time to ready and memory of an idle service …");
+    figures.extend(idle::measure().await?);
+    output.say(format!(
+        "one sync with the CRM at {} ms a call …",
+        args.latency_ms
+    ));
+    figures.extend(syncs::round_trips(&config, args.latency_ms).await?);
+    for in_flight in [1, 16, 128] {
+        output.say(format!("{} syncs, {in_flight} in flight …", args.syncs));
+        figures.extend(syncs::throughput(&config, args.syncs, in_flight).await?);
+    }
+    output.say("a backlog of 1000 …");
+    figures.extend(syncs::backlog(&config, 1_000).await?);
+    let machine = machine::describe();
+    output.data(&json!({"machine": machine, "figures": figures}), || {
+        told(&machine, &figures)
+    });
+    Ok(0)
+}
+
+fn told(machine: &str, figures: &[Figure]) -> String {
+    let rows = figures.iter().map(|figure| {
+        vec![
+            figure.what.clone(),
+            format!("{:.2}", figure.value),
+            figure.unit.into(),
+            figure.reach.into(),
+        ]
+    });
+    format!(
+        "{machine}\n\n{}",
+        table(&["FIGURE", "VALUE", "UNIT", "TO REACH"], rows)
+    )
+}

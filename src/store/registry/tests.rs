@@ -24,6 +24,16 @@ async fn every_statement_prepares() {
     }
 }
 
+/// How SQLite goes about a statement, line by line.
+fn plan(raw: &rusqlite::Connection, sql: &str) -> Vec<String> {
+    let mut explained = raw
+        .prepare(&format!("EXPLAIN QUERY PLAN {}", sql.replace('$', "?")))
+        .expect("explains");
+    let nothing = vec![rusqlite::types::Null; explained.parameter_count()];
+    let rows = explained.query_map(rusqlite::params_from_iter(nothing), |row| row.get(3));
+    rows.and_then(Iterator::collect).expect("a plan")
+}
+
 /// Whatever a sync runs must stay fast with a million finished runs behind it. Whole-table walks are left to the few
 /// statements that are meant to walk.
 #[tokio::test]
@@ -41,21 +51,38 @@ async fn no_statement_walks_a_table_by_accident() {
             .into_iter()
             .filter(|sql| !meant.iter().any(|text| sql.contains(text)))
         {
-            let mut explained = raw
-                .prepare(&format!("EXPLAIN QUERY PLAN {}", sql.replace('$', "?")))
-                .expect("explains");
-            let nothing = vec![rusqlite::types::Null; explained.parameter_count()];
-            let plan = explained
-                .query_map(rusqlite::params_from_iter(nothing), |row| row.get::<_, String>(3))
-                .and_then(Iterator::collect::<rusqlite::Result<Vec<_>>>)
-                .expect("a plan");
-            let walks = |line: &String| line.starts_with("SCAN") && !line.contains("INDEX runs_ready");
-            let sorts =
-                |line: &String| module == "runs" && line.contains("TEMP B-TREE") && !sql.contains(" OR ");
-            assert!(
-                !plan.iter().any(|line| walks(line) || sorts(line)),
-                "{module}: {sql}\n{plan:#?}"
-            );
+            let plan = plan(&raw, sql);
+            let walks = |line: &String| {
+                line.starts_with("SCAN")
+                    && !line.contains("INDEX runs_ready")
+                    && !line.contains("INDEX runs_lease")
+            };
+            assert!(!plan.iter().any(walks), "{module}: {sql}\n{plan:#?}");
         }
+    }
+}
+
+/// The queue is found through indexes that hold only what waits or runs, and comes out of them in order.
+#[tokio::test]
+async fn the_queue_never_looks_at_ended_runs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let raw = raw(&directory).await;
+    let of_queue = |sql: &&str| {
+        sql.contains("ready_at") || sql.contains("r.lease_until") || sql.contains("lease_until IS")
+    };
+    let texts: Vec<&str> = crate::runs::STATEMENTS
+        .concat()
+        .into_iter()
+        .filter(of_queue)
+        .collect();
+    assert_eq!(
+        texts.len(),
+        5,
+        "claim, expire, waiting, next due, next expiry: {texts:#?}"
+    );
+    for sql in texts {
+        let plan = plan(&raw, sql);
+        let looks_back = |line: &String| line.contains("runs_by_") || line.contains("TEMP B-TREE");
+        assert!(!plan.iter().any(looks_back), "{sql}\n{plan:#?}");
     }
 }

@@ -20,7 +20,7 @@ const CLAIM: &str = concat!(
     AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection AND o.opportunity = r.opportunity
       AND o.state = 'running')
     AND NOT EXISTS (SELECT 1 FROM runs e WHERE e.connection = r.connection AND e.opportunity = r.opportunity
-      AND (e.ready_at, e.id) < (r.ready_at, r.id))
+      AND e.ready_at <= r.ready_at AND (e.ready_at < r.ready_at OR e.id < r.id))
     ORDER BY r.ready_at, r.id LIMIT $4)
   RETURNING ",
     columns!()
@@ -73,7 +73,8 @@ pub struct Expired {
 }
 
 /// Takes up to `limit` runs that are due (queued or parked, `due_at <= now`), oldest first, at most one per lane and
-/// none of a lane that runs. Each gets the next attempt and a lease until `lease_until`.
+/// none of a lane that runs. Each gets the next attempt and a lease until `lease_until`. `node` names this process, and
+/// differs after a restart.
 pub async fn claim(
     tx: &mut dyn Tx,
     node: &str,

@@ -15,6 +15,8 @@ pub const CONTEXT_FIELDS: usize = 500;
 pub const CONTEXT_CHARS: usize = 32_000;
 /// Entries of one multi-select value in the context (a Salesforce multi-select picklist holds 500 values).
 pub const CONTEXT_CHOICES: usize = 500;
+/// Bytes of all texts of a quote together. As JSON they grow up to sixfold, and a stored document ends at 16 MiB.
+pub const TEXT_BYTES: usize = 2 * 1024 * 1024;
 /// Characters of a canonical field name. Names come from mappings, which people write.
 pub const FIELD_NAME_CHARS: usize = 120;
 /// Characters of a SKU (`Product2.ProductCode` holds 255).

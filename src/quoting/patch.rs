@@ -12,6 +12,7 @@ mod context;
 mod header;
 mod lines;
 mod read;
+mod size;
 
 pub use changed::changed_fields;
 pub use header::READ_ONLY;
@@ -50,7 +51,8 @@ pub(crate) fn write(quote: &mut Quote, patch: &Patch) -> Result<()> {
     lines::remove(quote, patch);
     header::write(quote, patch).map_err(place)?;
     lines::put(quote, patch).map_err(place)?;
-    context::write(quote, patch).map_err(place)
+    context::write(quote, patch).map_err(place)?;
+    size::check(quote).map_err(place)
 }
 
 /// What may not change any more must not have changed.

@@ -164,7 +164,7 @@ impl Model {
         let from = *self.expected.last().expect("one at least");
         let quote = self.chain.last().expect("one at least");
         let past =
-            quote.valid_until.expect("set at birth").to_string() < self.now().to_string()[..10].to_owned();
+            quote.valid_until.expect("set at birth").to_string().as_str() < &self.now().to_string()[..10];
         match (naive(from, transition)?, transition.as_str()) {
             (_, "submit" | "send" | "accept") if past => None,
             (_, "expire") if !past => None,

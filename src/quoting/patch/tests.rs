@@ -171,6 +171,21 @@ fn the_limit_of_lines_is_a_clear_refusal() {
 }
 
 #[test]
+fn texts_that_would_burst_the_stored_document_are_refused() {
+    let mut patch = Patch::default();
+    for at in 0..66 {
+        let field = format!("account.note_{at}");
+        patch
+            .fields
+            .insert(field.as_str().into(), Value::text("x".repeat(32_000)));
+    }
+    let error = refused(&draft("USD"), &patch);
+    assert!(error.to_string().contains("2097152 bytes"), "{error}");
+    patch.fields.pop_last();
+    assert!(apply(&draft("USD"), &patch, later()).is_ok());
+}
+
+#[test]
 fn after_draft_the_commercial_part_is_frozen_and_the_context_follows() {
     let quote = sent();
     for patch in [

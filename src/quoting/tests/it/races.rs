@@ -93,8 +93,10 @@ async fn many_revisions_at_once_leave_one_live_one() {
     let cpq = &house.cpq;
     let made = cpq.create(None, &by(), &opportunity(1), &with_line("L1")).await;
     let quote = made.expect("made").quote;
-    let submitted = cpq.transition(None, &by(), &quote.id, &quote.etag(), Transition::Submit, None);
-    let quote = submitted.await.expect("moved").quote;
+    let submitted = cpq
+        .transition(None, &by(), &quote.id, &quote.etag(), Transition::Submit, None)
+        .await;
+    let quote = submitted.expect("moved").quote;
     let results = together(|at| {
         let (cpq, quote) = (house.cpq.clone(), quote.clone());
         async move {

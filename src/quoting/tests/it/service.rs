@@ -158,6 +158,27 @@ async fn a_stale_etag_is_refused_with_the_present_one_and_a_repeat_under_the_key
 }
 
 #[tokio::test]
+async fn key_effect_event_and_answer_are_one_transaction() {
+    let house = house().await;
+    let before = house.store.stats();
+    let key = keyed("k", 1);
+    let made = house
+        .cpq
+        .create(Some(&key), &by(), &opportunity(1), &with_line("L1"))
+        .await;
+    let quote = made.expect("made").quote;
+    let five = put("L1", &[("line.quantity", number("5"))]);
+    let key = keyed("l", 1);
+    let changed = house
+        .cpq
+        .change(Some(&key), &by(), &quote.id, &quote.etag(), &five)
+        .await;
+    assert!(changed.is_ok());
+    let after = house.store.stats();
+    assert_eq!((after.jobs - before.jobs, after.commits - before.commits), (2, 2));
+}
+
+#[tokio::test]
 async fn another_request_under_a_used_key_is_refused() {
     let house = house().await;
     let cpq = &house.cpq;
@@ -185,8 +206,10 @@ async fn offers_expire_once_when_their_last_day_is_over() {
         quotes.push(quote);
     }
     for quote in &quotes[..2] {
-        let moved = cpq.transition(None, &by(), &quote.id, &quote.etag(), Transition::Submit, None);
-        assert_eq!(moved.await.expect("moved").quote.status, Status::Approved);
+        let moved = cpq
+            .transition(None, &by(), &quote.id, &quote.etag(), Transition::Submit, None)
+            .await;
+        assert_eq!(moved.expect("moved").quote.status, Status::Approved);
     }
     house.world.pass_days(30);
     assert!(
@@ -194,10 +217,8 @@ async fn offers_expire_once_when_their_last_day_is_over() {
         "the last day itself"
     );
     house.world.pass_days(1);
-    let (one, two) = tokio::join!(cpq.expire_due(&by()), {
-        let cpq = cpq.clone();
-        async move { cpq.expire_due(&crate::house::by()).await }
-    });
+    let (mine, yours) = (by(), by());
+    let (one, two) = tokio::join!(cpq.expire_due(&mine), cpq.expire_due(&yours));
     assert_eq!(one.expect("looked").len() + two.expect("looked").len(), 2);
     assert!(cpq.expire_due(&by()).await.expect("looked").is_empty());
     let states = [Status::Expired, Status::Expired, Status::Draft];

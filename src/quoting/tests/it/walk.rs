@@ -33,8 +33,10 @@ async fn act(house: &House, quote: &Quote, deed: &Deed) {
     // Refusals are part of life; what counts is what they leave behind.
     match deed {
         Deed::Move(transition) => {
-            let moved = cpq.transition(None, &by(), &quote.id, &quote.etag(), *transition, Some("r"));
-            drop(moved.await);
+            drop(
+                cpq.transition(None, &by(), &quote.id, &quote.etag(), *transition, Some("r"))
+                    .await,
+            );
         }
         Deed::Quantity(line, quantity) => {
             let name = format!("L{line}");

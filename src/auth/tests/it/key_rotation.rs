@@ -67,3 +67,19 @@ async fn a_grant_that_does_not_open_does_not_hold_up_the_others() {
     );
     assert!(broker.session(&crm()).access().await.is_ok());
 }
+
+#[tokio::test]
+async fn a_process_that_started_before_seals_new_logins_with_the_new_key() {
+    let street = Street::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sealing.key");
+    let ring = || Keyring::from_file(&path, street.world.as_ref()).unwrap();
+    let running = street.broker_with(ring());
+    let rotation = street.broker_with(ring()).rotate_key().await.unwrap();
+    street.log_in(&running).await;
+    assert_eq!(
+        Keyring::sealed_with(&street.vault.grant(&crm()).sealed),
+        Some(rotation.newest)
+    );
+    assert!(street.broker_with(ring()).session(&crm()).access().await.is_ok());
+}

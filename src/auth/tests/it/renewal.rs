@@ -178,3 +178,15 @@ async fn callers_that_ask_together_share_a_failure() {
     }
     assert_eq!(street.endpoint.token_requests() - before, 1);
 }
+
+#[tokio::test]
+async fn nothing_is_sent_under_a_lease_that_is_about_to_end() {
+    let street = Street::new().await;
+    let broker = street.connected().await;
+    street
+        .vault
+        .short_leases
+        .store(2, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(broker.refresh(&crm()).await.unwrap().generation, 2);
+    assert_eq!((street.vault.leases(), street.endpoint.counts()), (3, (1, 0)));
+}

@@ -15,6 +15,8 @@ pub struct MemoryVault {
     rows: Mutex<Rows>,
     /// So many saves fail before one works.
     pub failing_saves: AtomicU32,
+    /// So many leases are all but over when they are given, as to a process that was stopped for a while.
+    pub short_leases: AtomicU32,
     /// Each save takes one permit; tests take them away to hold a save up.
     pub save_gate: Semaphore,
     /// One permit per save that has begun.
@@ -33,6 +35,7 @@ impl Default for MemoryVault {
         MemoryVault {
             rows: Mutex::default(),
             failing_saves: AtomicU32::new(0),
+            short_leases: AtomicU32::new(0),
             save_gate: Semaphore::new(Semaphore::MAX_PERMITS),
             save_begun: Semaphore::new(0),
         }
@@ -55,6 +58,11 @@ impl MemoryVault {
 
     pub fn put(&self, grant: StoredGrant) {
         self.rows().grants.insert(grant.settings.name.clone(), grant);
+    }
+
+    /// Leases that were ever given.
+    pub fn leases(&self) -> u64 {
+        self.rows().fence
     }
 
     pub fn is_leased(&self) -> bool {
@@ -157,6 +165,12 @@ impl TokenVault for MemoryVault {
         if let Some((_, until)) = rows.leases.get(name).filter(|(_, until)| *until > now) {
             return Ok(Lease::Held { until: *until });
         }
+        let take = |left: u32| left.checked_sub(1);
+        let short = self
+            .short_leases
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+            .is_ok();
+        let ttl_ms = if short { 1_000 } else { ttl_ms };
         rows.fence += 1;
         let (fence, until) = (rows.fence, now + jiff::SignedDuration::from_millis(ttl_ms));
         rows.leases.insert(name.clone(), (fence, until));

@@ -15,7 +15,6 @@ const PADDING_MAX: usize = 20;
 #[serde(default, deny_unknown_fields)]
 pub struct QuotingSettings {
     /// A discount above this percentage of the list price needs an approval. 100 or more: none ever does.
-    #[serde(with = "rust_decimal::serde::str")]
     pub approval_above_discount_percent: Decimal,
     /// Days for which a new offer holds when nobody says until when.
     pub default_validity_days: i64,
@@ -199,6 +198,12 @@ mod tests {
         let read: QuotingSettings =
             serde_json::from_str(r#"{"approval_above_discount_percent":"12.5","year":2026}"#).unwrap();
         assert_eq!(read.default_validity_days, 30);
+        assert_eq!(read.approval_above_discount_percent.to_string(), "12.5");
+        for plain in ["20", "12.5"] {
+            let text = format!(r#"{{"approval_above_discount_percent":{plain}}}"#);
+            let read: QuotingSettings = serde_json::from_str(&text).unwrap();
+            assert_eq!(read.approval_above_discount_percent.to_string(), plain);
+        }
         assert!(read.check().is_ok());
         let wrong = QuotingSettings {
             default_currency: Some("usd".into()),

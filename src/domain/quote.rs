@@ -93,11 +93,11 @@ pub struct LineTotals {
     #[serde(with = "rust_decimal::serde::str")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub list: Decimal,
-    /// Line discount, as a positive amount.
+    /// Line discount, with the sign of `list`: positive, and negative only on a credit line.
     #[serde(with = "rust_decimal::serde::str")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub discount: Decimal,
-    /// This line's share of the header discount, as a positive amount.
+    /// This line's share of the header discount, with the sign of `list`.
     #[serde(with = "rust_decimal::serde::str")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
     pub header_share: Decimal,

@@ -24,7 +24,8 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn of(headers: &HeaderMap, world: &dyn World) -> Caller {
-        let correlation = single(headers, CORRELATION).and_then(|text| CorrelationId::new(text).ok());
+        let correlation = single(headers, CORRELATION).filter(|text| !is_ours(text));
+        let correlation = correlation.and_then(|text| CorrelationId::new(text).ok());
         let traceparent = single(headers, "traceparent")
             .filter(|text| is_traceparent(text))
             .map(str::to_owned);
@@ -38,6 +39,13 @@ impl Caller {
             request,
         }
     }
+}
+
+/// Whether it looks like an id that we mint for a sync. A caller's own id must not: whoever looks up `csync-001` must
+/// find that sync, not a later one of a caller that borrowed its name.
+fn is_ours(text: &str) -> bool {
+    text.strip_prefix("csync-")
+        .is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The text of a header that is there exactly once.

@@ -102,11 +102,20 @@ fn rendered(response: Response, caller: &Caller) -> Response {
     head.headers
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     head.headers.insert(header::CONTENT_LENGTH, body.len().into());
-    if let Some(after_ms) = error.retry_after_ms {
+    if let Some(after_ms) = error.retry_after_ms.or_else(|| usual_pause_ms(error.code)) {
         head.headers
             .insert(header::RETRY_AFTER, after_ms.div_ceil(1000).max(1).into());
     }
     Response::from_parts(head, Body::from(body))
+}
+
+/// The pause after a refusal that passes soon, where nobody named one.
+fn usual_pause_ms(code: Code) -> Option<u64> {
+    matches!(
+        code,
+        Code::IdempotencyInProgress | Code::Overloaded | Code::StoreUnavailable
+    )
+    .then_some(limits::LOOK_AGAIN_S * 1000)
 }
 
 /// The answer bears the correlation id of its sync; without one, the name of the request.

@@ -75,7 +75,6 @@ pub struct House {
     pub store: Store,
     pub systems: Arc<Systems>,
     pub world: Arc<TestWorld>,
-    pub state: ApiState,
     /// A token with every scope, of the client `tester`.
     pub token: String,
 }
@@ -160,14 +159,13 @@ impl House {
             metrics: PrometheusBuilder::new().build_recorder().handle(),
         };
         change(&mut state);
-        let router = cpq_api::router(state.clone());
+        let router = cpq_api::router(state);
         let mut house = House {
             router,
             engine,
             store,
             systems,
             world,
-            state,
             token: String::new(),
         };
         house.token = house.token_of("tester", cpq_api::access::SCOPES).await;

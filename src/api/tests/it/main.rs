@@ -1,5 +1,10 @@
 //! The API at its edge: requests in, answers out, over a real store and a real engine.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails, and says where"
+)]
+
 mod actors;
 mod document;
 mod frame;

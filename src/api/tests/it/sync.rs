@@ -294,3 +294,22 @@ async fn the_rules_can_be_read() {
         (&"account.name".into(), &"crm".into(), &"always".into())
     );
 }
+
+#[tokio::test]
+async fn a_caller_cannot_borrow_the_name_of_another_sync() {
+    let house = House::new().await;
+    house.sync(&[]).await;
+    let borrowed = house
+        .post(
+            "/api/v1/sync/opportunities/OPP-1",
+            &[("x-correlation-id", "csync-001")],
+            "",
+        )
+        .await;
+    assert_eq!(borrowed.header("x-correlation-id"), "csync-002");
+    assert!(borrowed.json().get("callerCorrelationId").is_none());
+    assert_eq!(
+        house.get("/api/v1/sync/csync-001").await.json()["opportunity"],
+        "OPP-4482"
+    );
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpq_domain::Result;
-use cpq_domain::id::{ConnectionName, Lane, OpportunityKey};
+use cpq_domain::id::{ConnectionName, CorrelationId, Lane, OpportunityKey};
 use cpq_domain::run::Trigger;
 use cpq_orchestrator::{Engine, Submission};
 use cpq_quoting::EmbeddedCpq;
@@ -15,16 +15,23 @@ use serde_json::Value as Json;
 const POSITION: &str = "quote-feed-position";
 /// How often to look without being told; other processes may change quotes too.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often to look for offers past their last day.
+const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 /// Rows of one look.
 const ROWS: u32 = 100;
 
 /// Follows the events of quotes for as long as the process lives.
 pub fn start(store: Store, cpq: &Arc<EmbeddedCpq>, engine: Engine) {
-    let mut news = cpq.subscribe();
+    let (mut news, cpq) = (cpq.subscribe(), cpq.clone());
     tokio::spawn(async move {
+        let mut looked = None;
         loop {
             if let Err(error) = catch_up(&store, &engine).await {
                 tracing::error!(code = %error.code, error = %error, "cannot follow the quotes");
+            }
+            // Offers whose last day is over expire here; the event of it is followed at the next look.
+            if let Err(error) = expire(&cpq, &mut looked).await {
+                tracing::error!(code = %error.code, error = %error, "cannot expire offers");
             }
             // A lagging or closed channel is no loss: the events are in the store.
             let _ = tokio::time::timeout(LOOK_EVERY, news.recv()).await;
@@ -58,6 +65,15 @@ pub async fn catch_up(store: &Store, engine: &Engine) -> Result<()> {
     }
 }
 
+/// Looks for offers past their last day, once a minute: the day changes once a day, and the look reads every live offer.
+async fn expire(cpq: &EmbeddedCpq, looked: &mut Option<tokio::time::Instant>) -> Result<()> {
+    if looked.is_some_and(|at| at.elapsed() < EXPIRE_EVERY) {
+        return Ok(());
+    }
+    *looked = Some(tokio::time::Instant::now());
+    cpq.expire_due(&CorrelationId::new("expiry")?).await.map(drop)
+}
+
 type Found = (Vec<quote_events::QuoteEvent>, std::collections::BTreeSet<Lane>);
 
 async fn next(tx: &mut dyn cpq_store::Tx) -> Result<Found> {
@@ -84,5 +100,5 @@ async fn next(tx: &mut dyn cpq_store::Tx) -> Result<Found> {
 
 /// Our own writes come back as events; a sync of them would find nothing to do.
 fn made_by_sync(data: &Json) -> bool {
-    data["client"] == "cpq-sync"
+    data["client"] == EmbeddedCpq::SYNC_CLIENT
 }

@@ -23,13 +23,21 @@ pub struct QuoteChange {
     pub client: Option<ClientId>,
 }
 
+/// On whose behalf a quote changes.
+pub(crate) struct By {
+    /// Correlation id of the request or sync.
+    pub(crate) correlation: CorrelationId,
+    /// Whose request it is; `None` for our own housekeeping.
+    pub(crate) client: Option<ClientId>,
+}
+
 /// An event about `quote` as it is now, not yet numbered.
 pub(crate) fn event(
     kind: &str,
     quote: &Quote,
     changed: Vec<String>,
     reason: Option<&str>,
-    by: &CorrelationId,
+    by: &By,
 ) -> QuoteEvent {
     QuoteEvent {
         position: 0,
@@ -38,12 +46,12 @@ pub(crate) fn event(
         quote_id: quote.id.clone(),
         kind: kind.to_owned(),
         at: quote.updated_at,
-        correlation: Some(by.clone()),
-        data: data(quote, changed, reason),
+        correlation: Some(by.correlation.clone()),
+        data: data(quote, changed, reason, by.client.as_ref()),
     }
 }
 
-fn data(quote: &Quote, mut changed: Vec<String>, reason: Option<&str>) -> Json {
+fn data(quote: &Quote, mut changed: Vec<String>, reason: Option<&str>, client: Option<&ClientId>) -> Json {
     let count = changed.len();
     changed.truncate(CHANGED_NAMES);
     json!({
@@ -57,6 +65,7 @@ fn data(quote: &Quote, mut changed: Vec<String>, reason: Option<&str>) -> Json {
         "changed": changed,
         "changedCount": count,
         "reason": reason,
+        "client": client,
     })
 }
 

@@ -14,7 +14,7 @@ use cpq_store::{Store, Tx};
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
-use crate::events::QuoteChange;
+use crate::events::{By, QuoteChange};
 use crate::revision::today;
 use crate::settings::QuotingSettings;
 
@@ -279,6 +279,11 @@ async fn run(
             changes: vec![],
         });
     }
+    let client = keyed.as_ref().map(|keyed| keyed.client.clone());
+    let by = By {
+        correlation: by,
+        client: client.clone(),
+    };
     let effect = work::perform(tx, work, &by, &moment).await?;
     let answer = DeskAnswer {
         status: effect.status,
@@ -289,7 +294,6 @@ async fn run(
     if let Some(keyed) = &keyed {
         ledger::finish(tx, keyed, &answer, Some(&effect.quote)).await?;
     }
-    let client = keyed.map(|keyed| keyed.client);
     let changes = effect.events.into_iter().map(|event| QuoteChange {
         event,
         opportunity: effect.quote.opportunity.clone(),

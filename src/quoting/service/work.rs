@@ -1,6 +1,6 @@
 //! The effects: what a request does to the quotes, inside its transaction.
 
-use cpq_domain::id::{CorrelationId, QuoteId};
+use cpq_domain::id::QuoteId;
 use cpq_domain::quote::{OpportunityRef, Quote, Transition};
 use cpq_domain::view::Patch;
 use cpq_domain::{Code, Error, Result};
@@ -8,7 +8,7 @@ use cpq_store::quote_events::{self, QuoteEvent};
 use cpq_store::{Tx, counters, quotes};
 
 use super::{Moment, counter_name};
-use crate::events::{event, kind_of};
+use crate::events::{By, event, kind_of};
 use crate::lifecycle;
 use crate::patch::{self, changed_fields};
 use crate::revision::{self, Birth};
@@ -49,12 +49,7 @@ pub(super) struct Effect {
     pub(super) events: Vec<QuoteEvent>,
 }
 
-pub(super) async fn perform(
-    tx: &mut dyn Tx,
-    work: Work,
-    by: &CorrelationId,
-    moment: &Moment,
-) -> Result<Effect> {
+pub(super) async fn perform(tx: &mut dyn Tx, work: Work, by: &By, moment: &Moment) -> Result<Effect> {
     match work {
         Work::Create { of, patch } => create(tx, &of, &patch, by, moment).await,
         Work::Change { id, etag, patch } => {
@@ -80,7 +75,7 @@ async fn create(
     tx: &mut dyn Tx,
     of: &OpportunityRef,
     patch: &Patch,
-    by: &CorrelationId,
+    by: &By,
     moment: &Moment,
 ) -> Result<Effect> {
     // A transaction that fails gives its number back, so refusals leave no gap.
@@ -109,13 +104,7 @@ pub(super) fn birth(moment: &Moment, sequence: i64) -> Result<Birth> {
     })
 }
 
-async fn change(
-    tx: &mut dyn Tx,
-    quote: Quote,
-    patch: &Patch,
-    by: &CorrelationId,
-    moment: &Moment,
-) -> Result<Effect> {
+async fn change(tx: &mut dyn Tx, quote: Quote, patch: &Patch, by: &By, moment: &Moment) -> Result<Effect> {
     let Some(changed) = patch::apply(&quote, patch, moment.now)? else {
         return Ok(Effect {
             quote,
@@ -136,7 +125,7 @@ async fn step(
     quote: Quote,
     transition: Transition,
     reason: Option<&str>,
-    by: &CorrelationId,
+    by: &By,
     moment: &Moment,
 ) -> Result<Effect> {
     let moved = lifecycle::advance(&quote, transition, reason, moment.now, &moment.settings)?;
@@ -153,7 +142,7 @@ async fn revise(
     tx: &mut dyn Tx,
     quote: Quote,
     reason: Option<&str>,
-    by: &CorrelationId,
+    by: &By,
     moment: &Moment,
 ) -> Result<Effect> {
     let (before, after) = revision::next(&quote, moment.fresh.clone(), reason, moment.now, &moment.settings)?;
@@ -175,7 +164,7 @@ async fn store(
     after: &Quote,
     kind: &str,
     reason: Option<&str>,
-    by: &CorrelationId,
+    by: &By,
 ) -> Result<QuoteEvent> {
     if !quotes::replace(tx, after, before.version).await? {
         return Err(conflict(before));

@@ -1,0 +1,10 @@
+//! The product as its users have it: the real binary, in processes of its own, on real files and real sockets.
+
+mod bad_input;
+mod crash;
+mod fixtures;
+mod golden;
+mod house;
+mod remote_cpq;
+mod secrets;
+mod service;

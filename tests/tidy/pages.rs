@@ -25,7 +25,10 @@ pub fn errors() -> Vec<String> {
     for (line, code) in &codes {
         let path = format!("{FOLDER}{code}.md");
         match files.iter().find(|file| file.path == path) {
-            Some(page) => found.extend(missing_answers(&path, code, &page.text)),
+            Some(page) => {
+                found.extend(missing_answers(&path, code, &page.text));
+                found.extend(wrong_status(&path, list.text.lines().nth(line - 1), &page.text));
+            }
             None => found.push(tree::offence(
                 CODES,
                 *line,
@@ -37,6 +40,21 @@ pub fn errors() -> Vec<String> {
     let pages = files
         .iter()
         .filter_map(|file| file.path.strip_prefix(FOLDER)?.strip_suffix(".md"));
+    let index = files
+        .iter()
+        .find(|file| file.path == format!("{FOLDER}README.md"));
+    let index = index.map(|file| file.text.as_str()).unwrap_or_default();
+    let unlisted = codes
+        .iter()
+        .filter(|(_, code)| !index.contains(&format!("({code}.md)")));
+    found.extend(unlisted.map(|(_, code)| {
+        tree::offence(
+            &format!("{FOLDER}README.md"),
+            1,
+            &format!("{code} is not listed"),
+            "Add its row",
+        )
+    }));
     let orphans = pages.filter(|page| *page != "README" && !codes.iter().any(|(_, code)| code == page));
     found.extend(orphans.map(|page| {
         tree::offence(
@@ -47,6 +65,21 @@ pub fn errors() -> Vec<String> {
         )
     }));
     found
+}
+
+/// The row of the list says `"CODE", Class, 424, …`, and the page must say `HTTP 424`.
+fn wrong_status(path: &str, row: Option<&str>, page: &str) -> Option<String> {
+    let status = row?.split(", ").nth(2)?;
+    let told = page.contains(&format!("\nHTTP {status} "));
+    let what = format!("the page does not say that the API answers {status}");
+    (!told).then(|| {
+        tree::offence(
+            path,
+            3,
+            &what,
+            &format!("Write `HTTP {status} ·` below the title"),
+        )
+    })
 }
 
 /// The codes on the wire with their lines: `Variant = "CODE", Class, …`.

@@ -56,7 +56,7 @@ impl Class {
 
 /// One row per code: variant, wire name, class, HTTP status, usual next step.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal, $class:ident, $status:literal, $next:literal;)*) => {
+    ($($(#[$doc:meta])* $variant:ident = $name:tt, $class:ident, $status:literal, $next:literal;)*) => {
         /// Every failure this product can report. Each has a page `docs/errors/<CODE>.md`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ErrorCode))]
@@ -119,7 +119,7 @@ codes! {
     /// The CRM record is locked by another writer.
     CrmLocked = "CRM_LOCKED", Locked, 423, "nothing to do: the sync tries again by itself";
     /// The CRM's call limit is used up.
-    CrmLimit = "CRM_LIMIT", RateLimited, 429, "nothing to do: syncs wait and resume; `cpq auth status` shows the budget";
+    CrmLimit = "CRM_LIMIT", RateLimited, 429, "nothing to do: syncs wait and resume; if it happens often, raise the limit or find who else uses it up";
     /// The CRM does not answer, or answers that it cannot just now.
     CrmUnavailable = "CRM_UNAVAILABLE", Unavailable, 503, "check that the CRM can be reached; the sync tries again by itself";
     /// The CPQ does not answer, or answers that it cannot just now.
@@ -127,9 +127,9 @@ codes! {
     /// A write was sent and its answer was lost.
     OutcomeUnknown = "OUTCOME_UNKNOWN", UnknownOutcome, 503, "nothing to do: it is read back before anything is sent again";
     /// A change feed can no longer be continued where we stopped.
-    CursorExpired = "CURSOR_EXPIRED", CursorExpired, 503, "run `cpq reconcile`";
+    CursorExpired = "CURSOR_EXPIRED", CursorExpired, 503, "sync the affected opportunities with `cpq sync run`: a sync reads both sides afresh";
     /// A mapped field or object is missing in the CRM.
-    SchemaDrift = "SCHEMA_DRIFT", SchemaDrift, 424, "run `cpq doctor`; add the field or take it out of the mapping";
+    SchemaDrift = "SCHEMA_DRIFT", SchemaDrift, 424, "add the named field or object to the CRM, or let the integration user see it; then sync again";
     /// The other system cannot do this.
     Unsupported = "UNSUPPORTED", Unsupported, 501, "choose a flow or system that supports it";
     /// The other system answered what its protocol does not allow.
@@ -175,11 +175,11 @@ codes! {
     /// A change needs a person's decision.
     ReviewNeeded = "REVIEW_NEEDED", Validation, 409, "decide the conflict in the owning system, then sync again";
     /// The ownership matrix is wrong.
-    OwnershipInvalid = "OWNERSHIP_INVALID", Validation, 422, "correct the matrix; the last good one stays in force";
+    OwnershipInvalid = "OWNERSHIP_INVALID", Validation, 422, "correct the matrix; `cpq ownership check FILE` tries it before it is used";
     /// The configuration is wrong.
-    ConfigInvalid = "CONFIG_INVALID", Validation, 400, "correct the key named in details";
+    ConfigInvalid = "CONFIG_INVALID", Validation, 400, "correct what is named here; `cpq config show` explains every key";
     /// The sealing key does not open what the store holds.
-    SealingKeyWrong = "SEALING_KEY_WRONG", Forbidden, 424, "put the right key back, or disconnect and connect again";
+    SealingKeyWrong = "SEALING_KEY_WRONG", Forbidden, 424, "put the right key back, or run `cpq auth connect-crm` again";
     /// The store was written by a newer version of this program.
     StoreTooNew = "STORE_TOO_NEW", Unsupported, 503, "start the newer version, or restore a backup made before the upgrade";
     /// The store cannot be read or written.

@@ -378,6 +378,16 @@ fn graphs_stand_alone_and_order_themselves() {
     assert_eq!(failed[1]["body"][0]["errorCode"], json!("REQUIRED_FIELD_MISSING"));
     assert_eq!(failed[0]["body"][0]["message"], json!(ROLLED_BACK));
     assert_eq!(site.rows("SELECT Id FROM Contact WHERE LastName = 'G'").len(), 1);
+    // A graph whose last part fails leaves nothing of its first.
+    let (_, body) = site.post(
+        "/composite/graph",
+        json!({"graphs": [{"graphId": "g3", "compositeRequest": [
+            part("POST", "/sobjects/Account", "a", json!({"Name": "Gone"})),
+            part("POST", "/sobjects/Contact", "c", json!({"AccountId": "@{a.id}"})),
+        ]}]}),
+    );
+    assert_eq!(body["graphs"][0]["isSuccessful"], json!(false));
+    assert!(site.rows("SELECT Id FROM Account WHERE Name = 'Gone'").is_empty());
     let query = json!({"graphs": [{"graphId": "g", "compositeRequest": [part("GET", "/query?q=x", "a", Json::Null)]}]});
     assert_eq!(site.post("/composite/graph", query).0, 400);
 }

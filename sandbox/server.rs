@@ -161,7 +161,7 @@ fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, Erro
 
 /// Continues the snapshot of the state directory, or begins with a fresh org.
 fn assemble(
-    mut options: Options,
+    options: Options,
     addresses: Addresses,
     ca_certificate_path: Option<std::path::PathBuf>,
 ) -> Result<Sandbox, Error> {
@@ -175,10 +175,7 @@ fn assemble(
         .map_err(Error::Snapshot)?
         .flatten();
     let (clock, limits, mut access, org) = match restored {
-        Some(found) => {
-            options.settings = found.settings;
-            (found.clock, found.limits, found.access, found.org)
-        }
+        Some(found) => (found.clock, found.limits, found.access, found.org),
         None => {
             let clock = Clock::default();
             let org = fresh_org(options.scenario.as_deref(), clock.now())?;

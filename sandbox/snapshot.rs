@@ -1,9 +1,9 @@
 //! The state on disk: one JSON file, replaced as a whole, so that a crash leaves the old one or the new one.
+//! It holds what clients have built up; how the sandbox behaves is said anew at each start.
 
 use crate::clock::{Clock, Face, stopwatch};
 use crate::limits::{Limits, Usage};
 use crate::oauth::Access;
-use crate::options::Settings;
 use crate::org::Org;
 use crate::state::{Sandbox, Shared, lock};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,6 @@ struct Snapshot<A> {
     format: u32,
     clock: Face,
     usage: Usage,
-    settings: Settings,
     access: A,
     org: serde_json::Value,
 }
@@ -35,8 +34,6 @@ pub struct Restored {
     pub clock: Clock,
     /// API calls used.
     pub limits: Limits,
-    /// Settings in force.
-    pub settings: Settings,
     /// Apps, grants and sessions.
     pub access: Access,
     /// Records.
@@ -77,7 +74,6 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
     Ok(Some(Restored {
         clock,
         limits,
-        settings: snapshot.settings,
         access: snapshot.access,
         org,
     }))
@@ -96,7 +92,6 @@ pub fn write(sandbox: &Sandbox) -> io::Result<()> {
         format: FORMAT,
         clock: sandbox.clock.face(),
         usage: sandbox.limits.usage(),
-        settings: sandbox.settings(),
         access,
         org: lock(&sandbox.org).to_snapshot(),
     };

@@ -90,12 +90,13 @@ pub async fn answer(
 /// Who consents without being asked: `sandbox_user` of the request, or under `autoApprove` the `login_hint`
 /// or the org's first user.
 fn person(sandbox: &Sandbox, params: &Params) -> Option<Result<User, &'static str>> {
+    let auto_approve = sandbox.settings().auto_approve;
     let org = lock(&sandbox.org);
     let named = |name: &str| org.user_by_username(name).filter(|user| user.active);
     if let Some(name) = params.get("sandbox_user") {
         return Some(named(name).ok_or("sandbox_user names no active user of this org"));
     }
-    if !sandbox.settings().auto_approve {
+    if !auto_approve {
         return None;
     }
     let user = params

@@ -273,6 +273,14 @@ fn unescaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn garbage_is_survived(xml in "[<>/a:&; é]{0,60}", name in "[aé]{1,2}") {
+            let _ = element(&xml, &name);
+        }
+    }
 
     #[test]
     fn elements_are_found_whatever_their_prefix() {

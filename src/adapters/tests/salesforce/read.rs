@@ -86,6 +86,11 @@ async fn one_round_trip_brings_the_whole_context() {
         "the org has no such field: {soql}"
     );
     assert_eq!(
+        soql.matches(" Name,").count(),
+        1,
+        "a column is named twice: {soql}"
+    );
+    assert_eq!(
         adapter.budget().map(|budget| (budget.used, budget.max)),
         Some((20, 101_000))
     );

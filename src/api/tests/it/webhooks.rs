@@ -100,6 +100,7 @@ async fn whatever_is_wrong_with_a_signature_gets_one_answer() {
     let house = House::new().await;
     let now = house.world.now().as_second();
     let good = secret().sign("m", now, ONE.as_bytes());
+    // A key of zeros: whatever stands in for an unknown source must not open the door.
     let other = WebhookSecret::parse(
         &"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
             .to_owned()
@@ -112,6 +113,14 @@ async fn whatever_is_wrong_with_a_signature_gets_one_answer() {
         (
             "other secret",
             "erp",
+            "m",
+            now,
+            other.sign("m", now, ONE.as_bytes()),
+            ONE,
+        ),
+        (
+            "unknown source, zeros",
+            "nobody",
             "m",
             now,
             other.sign("m", now, ONE.as_bytes()),

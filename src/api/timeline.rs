@@ -51,7 +51,7 @@ pub struct SyncReport {
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
-    /// Name, e.g. `write.crm`.
+    /// Name of the step, e.g. `write.crm`, or what happened to the whole sync, e.g. `accepted`.
     pub name: String,
     /// How it went.
     pub status: StageStatus,
@@ -207,7 +207,8 @@ fn told(history: RunHistory, events: bool) -> SyncReport {
     report
 }
 
-/// The steps that a journal tells of. An intent becomes a stage that is open until its outcome is written down.
+/// The stages that a journal tells of, in the order in which they began: how the run was taken in, its steps, and how
+/// it went on. An intent becomes a stage that is open until its outcome is written down.
 pub(crate) fn stages(events: &[SyncEvent]) -> Vec<Stage> {
     let mut stages: Vec<Stage> = Vec::new();
     for event in events {
@@ -215,7 +216,11 @@ pub(crate) fn stages(events: &[SyncEvent]) -> Vec<Stage> {
             EventKind::Intent => StageStatus::Open,
             EventKind::Done => StageStatus::Done,
             EventKind::Failed => StageStatus::Failed,
-            _ => continue,
+            EventKind::Accepted | EventKind::Requeued | EventKind::Restarted => StageStatus::Done,
+            EventKind::Succeeded | EventKind::Superseded => StageStatus::Done,
+            EventKind::Parked | EventKind::Waiting | EventKind::Dead | EventKind::Cancelled => {
+                StageStatus::Failed
+            }
         };
         let stage = stage(event, status);
         let open = |old: &&mut Stage| old.name == stage.name && old.status == StageStatus::Open;
@@ -224,6 +229,8 @@ pub(crate) fn stages(events: &[SyncEvent]) -> Vec<Stage> {
             _ => stages.push(stage),
         }
     }
+    // Reads that ran side by side are in the journal in the order of their ends.
+    stages.sort_by_key(|stage| stage.started_at);
     stages
 }
 
@@ -231,7 +238,11 @@ pub(crate) fn stages(events: &[SyncEvent]) -> Vec<Stage> {
 fn stage(event: &SyncEvent, status: StageStatus) -> Stage {
     let failed = status == StageStatus::Failed;
     Stage {
-        name: event.step.clone(),
+        name: if event.step == "run" {
+            event.kind.as_str().into()
+        } else {
+            event.step.clone()
+        },
         status,
         attempt: event.attempt,
         started_at: event.at,
@@ -278,8 +289,10 @@ mod tests {
         assert_eq!(
             stages,
             [
+                ("accepted".into(), StageStatus::Done, 0, None),
                 ("read.crm".into(), StageStatus::Done, 1, Some(1.25)),
                 ("write.cpq".into(), StageStatus::Failed, 1, Some(0.01)),
+                ("parked".into(), StageStatus::Failed, 1, None),
                 ("write.cpq".into(), StageStatus::Open, 2, None),
             ]
         );

@@ -222,7 +222,9 @@ fn open_browser(url: &url::Url, output: Output) -> Result<()> {
 
 async fn tell_connected(app: &App, connected: &Connected, output: Output) -> Result<u8> {
     let name = &connected.settings.name;
-    let described = app.describe(name).await;
+    let described = output
+        .busy("reading what the CRM's objects look like", app.describe(name))
+        .await;
     let identity = &connected.identity;
     let scopes = identity.scopes.join(" ");
     let told = json!({"connection": name, "identity": identity, "flow": connected.settings.flow, "excessScopes": connected.excess_scopes});

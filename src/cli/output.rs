@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io::Write;
+use std::time::Duration;
 
 use cpq_domain::Error;
 use serde::Serialize;
@@ -23,6 +24,19 @@ impl Output {
         };
         // Whoever reads may have closed the pipe (`| head`); that is no reason to fail.
         let _ = writeln!(anstream::stdout(), "{}", line.trim_end_matches('\n'));
+    }
+
+    /// Waits for something; what takes longer than a second shows that it goes on. Only on a terminal.
+    pub async fn busy<T>(&self, words: &str, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        if let Ok(done) = tokio::time::timeout(Duration::from_secs(1), &mut work).await {
+            return done;
+        }
+        let bar = indicatif::ProgressBar::new_spinner().with_message(words.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        let done = work.await;
+        bar.finish_and_clear();
+        done
     }
 
     /// A remark on the way.

@@ -39,14 +39,21 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
     let url = match sandbox::url(&config).await {
         Some(url) => url,
         None => {
-            let url = sandbox::spawn(&config, args.sandbox_listen, args.sandbox_tls_listen).await?;
+            let url = output
+                .busy(
+                    "starting a sandbox",
+                    sandbox::spawn(&config, args.sandbox_listen, args.sandbox_tls_listen),
+                )
+                .await?;
             output.say(format!(
                 "started a sandbox in the background at {url}; end it with `cpq sandbox stop`"
             ));
             url
         }
     };
-    seed_crm(&url, &scenario).await?;
+    output
+        .busy("loading the scenario", seed_crm(&url, &scenario))
+        .await?;
     crate::app::reset_store(&config).await?;
     scenario.seed_cpq(&config).await?;
     let told = json!({"scenario": args.scenario, "sandbox": url, "opportunities": scenario.opportunities()});

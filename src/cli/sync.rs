@@ -97,7 +97,11 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
             connection,
             dry_run: true,
             ..
-        } => plan(client, &opportunity, connection, output).await,
+        } => {
+            output
+                .busy("planning", plan(client, &opportunity, connection, output))
+                .await
+        }
         Command::Run {
             opportunity,
             connection,
@@ -111,7 +115,10 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
                 correlation,
                 prefer: format!("wait={wait}"),
             };
-            let answer = start(client, &opportunity, connection, &headers).await?;
+            let words = format!("syncing {opportunity}");
+            let answer = output
+                .busy(&words, start(client, &opportunity, connection, &headers))
+                .await?;
             told(&answer, output)
         }
         Command::Status { correlation } => status(client, &correlation, output).await,

@@ -259,7 +259,9 @@ impl Run {
     pub fn answer(&self) -> (u16, String) {
         match (self.state, &self.error) {
             (RunState::Dead | RunState::Waiting, Some(report)) => (report.code.http_status(), json(report)),
-            (RunState::Succeeded, _) => (200, json(&self.result())),
+            (RunState::Succeeded | RunState::Superseded | RunState::Cancelled, _) => {
+                (200, json(&self.result()))
+            }
             _ => (202, json(&self.result())),
         }
     }

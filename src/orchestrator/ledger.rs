@@ -21,6 +21,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::engine::Submission;
 use crate::steps::Learned;
 
+/// HTTP status (RFC 6585 §4).
+const TOO_MANY_REQUESTS: u16 = 429;
 /// Counter that numbers syncs.
 const CORRELATION_COUNTER: &str = "correlation";
 
@@ -126,7 +128,7 @@ impl Ledger {
                     keep(tx, &run, learned, now).await?;
                     runs::update(tx, &run).await?;
                     if run.state.is_terminal() {
-                        idempotency::finish_run(tx, run.id, &answer(&run)).await?;
+                        answer_keys(tx, &run).await?;
                     }
                     Ok(true)
                 })
@@ -347,14 +349,19 @@ async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Times
     Ok(run)
 }
 
-/// What a repeat of the caller's key is answered with.
-fn answer(run: &Run) -> Answer {
+/// Stores what repeats of the caller's keys are answered with. Our own failures and overload use no key up: the same
+/// request may well succeed later.
+async fn answer_keys(tx: &mut dyn Tx, run: &Run) -> Result<()> {
     let (status, body) = run.answer();
-    Answer {
+    if status >= 500 || status == TOO_MANY_REQUESTS {
+        return idempotency::release_run(tx, run.id).await.map(drop);
+    }
+    let answer = Answer {
         status,
         body: body.into_bytes(),
         ..Answer::default()
-    }
+    };
+    idempotency::finish_run(tx, run.id, &answer).await.map(drop)
 }
 
 /// Stores what a run learnt.
@@ -406,7 +413,7 @@ async fn after_crash(tx: &mut dyn Tx, orphan: runs::Expired, now: Timestamp) -> 
     run.error = Some(report.clone());
     run.updated_at = now;
     runs::update(tx, &run).await?;
-    idempotency::finish_run(tx, run.id, &answer(&run)).await?;
+    answer_keys(tx, &run).await?;
     note(
         tx,
         run.id,

@@ -31,6 +31,7 @@ const FINISH: &str = "UPDATE idempotency SET state = 'done', status = $3, header
 const FINISH_RUN: &str = "UPDATE idempotency SET state = 'done', status = $2, headers = $3, body = $4
   WHERE run_id = $1 AND state = 'running'";
 const RELEASE: &str = "DELETE FROM idempotency WHERE client = $1 AND key = $2 AND state = 'running'";
+const RELEASE_RUN: &str = "DELETE FROM idempotency WHERE run_id = $1 AND state = 'running'";
 const MOVE: &str = "UPDATE idempotency SET run_id = $2 WHERE run_id = $1 AND state = 'running'";
 const BURY: &str = "UPDATE idempotency SET state = 'expired', status = NULL, headers = NULL, body = NULL
   WHERE (client, key) IN (SELECT client, key FROM idempotency WHERE state = 'done' AND expires_at <= $1
@@ -40,7 +41,17 @@ const FORGET: &str = "DELETE FROM idempotency
     ORDER BY expires_at LIMIT $2)";
 
 pub(crate) const STATEMENTS: &[&str] = &[
-    BEGIN, LOOK, ATTACH, ACCEPTED, FINISH, FINISH_RUN, RELEASE, MOVE, BURY, FORGET,
+    BEGIN,
+    LOOK,
+    ATTACH,
+    ACCEPTED,
+    FINISH,
+    FINISH_RUN,
+    RELEASE,
+    RELEASE_RUN,
+    MOVE,
+    BURY,
+    FORGET,
 ];
 
 /// Longest fingerprint; a SHA-256 has 32 bytes.
@@ -172,6 +183,11 @@ pub async fn finish_run(tx: &mut dyn Tx, run_id: RunId, answer: &Answer) -> Resu
 /// Gives a running key back: its answer is not one to keep, and the next request with it starts anew.
 pub async fn release(tx: &mut dyn Tx, client: &ClientId, key: &IdempotencyKey) -> Result<bool> {
     Ok(tx.execute(RELEASE, params![client, key]).await? == 1)
+}
+
+/// Gives every running key of a run back. Returns how many there were.
+pub async fn release_run(tx: &mut dyn Tx, run_id: RunId) -> Result<u64> {
+    tx.execute(RELEASE_RUN, params![run_id]).await
 }
 
 /// Moves the running keys of a run to the run that took over. Returns how many there were.

@@ -187,7 +187,6 @@ async fn a_refused_request_does_not_use_its_key_up() {
 }
 
 #[tokio::test]
-#[ignore = "the engine stores the answer of every ended run under its key, a 5xx too; it must give the key back"]
 async fn a_failure_of_ours_does_not_use_the_key_up() {
     let house = House::new().await;
     house.systems.fail_next(Error::new(

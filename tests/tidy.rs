@@ -77,6 +77,11 @@ fn nothing_is_left_unfinished() {
 }
 
 #[test]
+fn every_test_runs() {
+    none("ignored tests", leftovers::ignored());
+}
+
+#[test]
 fn no_path_of_one_machine() {
     none("machine paths", leftovers::machine_paths());
 }

@@ -15,8 +15,22 @@ const MARKS: &[&str] = &[
 /// What opens an ignored test.
 const IGNORE: &str = concat!("#[ig", "nore");
 
-/// Ignored tests that do run: their parent test starts them as a process of its own.
-const STARTED_BY_A_TEST: &[&str] = &["src/store/tests/engine/crash.rs"];
+/// Ignored tests that do run, with what starts them: a file, and the words in it that do so.
+const STARTED_OTHERWISE: &[(&str, &str, &str)] = &[
+    // A parent test starts them as processes of their own.
+    (
+        "src/store/tests/engine/crash.rs",
+        "src/store/tests/engine/crash.rs",
+        "--ignored",
+    ),
+    // They need a running sandbox, and `./test` starts one for them.
+    ("src/auth/tests/it/live.rs", "test", "--ignored live::"),
+    (
+        "src/adapters/tests/against_sandbox.rs",
+        "test",
+        "--test against_sandbox -- --ignored",
+    ),
+];
 
 /// Folders that exist on one machine only.
 const MACHINE_PATHS: &[&str] = &[
@@ -28,32 +42,36 @@ const MACHINE_PATHS: &[&str] = &[
 /// Where a file that nobody added to the repository would be missed by everybody else.
 const WATCHED: &[&str] = &["src", "sandbox", "tests", "migrations", "fixtures", "docs"];
 
-/// Marks and ignored tests.
+/// Marks of unfinished work.
 pub fn unfinished() -> Vec<String> {
     let mut found = Vec::new();
     for file in tree::files().iter().filter(|file| is_made_by_hand(&file.path)) {
         for (line, mark) in marks(&file.text) {
-            found.push(tree::offence(
-                &file.path,
-                line,
-                &format!("`{mark}`"),
-                "Finish it, or open an issue and remove it",
-            ));
+            let remedy = "Finish it, or open an issue and remove it";
+            found.push(tree::offence(&file.path, line, &format!("`{mark}`"), remedy));
         }
-        let exempt = STARTED_BY_A_TEST.contains(&file.path.as_str());
-        for at in file
-            .text
-            .match_indices(IGNORE)
-            .map(|(at, _)| at)
-            .filter(|_| !exempt)
-        {
+    }
+    found
+}
+
+/// Tests that nobody ever starts.
+pub fn ignored() -> Vec<String> {
+    let files = tree::files();
+    let says = |path: &str, words: &str| {
+        files
+            .iter()
+            .any(|file| file.path == path && file.text.contains(words))
+    };
+    let started = |file: &tree::File| {
+        let mut known = STARTED_OTHERWISE.iter().filter(|(path, ..)| file.path == *path);
+        known.any(|(_, starter, words)| says(starter, words))
+    };
+    let mut found = Vec::new();
+    for file in files.iter().filter(|file| file.is_rust() && !started(file)) {
+        for (at, _) in file.text.match_indices(IGNORE) {
             let line = rust::line_of(&file.text, at);
-            found.push(tree::offence(
-                &file.path,
-                line,
-                "a test that never runs",
-                "Make it run, or remove it",
-            ));
+            let remedy = "Make it run, or start it from ./test and say so in tests/tidy/leftovers.rs";
+            found.push(tree::offence(&file.path, line, "a test that never runs", remedy));
         }
     }
     found

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpq_domain::Result;
+use cpq_domain::id::RunId;
 use cpq_domain::run::Run;
 
 use crate::engine::Inner;
@@ -52,23 +53,27 @@ async fn claim_due(inner: &Arc<Inner>) -> Result<()> {
         return Ok(());
     }
     for run in inner.ledger.claim(free).await? {
-        start(inner, run).await;
+        start(inner, run);
     }
     Ok(())
 }
 
 /// Takes up the waiting run of a command that works alone, once its lane is free and it is due.
-pub(crate) async fn claim_lane(inner: &Arc<Inner>, run: &Run) -> Result<()> {
-    if let Some(run) = inner.ledger.claim_one(run.id).await? {
-        start(inner, run).await;
+pub(crate) async fn claim_lane(inner: &Arc<Inner>, id: RunId) -> Result<()> {
+    if let Some(run) = inner.ledger.claim_one(id).await? {
+        start(inner, run);
     }
     Ok(())
 }
 
-async fn start(inner: &Arc<Inner>, run: Run) {
+fn start(inner: &Arc<Inner>, run: Run) {
     // Permits are only taken here and at submit; between the count and this line a submit may have been faster, and
-    // then this run waits its turn with its lease kept alive by the heartbeat.
-    if let Ok(slot) = inner.slots.clone().acquire_owned().await {
-        inner.tasks.spawn(worker::work(inner.clone(), run, slot));
-    }
+    // then this run waits its turn with its lease kept alive by the heartbeat, which must not wait with it.
+    let (tasks, inner) = (inner.tasks.clone(), inner.clone());
+    let work = async move {
+        if let Ok(slot) = inner.slots.clone().acquire_owned().await {
+            worker::work(inner, run, slot).await;
+        }
+    };
+    tasks.spawn(work);
 }

@@ -143,6 +143,14 @@ impl Engine {
 
     /// Makes the wish durable and answers at once; the run goes on by itself, whatever becomes of the caller.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted> {
+        // A caller that hangs up between the commit and the start of the work would leave a run that we hold and nobody
+        // works on, so the two are done apart from it.
+        let engine = self.clone();
+        let taken = async move { engine.take_up(submission).await };
+        apart(self.inner.tasks.spawn(taken).await)
+    }
+
+    async fn take_up(&self, submission: Submission) -> Result<Submitted> {
         let inner = &self.inner;
         let slot = inner
             .slots
@@ -178,8 +186,10 @@ impl Engine {
             if left.is_zero() || settled(&run, inner.world.now(), left) {
                 return Ok(run);
             }
-            if !inner.settings.works_backlog {
-                backlog::claim_lane(inner, &run).await?;
+            if !inner.settings.works_backlog && is_due(&run, inner.world.now()) {
+                let inner = inner.clone();
+                let claimed = async move { backlog::claim_lane(&inner, id).await };
+                apart(self.inner.tasks.spawn(claimed).await)?;
             }
             // Another process may hold the run and cannot notify us, so look again now and then.
             let look_again = left.min(Duration::from_millis(250));
@@ -238,6 +248,17 @@ impl Engine {
         self.inner.tasks.close();
         let _ = tokio::time::timeout(at_most, self.inner.tasks.wait()).await;
     }
+}
+
+/// The result of what was done apart from its caller.
+fn apart<T>(ended: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {
+    ended.unwrap_or_else(|cause| {
+        Err(Error::new(Code::Internal, "taking up a run ended in a panic").cause(cause))
+    })
+}
+
+fn is_due(run: &Run, now: jiff::Timestamp) -> bool {
+    matches!(run.state, RunState::Queued | RunState::Parked) && run.due_at <= now
 }
 
 fn settled(run: &Run, now: jiff::Timestamp, left: Duration) -> bool {

@@ -1,0 +1,132 @@
+//! A CPQ in memory: quotes with versions, prices by plain sums, and a memory of idempotency keys.
+
+use std::collections::BTreeMap;
+
+use cpq_domain::adapter::{CpqWrite, QuoteTarget};
+use cpq_domain::id::{OpportunityKey, QuoteId, QuoteNumber};
+use cpq_domain::quote::{OpportunityRef, Quote, Status, Totals};
+use cpq_domain::value::Money;
+use cpq_domain::{Code, Error, Result};
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::cpq_patch::{apply, price};
+
+/// Quotes as they are, and as they were before the last change.
+#[derive(Default)]
+pub struct Cpq {
+    pub quotes: Vec<Quote>,
+    before: Vec<Quote>,
+    answers: BTreeMap<String, (CpqWrite, Quote)>,
+    /// Writes that were done, by their key.
+    pub effects: Vec<String>,
+    /// Does not recognise the repeat of a key, as many CPQs do not.
+    pub forgets_keys: bool,
+}
+
+impl Cpq {
+    pub fn find(&self, key: &OpportunityKey, stale: bool) -> Option<Quote> {
+        let quotes = if stale { &self.before } else { &self.quotes };
+        let of = |quote: &&Quote| quote.opportunity.number.as_ref() == Some(key);
+        quotes.iter().find(of).cloned()
+    }
+
+    pub fn write(&mut self, key: &str, write: &CpqWrite, at: Timestamp) -> Result<Quote> {
+        match self.answers.get(key) {
+            Some((sent, answer)) if !self.forgets_keys && sent == write => return Ok(answer.clone()),
+            Some(_) if !self.forgets_keys => {
+                let message = "another write was done under this key";
+                return Err(Error::new(Code::IdempotencyKeyReused, message));
+            }
+            _ => {}
+        }
+        let quote = self.outcome(write, at)?;
+        self.keep(quote.clone());
+        self.effects.push(key.to_owned());
+        self.answers
+            .insert(key.to_owned(), (write.clone(), quote.clone()));
+        Ok(quote)
+    }
+
+    /// What the write leads to.
+    pub fn outcome(&self, write: &CpqWrite, at: Timestamp) -> Result<Quote> {
+        let mut quote = match &write.target {
+            QuoteTarget::New(of) => self.fresh(of, at)?,
+            QuoteTarget::Existing { id, etag } => self.current(id, etag)?,
+        };
+        apply(&mut quote, &write.patch);
+        Ok(price(quote, at))
+    }
+
+    /// Changes a quote as a person does in the CPQ.
+    pub fn change(&mut self, key: &OpportunityKey, at: Timestamp, change: impl FnOnce(&mut Quote)) {
+        let mut quote = self.find(key, false).expect("it is there");
+        quote.version += 1;
+        change(&mut quote);
+        self.keep(price(quote, at));
+    }
+
+    fn keep(&mut self, quote: Quote) {
+        self.before = self.quotes.clone();
+        self.quotes.retain(|held| held.id != quote.id);
+        self.quotes.push(quote);
+    }
+
+    fn current(&self, id: &QuoteId, etag: &str) -> Result<Quote> {
+        let held = self.quotes.iter().find(|quote| &quote.id == id);
+        let held = held.ok_or_else(|| Error::new(Code::QuoteNotFound, format!("no quote {id}")))?;
+        if held.etag() != etag {
+            return Err(Error::new(
+                Code::QuoteConflict,
+                format!("quote {id} is not {etag} any more"),
+            ));
+        }
+        let mut quote = held.clone();
+        quote.version += 1;
+        Ok(quote)
+    }
+
+    fn fresh(&self, of: &OpportunityRef, at: Timestamp) -> Result<Quote> {
+        let number = of.number.as_ref().expect("a number");
+        if self.find(number, false).is_some() {
+            return Err(Error::new(
+                Code::QuoteDuplicate,
+                format!("{number} has a quote already"),
+            ));
+        }
+        let next = 137 + self.quotes.len();
+        let id = QuoteId::new(format!("quote-{next}"))?;
+        let zero = Money::zero("USD");
+        Ok(Quote {
+            root_id: id.clone(),
+            id,
+            number: QuoteNumber::new(format!("Q-2026-{next:04}"))?,
+            revision: 1,
+            previous_revision_id: None,
+            superseded_by_id: None,
+            status: Status::Draft,
+            version: 1,
+            is_primary: true,
+            name: "unnamed".into(),
+            opportunity: of.clone(),
+            currency: "USD".into(),
+            price_list: None,
+            valid_until: None,
+            payment_terms: None,
+            header_discount: None,
+            lines: Vec::new(),
+            totals: Totals {
+                list: zero.clone(),
+                line_discount: zero.clone(),
+                header_discount: zero.clone(),
+                net: zero.clone(),
+                discount_percent: Decimal::ZERO,
+                optional_net: zero,
+            },
+            context: BTreeMap::new(),
+            reason: None,
+            created_at: at,
+            updated_at: at,
+        })
+    }
+}

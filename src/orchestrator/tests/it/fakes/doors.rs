@@ -1,0 +1,172 @@
+//! The systems as one process reaches them: through the adapter traits, over the wire.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use cpq_domain::adapter::{
+    Call, CallBudget, CpqAdapter, CpqCapabilities, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten,
+    Mapping, Probe, QuoteTarget,
+};
+use cpq_domain::id::{ConnectionName, IdempotencyKey, OpportunityKey, QuoteId};
+use cpq_domain::ownership::Matrix;
+use cpq_domain::quote::{Quote, Transition};
+use cpq_domain::schema::CrmSchema;
+use cpq_domain::{Code, Error, Result};
+use cpq_orchestrator::Sides;
+
+use super::crm::mapping;
+use super::land::Land;
+use super::wire::{Fate, lost};
+use super::world::Life;
+
+/// Both systems, for one process.
+#[derive(Clone)]
+pub struct Doors {
+    pub land: Arc<Land>,
+    pub life: Arc<Life>,
+}
+
+impl Doors {
+    async fn read<T>(&self, call: &'static str, look: impl Fn(&Land, bool) -> Result<T>) -> Result<T> {
+        self.life.point();
+        let fate = self.land.wire().arrive(call);
+        let answer = match fate {
+            Fate::Stale => look(&self.land, true),
+            Fate::LostUnapplied | Fate::LostApplied | Fate::LostLate => {
+                Err(Error::new(Code::CrmUnavailable, "no answer to a read"))
+            }
+            fate => self.deliver(fate, &|land: &Land| look(land, false)).await,
+        };
+        self.life.point();
+        answer
+    }
+
+    async fn write<T>(
+        &self,
+        call: &'static str,
+        apply: impl Fn(&Land) -> Result<T> + Send + Sync + 'static,
+    ) -> Result<T> {
+        self.life.point();
+        let fate = self.land.wire().arrive(call);
+        let late: Vec<_> = std::mem::take(&mut self.land.wire().late);
+        let answer = match fate {
+            Fate::LostLate => {
+                let keep: super::wire::Late = Box::new(move |land| drop(apply(land)));
+                self.land.wire().late.push((call, keep));
+                Err(lost())
+            }
+            fate => self.deliver(fate, &apply).await,
+        };
+        late.iter().for_each(|(_, apply)| apply(&self.land));
+        self.life.point();
+        answer
+    }
+
+    async fn deliver<T>(&self, fate: Fate, apply: &impl Fn(&Land) -> Result<T>) -> Result<T> {
+        match fate {
+            Fate::Refused(code) => return Err(Error::new(code, "refused")),
+            Fate::RefusedFor(code, wait) => return Err(Error::new(code, "not yet").retry_after_ms(wait)),
+            Fate::LostUnapplied => return Err(lost()),
+            Fate::LostApplied => {
+                let _ = apply(&self.land);
+                return Err(lost());
+            }
+            Fate::Twice => drop(apply(&self.land)?),
+            Fate::Edited(edit) => edit(&self.land),
+            Fate::Held(gate) => gate.pass().await,
+            Fate::Panics => panic!("a defect of an adapter"),
+            Fate::Ok | Fate::Stale | Fate::LostLate => {}
+        }
+        apply(&self.land)
+    }
+}
+
+#[async_trait]
+impl Sides for Doors {
+    async fn crm(&self, _connection: &ConnectionName) -> Result<Arc<dyn CrmAdapter>> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn cpq(&self) -> Arc<dyn CpqAdapter> {
+        Arc::new(self.clone())
+    }
+
+    fn matrix(&self) -> Arc<Matrix> {
+        self.land.matrix()
+    }
+}
+
+#[async_trait]
+impl CrmAdapter for Doors {
+    fn mapping(&self) -> Arc<Mapping> {
+        mapping()
+    }
+
+    async fn probe(&self, _call: &Call) -> Result<Probe> {
+        Ok(Probe::default())
+    }
+
+    async fn describe(&self, _call: &Call) -> Result<CrmSchema> {
+        Ok(CrmSchema::default())
+    }
+
+    async fn read(&self, _call: &Call, key: &OpportunityKey) -> Result<CrmSnapshot> {
+        Doors::read(self, "crm.read", |land, stale| land.crm().read(key, stale)).await
+    }
+
+    async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten> {
+        let (by, write) = (call.correlation.to_string(), write.clone());
+        let apply = move |land: &Land| land.crm().write(&by, &write, land.clock.now());
+        Doors::write(self, "crm.write", apply).await
+    }
+
+    fn budget(&self) -> Option<CallBudget> {
+        None
+    }
+}
+
+#[async_trait]
+impl CpqAdapter for Doors {
+    fn capabilities(&self) -> CpqCapabilities {
+        CpqCapabilities {
+            idempotency_keys: !self.land.cpq().forgets_keys,
+            preview: true,
+        }
+    }
+
+    async fn find(&self, _call: &Call, _system: &str, key: &OpportunityKey) -> Result<Option<Quote>> {
+        Doors::read(self, "cpq.find", |land, stale| Ok(land.cpq().find(key, stale))).await
+    }
+
+    async fn get(&self, _call: &Call, id: &QuoteId) -> Result<Quote> {
+        let held = self
+            .land
+            .cpq()
+            .quotes
+            .iter()
+            .find(|quote| &quote.id == id)
+            .cloned();
+        held.ok_or_else(|| Error::new(Code::QuoteNotFound, format!("no quote {id}")))
+    }
+
+    async fn preview(&self, _call: &Call, write: &CpqWrite) -> Result<Option<Quote>> {
+        self.land.cpq().outcome(write, self.land.clock.now()).map(Some)
+    }
+
+    async fn write(&self, _call: &Call, key: &IdempotencyKey, write: &CpqWrite) -> Result<Quote> {
+        let (key, write) = (key.to_string(), write.clone());
+        let apply = move |land: &Land| land.cpq().write(&key, &write, land.clock.now());
+        Doors::write(self, "cpq.write", apply).await
+    }
+
+    async fn transition(
+        &self,
+        _call: &Call,
+        _key: &IdempotencyKey,
+        _target: &QuoteTarget,
+        _transition: Transition,
+        _reason: Option<&str>,
+    ) -> Result<Quote> {
+        Err(Error::new(Code::Unsupported, "a sync moves no quote along"))
+    }
+}

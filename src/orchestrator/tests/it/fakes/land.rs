@@ -1,0 +1,184 @@
+//! The two systems with what lies between them, and the people who work in them.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use cpq_domain::adapter::CrmSnapshot;
+use cpq_domain::id::{LineKey, OpportunityKey, RecordId};
+use cpq_domain::ownership::Matrix;
+use cpq_domain::quote::{Discount, OpportunityRef, Quote};
+use cpq_domain::value::{Money, Value};
+use cpq_domain::view::View;
+use rust_decimal::Decimal;
+
+use super::cpq::Cpq;
+use super::crm::Crm;
+use super::wire::{Fate, Wire};
+use super::world::Clock;
+
+/// The opportunity of most tests.
+pub const NUMBER: &str = "OPP-4482";
+/// Its line.
+pub const LINE: &str = "line-1";
+/// The matrix that the product comes with.
+const MATRIX: &str = include_str!("../../../../../ownership.default.toml");
+
+/// Everything outside our processes.
+pub struct Land {
+    pub clock: Arc<Clock>,
+    crm: Mutex<Crm>,
+    cpq: Mutex<Cpq>,
+    wire: Mutex<Wire>,
+    matrix: Mutex<Arc<Matrix>>,
+}
+
+/// What both systems hold of an opportunity, as far as people care.
+#[derive(Debug, PartialEq)]
+pub struct Facts {
+    pub crm: View,
+    pub cpq: View,
+    pub quotes: usize,
+}
+
+impl Land {
+    /// One opportunity with one line, and no quote.
+    pub fn seeded(seed: u64) -> Arc<Land> {
+        let land = Land {
+            clock: Clock::seeded(seed),
+            crm: Mutex::default(),
+            cpq: Mutex::default(),
+            wire: Mutex::default(),
+            matrix: Mutex::new(Arc::new(Matrix::parse(MATRIX, "default").expect("it parses"))),
+        };
+        land.add(NUMBER);
+        Arc::new(land)
+    }
+
+    pub fn add(&self, number: &str) {
+        let id = number.replace('-', "");
+        self.crm().add(CrmSnapshot {
+            opportunity: OpportunityRef {
+                system: "crm".into(),
+                id: RecordId::new(id).expect("an id"),
+                number: Some(key(number)),
+            },
+            view: view(),
+            modified_at: self.clock.now() - jiff::SignedDuration::from_hours(1),
+        });
+    }
+
+    /// Puts one rule in the place of those of its field.
+    pub fn rule(&self, field: &str, owner: &str, policy: &str) {
+        let rule = format!("[[rule]]\nfield = \"{field}\"\nowner = \"{owner}\"\npolicy = \"{policy}\"\n");
+        let others = MATRIX
+            .split("[[rule]]\n")
+            .skip(1)
+            .filter(|rule| !rule.contains(&format!("\"{field}\"")));
+        let text = others.fold(rule, |text, rule| format!("{text}[[rule]]\n{rule}"));
+        *self.matrix.lock().expect("not poisoned") =
+            Arc::new(Matrix::parse(&text, "changed").expect("it parses"));
+    }
+
+    pub fn matrix(&self) -> Arc<Matrix> {
+        self.matrix.lock().expect("not poisoned").clone()
+    }
+
+    pub fn crm(&self) -> MutexGuard<'_, Crm> {
+        self.crm.lock().expect("not poisoned")
+    }
+
+    pub fn cpq(&self) -> MutexGuard<'_, Cpq> {
+        self.cpq.lock().expect("not poisoned")
+    }
+
+    pub fn wire(&self) -> MutexGuard<'_, Wire> {
+        self.wire.lock().expect("not poisoned")
+    }
+
+    pub fn script<const N: usize>(&self, call: &'static str, fates: [Fate; N]) {
+        self.wire().script(call, fates);
+    }
+
+    /// How often something was called.
+    pub fn calls(&self, call: &str) -> usize {
+        self.wire().calls().iter().filter(|made| **made == call).count()
+    }
+
+    /// Delivers what the network still holds.
+    pub fn deliver_late(&self) {
+        let late = std::mem::take(&mut self.wire().late);
+        late.iter().for_each(|(_, apply)| apply(self));
+    }
+
+    /// A person at the CRM.
+    pub fn rep(&self, field: &str, value: Value) {
+        let (now, field) = (self.clock.now(), field.into());
+        self.crm()
+            .change(&key(NUMBER), now, |view| drop(view.fields.insert(field, value)));
+    }
+
+    /// A person at the CRM changes how many are wanted.
+    pub fn rep_wants(&self, quantity: i64) {
+        let line = LineKey::new(LINE).expect("a key");
+        let wanted = Value::Number(quantity.into());
+        self.crm().change(&key(NUMBER), self.clock.now(), |view| {
+            view.lines
+                .entry(line)
+                .or_default()
+                .insert("line.quantity".into(), wanted);
+        });
+    }
+
+    /// A person at the CPQ gives a discount on everything.
+    pub fn seller_gives(&self, percent: i64) {
+        let discount = Discount::Percent(percent.into());
+        self.seller(|quote| quote.header_discount = Some(discount));
+    }
+
+    pub fn seller(&self, change: impl FnOnce(&mut Quote)) {
+        self.cpq().change(&key(NUMBER), self.clock.now(), change);
+    }
+
+    /// What is true now.
+    pub fn facts(&self) -> Facts {
+        let crm = self.crm().read(&key(NUMBER), false).expect("it is there").view;
+        let quote = self.cpq().find(&key(NUMBER), false);
+        Facts {
+            crm,
+            cpq: quote.map(|quote| quote.view()).unwrap_or_default(),
+            quotes: self.cpq().quotes.len(),
+        }
+    }
+}
+
+fn key(number: &str) -> OpportunityKey {
+    OpportunityKey::new(number).expect("a key")
+}
+
+fn view() -> View {
+    let text = |text: &str| Value::text(text);
+    let header = [
+        ("account.name", text("Acme")),
+        ("opportunity.name", text("Acme expansion")),
+        ("opportunity.stage", Value::Choice("Proposal".into())),
+        ("opportunity.description", Value::Null),
+        ("quote.name", text("Acme expansion")),
+        ("quote.currency", Value::Choice("USD".into())),
+        ("quote.number", Value::Null),
+        ("quote.status", Value::Null),
+        ("quote.net_total", Value::Null),
+    ];
+    let line = [
+        ("line.sku", text("SKU-1")),
+        ("line.name", text("Seat")),
+        ("line.quantity", Value::Number(10.into())),
+        (
+            "line.list_unit",
+            Value::Money(Money::new(Decimal::from(25), "USD")),
+        ),
+    ];
+    let fields = |pairs: &[(&str, Value)]| pairs.iter().map(|(n, v)| ((*n).into(), v.clone())).collect();
+    View {
+        fields: fields(&header),
+        lines: [(LineKey::new(LINE).expect("a key"), fields(&line))].into(),
+    }
+}

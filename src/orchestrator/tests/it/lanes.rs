@@ -1,0 +1,145 @@
+//! One opportunity at a time, many opportunities side by side, and the names of syncs.
+
+use std::sync::Arc;
+
+use cpq_domain::Code;
+use cpq_domain::id::CorrelationId;
+use cpq_domain::run::RunState;
+use cpq_orchestrator::{Submission, Submitted};
+
+use crate::bench::{Bench, LONG, look_at, run_of};
+use crate::fakes::{Fate, Gate, NUMBER};
+
+#[tokio::test(start_paused = true)]
+async fn wishes_without_a_key_share_the_run_that_waits() {
+    let bench = Bench::new().await;
+    let engine = bench.service("a");
+    let gate = Arc::new(Gate::default());
+    bench.land.script("crm.read", [Fate::Held(gate.clone())]);
+    let running = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    gate.arrival().await;
+    let waiting = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    assert_eq!(
+        (running.state, waiting.state),
+        (RunState::Running, RunState::Queued)
+    );
+    for _ in 0..100 {
+        let joined = engine.submit(look_at(NUMBER)).await.expect("joined");
+        assert!(
+            matches!(&joined, Submitted::Joined(run) if run.id == waiting.id),
+            "{joined:?}"
+        );
+    }
+    gate.open();
+    engine.wait(waiting.id, LONG).await.expect("known");
+    assert_eq!((bench.runs().await.len(), bench.land.calls("crm.read")), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_runs_one_at_a_time() {
+    let bench = Bench::new().await;
+    let engine = bench.service("a");
+    let gate = Arc::new(Gate::default());
+    bench.land.script("crm.read", [Fate::Held(gate.clone())]);
+    let first = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    let second = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    gate.arrival().await;
+    // Time enough for many looks at the queue.
+    let still = engine.wait(second.id, std::time::Duration::from_secs(20)).await;
+    assert_eq!(still.expect("known").state, RunState::Queued);
+    assert_eq!(bench.land.calls("crm.read"), 1);
+    gate.open();
+    let second = engine.wait(second.id, LONG).await.expect("known");
+    let first = bench.run(first.id).await;
+    assert_eq!(
+        (first.state, second.state),
+        (RunState::Succeeded, RunState::Succeeded)
+    );
+    assert!(first.updated_at <= second.updated_at);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lanes_run_side_by_side() {
+    let bench = Bench::new().await;
+    bench.land.add("OPP-1");
+    let engine = bench.process("a").engine;
+    let (here, there) = (Arc::new(Gate::default()), Arc::new(Gate::default()));
+    let held = [Fate::Held(here.clone()), Fate::Held(there.clone())];
+    bench.land.script("crm.read", held);
+    let first = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    here.arrival().await;
+    let second = run_of(engine.submit(look_at("OPP-1")).await.expect("accepted"));
+    there.arrival().await;
+    // The later one ends first: nothing of it waits for the other.
+    there.open();
+    engine.wait(second.id, LONG).await.expect("known");
+    assert_eq!(bench.run(first.id).await.state, RunState::Running);
+    here.open();
+    engine.wait(first.id, LONG).await.expect("known");
+}
+
+/// More work than workers: what was claimed with the last free worker must not keep the others from going on.
+#[tokio::test(start_paused = true)]
+async fn a_full_house_works_its_queue_off() {
+    let bench = Bench::new().await;
+    let settings = cpq_orchestrator::EngineSettings {
+        concurrency: 2,
+        ..cpq_orchestrator::EngineSettings::named("a")
+    };
+    let engine = bench.process_with(settings, None).engine;
+    engine.start();
+    let mut runs = Vec::new();
+    for number in (1..=20).map(|number| format!("OPP-{number}")) {
+        bench.land.add(&number);
+        runs.push(run_of(engine.submit(look_at(&number)).await.expect("accepted")));
+    }
+    for run in runs {
+        let run = engine.wait(run.id, LONG).await.expect("known");
+        assert_eq!(run.state, RunState::Succeeded, "{:?}", run.error);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn syncs_are_numbered_and_found_by_either_name() {
+    let bench = Bench::new().await;
+    let engine = bench.process("a").engine;
+    let theirs = CorrelationId::new("order-17/a").expect("an id");
+    let named = Submission {
+        caller_correlation: Some(theirs.clone()),
+        ..look_at(NUMBER)
+    };
+    for expected in ["csync-001", "csync-002"] {
+        let run = run_of(engine.submit(named.clone()).await.expect("accepted"));
+        assert_eq!(run.correlation.as_str(), expected);
+        engine.wait(run.id, LONG).await.expect("known");
+        for name in [&theirs, &run.correlation] {
+            let history = engine.history(name).await.expect("known");
+            assert_eq!((history.run.id, history.events.len() > 2), (run.id, true));
+        }
+        // Ids made within one millisecond have no order.
+        bench.land.clock.advance(std::time::Duration::from_millis(1));
+    }
+    let unknown = CorrelationId::new("csync-099").expect("an id");
+    let error = engine.history(&unknown).await.expect_err("unknown");
+    assert_eq!(error.code, Code::CorrelationNotFound);
+}
+
+/// A caller with a correlation id of its own finds a run of its own under it.
+#[tokio::test(start_paused = true)]
+async fn a_named_wish_never_shares_a_run() {
+    let bench = Bench::new().await;
+    let engine = bench.service("a");
+    let gate = Arc::new(Gate::default());
+    bench.land.script("crm.read", [Fate::Held(gate.clone())]);
+    engine.submit(look_at(NUMBER)).await.expect("accepted");
+    let waiting = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    let named = Submission {
+        caller_correlation: Some(CorrelationId::new("mine").expect("an id")),
+        ..look_at(NUMBER)
+    };
+    let own = run_of(engine.submit(named).await.expect("accepted"));
+    assert_ne!(own.id, waiting.id);
+    gate.open();
+    engine.wait(own.id, LONG).await.expect("known");
+    engine.wait(waiting.id, LONG).await.expect("known");
+}

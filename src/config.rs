@@ -67,6 +67,8 @@ sections! {
         concurrency: usize,
         /// Seconds to wait for a sync to end.
         default_wait_seconds: u64,
+        /// Seconds without a sign of life after which another process takes a sync over.
+        lease_seconds: u32,
     }
     /// `[crm]`
     CrmConfig {
@@ -181,6 +183,9 @@ impl Config {
             return refuse("service.concurrency", "must be between 1 and 4096");
         }
         self.quoting.check()?;
+        if self.service.lease_seconds == 0 || self.service.lease_seconds > 600 {
+            return refuse("service.lease_seconds", "must be between 1 and 600");
+        }
         if self.cpq.kind == CpqKind::Rest && self.cpq.url.is_empty() {
             return refuse("cpq.url", "is needed when cpq.kind is \"rest\"");
         }

@@ -1,10 +1,11 @@
 //! The org as a whole: reset and seed.
 
 use super::{Complaint, read};
+use crate::oauth;
 use crate::org::Org;
 use crate::scenario::{self, Scenario};
 use crate::server;
-use crate::state::{Shared, lock};
+use crate::state::{Shared, default_user, lock};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -43,7 +44,10 @@ pub async fn seed(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Val
     fresh
         .load(&scenario, now)
         .map_err(|why| Complaint(format!("cannot load the scenario: {why}")))?;
+    // The apps run as a user of the org; a new org has new users.
+    let run_as = default_user(&fresh).map(|user| user.username);
     *lock(&sandbox.org) = fresh;
+    oauth::register_default_apps(&mut lock(&sandbox.access), run_as, sandbox.keys.jwt_public_key.clone());
     sandbox.touch();
     Ok(Json(json!({"status": "seeded", "scenario": name})))
 }

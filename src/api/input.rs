@@ -27,7 +27,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
         is_json(request.headers())?;
         let (parts, body) = request.into_parts();
-        Ok(json(&read(&parts.headers, body).await?)?)
+        Ok(object(&read(&parts.headers, body).await?)?)
     }
 }
 
@@ -44,7 +44,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
             return Ok(OptionalJson(json(b"{}")?));
         }
         is_json(&parts.headers)?;
-        Ok(OptionalJson(json(&bytes)?))
+        Ok(OptionalJson(object(&bytes)?))
     }
 }
 
@@ -101,6 +101,14 @@ async fn gather(body: Body) -> Result<Bytes> {
         all.extend_from_slice(&chunk);
     }
     Ok(all.into())
+}
+
+/// A body that must be an object: serde would take a list for a struct too, field by field.
+fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<Json<T>> {
+    match bytes.trim_ascii_start().first() {
+        Some(b'[') => Err(misread("an object is expected, not a list", 1, 1)),
+        _ => json(bytes),
+    }
 }
 
 /// Reads strict JSON into a type, and says line, column and field of what is wrong.

@@ -9,7 +9,7 @@ use reqwest::{Method, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::app::{App, Role};
+use crate::app::{App, Role, open_store};
 use crate::cli::place::{self, Listening};
 use crate::cli::token;
 use crate::config::Config;
@@ -71,7 +71,7 @@ impl Client {
         if let Some(running) = place::load::<Listening>(&config.state_dir, place::SERVICE)
             && alive(&http, &running.url).await
         {
-            let token = token::own(config, None).await?;
+            let token = token::own(config, open_store(config).await?).await?;
             return Ok(Client {
                 http,
                 base: running.url,
@@ -80,7 +80,7 @@ impl Client {
             });
         }
         let app = App::open(config, Role::Command).await?;
-        let token = token::own(config, Some(&app)).await?;
+        let token = token::own(config, app.store.clone()).await?;
         let (base, stop, served) = app.host().await?;
         Ok(Client {
             http,

@@ -123,13 +123,14 @@ async fn serve(args: Args, config: &Config, output: Output) -> Result<u8> {
 pub async fn start(options: sandbox::Options) -> Result<sandbox::Running> {
     let listen = options.listen;
     sandbox::start(options).await.map_err(|error| {
-        let text = error.to_string();
-        let code = if text.contains("in use") {
-            Code::PortInUse
-        } else {
-            Code::ConfigInvalid
+        let code = match &error {
+            sandbox::Error::Listen { .. } => Code::PortInUse,
+            _ => Code::ConfigInvalid,
         };
-        Error::new(code, format!("the sandbox does not start: {text}")).fact("listen", listen.to_string())
+        let message = format!("the sandbox does not start: {error}");
+        Error::new(code, message)
+            .fact("listen", listen.to_string())
+            .cause(error)
     })
 }
 

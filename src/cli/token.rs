@@ -1,17 +1,22 @@
 //! `cpq token`: tokens for our own API.
 
+use std::sync::Arc;
+
 use cpq_api::access::SCOPES;
 use cpq_api::tokens::{self, NewToken};
 use cpq_domain::Result;
 use cpq_domain::id::ClientId;
+use cpq_domain::world::World;
+use cpq_store::Store;
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 use serde_json::json;
 
-use crate::app::{App, Role};
+use crate::app::open_store;
 use crate::cli::output::{Output, table};
 use crate::cli::place;
 use crate::config::Config;
+use crate::world::RealWorld;
 
 /// `cpq token`
 #[derive(clap::Subcommand)]
@@ -39,18 +44,33 @@ pub enum Command {
     Scopes,
 }
 
+/// What tokens are made with: nothing of the rest is needed, so a wrong setting elsewhere is no hindrance.
+struct Desk {
+    store: Store,
+    world: Arc<dyn World>,
+}
+
+impl Desk {
+    async fn open(config: &Config) -> Result<Desk> {
+        Ok(Desk {
+            store: open_store(config).await?,
+            world: Arc::new(RealWorld::new()),
+        })
+    }
+}
+
 /// Runs the command.
 pub async fn run(command: Command, config: Config, output: Output) -> Result<u8> {
     if let Command::Scopes = command {
         output.data(&SCOPES, || SCOPES.join("\n"));
         return Ok(0);
     }
-    let app = App::open(&config, Role::Command).await?;
+    let desk = Desk::open(&config).await?;
     match command {
-        Command::Create { client, scopes, days } => create(&app, &client, &scopes, days, output).await,
-        Command::List => list(&app, output).await,
+        Command::Create { client, scopes, days } => create(&desk, &client, &scopes, days, output).await,
+        Command::List => list(&desk, output).await,
         Command::Revoke { id } => {
-            let revoked = tokens::revoke(&app.store, app.world.as_ref(), &id).await?;
+            let revoked = tokens::revoke(&desk.store, desk.world.as_ref(), &id).await?;
             output.data(&json!({"id": id, "revoked": revoked}), || {
                 format!("token={id} revoked={revoked}")
             });
@@ -60,28 +80,28 @@ pub async fn run(command: Command, config: Config, output: Output) -> Result<u8>
     }
 }
 
-async fn create(app: &App, client: &str, scopes: &[String], days: u32, output: Output) -> Result<u8> {
+async fn create(desk: &Desk, client: &str, scopes: &[String], days: u32, output: Output) -> Result<u8> {
     let client = ClientId::new(client)?;
-    let made = make(app, &client, scopes, days).await?;
+    let made = make(desk, &client, scopes, days).await?;
     let told = json!({"id": made.id, "client": client, "token": made.secret.expose_secret(), "scopes": scopes, "days": days});
     output.data(&told, || made.secret.expose_secret().to_owned());
     output.say("keep it safe: it is not shown again");
     Ok(0)
 }
 
-async fn make(app: &App, client: &ClientId, scopes: &[String], days: u32) -> Result<tokens::Issued> {
-    let expires_at = Some(app.world.now() + SignedDuration::from_hours(24 * i64::from(days)));
+async fn make(desk: &Desk, client: &ClientId, scopes: &[String], days: u32) -> Result<tokens::Issued> {
+    let expires_at = Some(desk.world.now() + SignedDuration::from_hours(24 * i64::from(days)));
     let new = NewToken {
         client: client.clone(),
         name: client.to_string(),
         scopes: scopes.to_vec(),
         expires_at,
     };
-    tokens::create(&app.store, app.world.as_ref(), new).await
+    tokens::create(&desk.store, desk.world.as_ref(), new).await
 }
 
-async fn list(app: &App, output: Output) -> Result<u8> {
-    let list = tokens::list(&app.store).await?;
+async fn list(desk: &Desk, output: Output) -> Result<u8> {
+    let list = tokens::list(&desk.store).await?;
     let told: Vec<_> = list.iter().map(|token| {
         json!({"id": token.id, "client": token.client, "scopes": token.scopes, "expiresAt": token.expires_at, "revokedAt": token.revoked_at, "lastUsedAt": token.last_used_at})
     }).collect();
@@ -107,18 +127,14 @@ async fn list(app: &App, output: Output) -> Result<u8> {
 
 /// The command line's own token: kept in a file of the state directory that only its owner can read, and made when it
 /// is missing or no longer valid.
-pub async fn own(config: &Config, app: Option<&App>) -> Result<String> {
-    let path = config.state_dir.join(place::CLI_TOKEN);
-    let opened;
-    let app = match app {
-        Some(app) => app,
-        None => {
-            opened = App::open(config, Role::Command).await?;
-            &opened
-        }
+pub async fn own(config: &Config, store: Store) -> Result<String> {
+    let desk = Desk {
+        store,
+        world: Arc::new(RealWorld::new()),
     };
+    let path = config.state_dir.join(place::CLI_TOKEN);
     if let Ok(token) = std::fs::read_to_string(&path)
-        && tokens::authenticate(&app.store, &app.world, token.trim())
+        && tokens::authenticate(&desk.store, &desk.world, token.trim())
             .await
             .is_ok()
     {
@@ -126,7 +142,7 @@ pub async fn own(config: &Config, app: Option<&App>) -> Result<String> {
     }
     let client = ClientId::new("cpq-cli")?;
     let scopes: Vec<String> = SCOPES.iter().map(|scope| (*scope).to_owned()).collect();
-    let made = make(app, &client, &scopes, OWN_DAYS).await?;
+    let made = make(&desk, &client, &scopes, OWN_DAYS).await?;
     place::save(&config.state_dir, place::CLI_TOKEN, made.secret.expose_secret())?;
     Ok(made.secret.expose_secret().to_owned())
 }

@@ -190,9 +190,9 @@ fn the_acceptance_suite_passes_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn the_acceptance_suite_notices_a_crm_that_loses_writes() {
+fn the_acceptance_suite_notices_a_crm_that_refuses_writes() {
     let house = House::connected();
-    house.faults(json!([{"when": {"path": "/composite"}, "fault": {"kind": "server_error", "status": 503}}]));
+    house.faults(json!([{"when": {"object": "Opportunity", "client": "cpq"}, "fault": {"kind": "row_error", "errorCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION"}}]));
     let said = house.cpq(&["--json", "test", "--suite", "integration-sync"]);
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.json()["failed"].as_u64() > Some(0));

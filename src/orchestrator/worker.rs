@@ -144,7 +144,7 @@ fn retry(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, Event
 /// Starts over at once a few times; after that the record is being changed faster than we can read it, so wait.
 fn restart(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, EventKind) {
     run.restarts += 1;
-    if run.restarts % (limits::SUPERSEDE_MAX + 1) != 0 {
+    if !run.restarts.is_multiple_of(limits::SUPERSEDE_MAX + 1) {
         run.error = Some(error.report(Some(run.correlation.as_str())));
         return (None, EventKind::Restarted);
     }

@@ -50,15 +50,15 @@ pub fn too_long(text: &str) -> Vec<rust::Function> {
         .collect()
 }
 
-/// Says the median, and whether it is too high.
-pub fn median() -> Vec<String> {
+/// A sentence about the sizes, and an offence if half of the files are too long.
+pub fn median() -> (String, Vec<String>) {
     let mut sizes: Vec<usize> = tree::rust_files().iter().map(lines).collect();
     sizes.sort_unstable();
     let median = sizes.get(sizes.len() / 2).copied().unwrap_or(0);
-    println!(
-        "{} Rust files, the median has {median} lines, the longest {:?}",
-        sizes.len(),
-        sizes.last()
+    let longest = sizes.last().copied().unwrap_or(0);
+    let told = format!(
+        "{} Rust files, the median has {median} lines, the longest {longest}",
+        sizes.len()
     );
     let what = format!("the median file has {median} lines, it should not pass {FILE_LINES_MEDIAN}");
     let offence = tree::offence(
@@ -67,7 +67,10 @@ pub fn median() -> Vec<String> {
         &what,
         "Split the longest files where the subject changes",
     );
-    Vec::from_iter((median > FILE_LINES_MEDIAN).then_some(offence))
+    (
+        told,
+        Vec::from_iter((median > FILE_LINES_MEDIAN).then_some(offence)),
+    )
 }
 
 fn lines(file: &tree::File) -> usize {

@@ -336,7 +336,7 @@ async fn the_same_seed_gives_the_same_faults() {
 }
 
 #[tokio::test]
-async fn plans_come_from_a_file_and_are_checked() {
+async fn a_plan_comes_from_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("faults.json");
     std::fs::write(
@@ -355,6 +355,29 @@ async fn plans_come_from_a_file_and_are_checked() {
             .status(),
         502
     );
+    house.control("DELETE", "/sandbox/faults", json!({})).await;
+    assert_eq!(
+        house
+            .http
+            .get(house.url("/services/data"))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    std::fs::write(&file, "{").unwrap();
+    let options = sandbox::Options {
+        faults_file: Some(file.clone()),
+        ..Default::default()
+    };
+    let error = sandbox::start(options).await.err().unwrap();
+    assert!(error.to_string().contains("faults.json"), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_plan_is_refused_with_its_reason() {
+    let house = house_with(|_| {}).await;
     for (wrong, complaint) in [
         (json!([{"fault": {"kind": "nonsense"}}]), "unknown variant"),
         (
@@ -389,24 +412,6 @@ async fn plans_come_from_a_file_and_are_checked() {
         let text = answer.text().await.unwrap();
         assert!(text.contains(complaint), "{text}");
     }
-    house.control("DELETE", "/sandbox/faults", json!({})).await;
-    assert_eq!(
-        house
-            .http
-            .get(house.url("/services/data"))
-            .send()
-            .await
-            .unwrap()
-            .status(),
-        200
-    );
-    std::fs::write(&file, "{").unwrap();
-    let options = sandbox::Options {
-        faults_file: Some(file.clone()),
-        ..Default::default()
-    };
-    let error = sandbox::start(options).await.err().unwrap();
-    assert!(error.to_string().contains("faults.json"), "{error}");
 }
 
 #[tokio::test]

@@ -174,91 +174,8 @@ async fn client_credentials_run_as_the_apps_user_by_basic_or_body() {
 }
 
 #[tokio::test]
-async fn errors_of_the_token_endpoint() {
+async fn only_a_post_is_a_token_request() {
     let house = house().await;
-    house
-        .control(
-            "POST",
-            "/sandbox/clients",
-            json!({"clientId": "plain", "clientSecret": "s"}),
-        )
-        .await;
-    let own = house.info.client_id.as_str();
-    let rows: [(&[(&str, &str)], &str, &str); 9] = [
-        (
-            &[("grant_type", "nonsense")],
-            "unsupported_grant_type",
-            "grant type not supported",
-        ),
-        (
-            &[("client_id", own)],
-            "invalid_request",
-            "missing required parameter: grant_type",
-        ),
-        (
-            &[
-                ("grant_type", "client_credentials"),
-                ("client_id", "nobody"),
-                ("client_secret", "s"),
-            ],
-            "invalid_client_id",
-            "client identifier invalid",
-        ),
-        (
-            &[
-                ("grant_type", "client_credentials"),
-                ("client_id", own),
-                ("client_secret", "wrong"),
-            ],
-            "invalid_client",
-            "invalid client credentials",
-        ),
-        (
-            &[("grant_type", "client_credentials"), ("client_id", own)],
-            "invalid_client",
-            "invalid client credentials",
-        ),
-        (
-            &[
-                ("grant_type", "client_credentials"),
-                ("client_id", "plain"),
-                ("client_secret", "s"),
-            ],
-            "invalid_grant",
-            "no client credentials user enabled",
-        ),
-        (
-            &[("grant_type", "client_credentials"), ("client_id", "PlatformCLI")],
-            "invalid_client",
-            "invalid client credentials",
-        ),
-        (
-            &[
-                ("grant_type", "refresh_token"),
-                ("client_id", "plain"),
-                ("refresh_token", "5Aep861x"),
-            ],
-            "invalid_grant",
-            "expired access/refresh token",
-        ),
-        (
-            &[
-                ("grant_type", "authorization_code"),
-                ("client_id", "plain"),
-                ("client_secret", "s"),
-                ("code", "x"),
-            ],
-            "redirect_uri_missing",
-            "redirect_uri must be provided",
-        ),
-    ];
-    for (form, error, description) in rows {
-        assert_eq!(
-            house.refused(form).await,
-            (error.to_owned(), description.to_owned()),
-            "{form:?}"
-        );
-    }
     let get = house
         .http
         .get(house.url("/services/oauth2/token"))
@@ -270,6 +187,41 @@ async fn errors_of_the_token_endpoint() {
         get.json::<Value>().await.unwrap()["error_description"],
         "must use HTTP POST"
     );
+}
+
+/// What is refused: form, `error`, `error_description`.
+type Refused<'a> = (&'a [(&'a str, &'a str)], &'a str, &'a str);
+
+#[tokio::test]
+async fn errors_of_the_token_endpoint() {
+    let house = house().await;
+    house
+        .control(
+            "POST",
+            "/sandbox/clients",
+            json!({"clientId": "plain", "clientSecret": "s"}),
+        )
+        .await;
+    let own = house.info.client_id.as_str();
+    #[rustfmt::skip]
+    let rows: [Refused; 9] = [
+        (&[("grant_type", "nonsense")], "unsupported_grant_type", "grant type not supported"),
+        (&[("client_id", own)], "invalid_request", "missing required parameter: grant_type"),
+        (&[("grant_type", "client_credentials"), ("client_id", "nobody"), ("client_secret", "s")], "invalid_client_id", "client identifier invalid"),
+        (&[("grant_type", "client_credentials"), ("client_id", own), ("client_secret", "wrong")], "invalid_client", "invalid client credentials"),
+        (&[("grant_type", "client_credentials"), ("client_id", own)], "invalid_client", "invalid client credentials"),
+        (&[("grant_type", "client_credentials"), ("client_id", "plain"), ("client_secret", "s")], "invalid_grant", "no client credentials user enabled"),
+        (&[("grant_type", "client_credentials"), ("client_id", "PlatformCLI")], "invalid_client", "invalid client credentials"),
+        (&[("grant_type", "refresh_token"), ("client_id", "plain"), ("refresh_token", "5Aep861x")], "invalid_grant", "expired access/refresh token"),
+        (&[("grant_type", "authorization_code"), ("client_id", "plain"), ("client_secret", "s"), ("code", "x")], "redirect_uri_missing", "redirect_uri must be provided"),
+    ];
+    for (form, error, description) in rows {
+        assert_eq!(
+            house.refused(form).await,
+            (error.to_owned(), description.to_owned()),
+            "{form:?}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -227,7 +227,7 @@ async fn token_expiry(scene: &Scene) -> Result<String> {
     let deed = Box::pin(async move { org.revoke_access_token().await });
     let run = scene.sync_with(Hooked::new(scene.app.sides(), deed)).await?;
     let after = scene.generation().await?;
-    expect("the sync went on", run.outcome.is_some(), &run.state)?;
+    expect("the sync went on", run.outcome.is_some(), run.state)?;
     expect("the token was renewed once", after <= before + 1, (before, after))?;
     Ok(format!(
         "token revoked between read and write; generation {before} became {after}"

@@ -84,7 +84,7 @@ pub(super) fn judge(
             settled: false,
         };
     }
-    if cell.crm.same(&cell.cpq, cell.shape) && !(cell.cpq_is_new && !cell.crm.is_null()) {
+    if cell.crm.same(&cell.cpq, cell.shape) && (!cell.cpq_is_new || cell.crm.is_null()) {
         return Judgement {
             verdict: Verdict::Agree,
             reason: "both sides agree".into(),

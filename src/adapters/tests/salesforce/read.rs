@@ -63,9 +63,21 @@ async fn one_round_trip_brings_the_whole_context() {
     assert_eq!(first["line.quantity"], number("40"));
     assert_eq!(first["line.list_unit"], usd("500"));
     assert_eq!(first["line.name"], Value::text("Pro seat"));
+    assert_eq!(server.asked().len(), 1);
+    assert_eq!(
+        adapter.budget().map(|budget| (budget.used, budget.max)),
+        Some((20, 101_000))
+    );
+}
+
+#[tokio::test]
+async fn the_one_request_asks_for_what_the_org_has_and_says_who_asks() {
+    let server = Server::start(|_| async { reply(200, page(vec![row(ID, "OPP-4482")])) }).await;
+    let adapter = adapter(&server);
+    let read = adapter.read(&call("csync-001"), &key("OPP-4482")).await;
+    read.expect("it is there");
 
     let asked = server.asked();
-    assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].uri.path(), "/services/data/v68.0/query");
     assert_eq!(asked[0].header("authorization"), "Bearer token-0");
     assert_eq!(asked[0].header("x-correlation-id"), "csync-001");
@@ -89,10 +101,6 @@ async fn one_round_trip_brings_the_whole_context() {
         soql.matches(" Name,").count(),
         1,
         "a column is named twice: {soql}"
-    );
-    assert_eq!(
-        adapter.budget().map(|budget| (budget.used, budget.max)),
-        Some((20, 101_000))
     );
 }
 

@@ -108,59 +108,20 @@ async fn whatever_is_wrong_with_a_signature_gets_one_answer() {
     )
     .unwrap();
     let (stale, early) = (now - 301, now + 301);
+    let zeros = other.sign("m", now, ONE.as_bytes());
+    let at = |id, sent| secret().sign(id, sent, ONE.as_bytes());
+    let bare = good.trim_start_matches("v1,").to_owned();
     let cases = [
         ("unknown source", "nobody", "m", now, good.clone(), ONE),
-        (
-            "other secret",
-            "erp",
-            "m",
-            now,
-            other.sign("m", now, ONE.as_bytes()),
-            ONE,
-        ),
-        (
-            "unknown source, zeros",
-            "nobody",
-            "m",
-            now,
-            other.sign("m", now, ONE.as_bytes()),
-            ONE,
-        ),
+        ("other secret", "erp", "m", now, zeros.clone(), ONE),
+        ("unknown source, zeros", "nobody", "m", now, zeros, ONE),
         ("other body", "erp", "m", now, good.clone(), "{}"),
         ("other id", "erp", "n", now, good.clone(), ONE),
-        (
-            "stale",
-            "erp",
-            "m",
-            stale,
-            secret().sign("m", stale, ONE.as_bytes()),
-            ONE,
-        ),
-        (
-            "early",
-            "erp",
-            "m",
-            early,
-            secret().sign("m", early, ONE.as_bytes()),
-            ONE,
-        ),
-        (
-            "no version",
-            "erp",
-            "m",
-            now,
-            good.trim_start_matches("v1,").to_owned(),
-            ONE,
-        ),
+        ("stale", "erp", "m", stale, at("m", stale), ONE),
+        ("early", "erp", "m", early, at("m", early), ONE),
+        ("no version", "erp", "m", now, bare, ONE),
         ("empty", "erp", "m", now, String::new(), ONE),
-        (
-            "empty id",
-            "erp",
-            "",
-            now,
-            secret().sign("", now, ONE.as_bytes()),
-            ONE,
-        ),
+        ("empty id", "erp", "", now, at("", now), ONE),
     ];
     let mut told = std::collections::BTreeSet::new();
     for (what, source, id, sent, signature, body) in cases {

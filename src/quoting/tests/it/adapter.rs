@@ -33,7 +33,7 @@ fn existing(quote: &Quote) -> QuoteTarget {
 }
 
 #[tokio::test]
-async fn a_sync_writes_once_per_key_finds_and_revises() {
+async fn a_sync_writes_once_per_key() {
     let house = house().await;
     let cpq: &dyn CpqAdapter = &house.cpq;
     assert!(cpq.capabilities().idempotency_keys && cpq.capabilities().preview);
@@ -72,7 +72,15 @@ async fn a_sync_writes_once_per_key_finds_and_revises() {
         cpq.preview(&call(), &write).await.expect_err("twice").code,
         Code::QuoteDuplicate
     );
+}
 
+#[tokio::test]
+async fn a_sync_revises_once_per_key_and_finds_the_newest() {
+    let house = house().await;
+    let cpq: &dyn CpqAdapter = &house.cpq;
+    let opportunity_key = OpportunityKey::new("OPP-1").expect("a key");
+    let write = new(with_line("L1"));
+    let quote = cpq.write(&call(), &key("w-1"), &write).await.expect("written");
     let approved = cpq
         .transition(&call(), &key("t-1"), &existing(&quote), Transition::Submit, None)
         .await

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::connection::Identity;
 use crate::error::Result;
-use crate::id::{CorrelationId, IdempotencyKey, OpportunityKey, QuoteId};
+use crate::id::{CorrelationId, IdempotencyKey, OpportunityKey, QuoteId, RecordId};
 use crate::quote::{OpportunityRef, Quote, Transition};
 use crate::schema::CrmSchema;
 use crate::value::Shape;
@@ -65,6 +65,24 @@ pub struct CrmWrite {
     pub patch: Patch,
     /// Refuse with [`crate::Code::CrmConflict`] if the opportunity was changed after this moment.
     pub unmodified_since: Timestamp,
+    /// The quote's own record; needed when the patch sets `quote_record.*`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quote_record: Option<QuoteRecord>,
+}
+
+/// How the quote's own record in the CRM is found, and what a new one starts with beside the patch.
+///
+/// A patch with `quote_record.key` means that no such record was there when the CRM was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuoteRecord {
+    /// External id: the quote's root id, the same for all revisions.
+    pub key: QuoteId,
+    /// Name of a new record whose name is not in the patch; a CRM takes no record without one.
+    pub name: String,
+    /// The opportunity's price book, as read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_book: Option<RecordId>,
 }
 
 /// The state after a write, read back in the same round trip.

@@ -16,7 +16,7 @@ use crate::view::FieldName;
 mod canonical;
 mod lifecycle;
 
-pub use canonical::{LINE_FIELDS, QUOTE_FIELDS};
+pub use canonical::{LINE_FIELDS, QUOTE_FIELDS, QUOTE_RECORD_FIELDS};
 pub use lifecycle::{Status, Transition};
 
 /// The opportunity that a quote belongs to.

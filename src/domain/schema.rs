@@ -33,11 +33,24 @@ pub struct FieldSchema {
     pub choices: Vec<String>,
 }
 
+/// The records of another object that hang on an opportunity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChildSchema {
+    /// Object of the records, e.g. `Quote`.
+    pub object: String,
+    /// Their field that names the opportunity, e.g. `OpportunityId`.
+    pub field: String,
+}
+
 /// Objects by API name, each with its fields by API name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CrmSchema {
     /// Fields by object and name.
     pub objects: BTreeMap<String, BTreeMap<String, FieldSchema>>,
+    /// Child relationships of the opportunity by name, e.g. `Quotes`; only those that the mapping can use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub children: BTreeMap<String, ChildSchema>,
 }
 
 impl CrmSchema {

@@ -128,6 +128,7 @@ async fn it_probes_reads_writes_and_sees_conflicts() {
             ..Patch::default()
         },
         unmodified_since: read.modified_at,
+        quote_record: None,
     };
     let written = adapter.write(&call(), &write).await.expect("it writes");
     assert_eq!(written.view.get("quote.net_total"), Some(&total));
@@ -181,6 +182,7 @@ async fn reads_and_writes_at_the_same_time_are_each_right() {
             ..Patch::default()
         },
         unmodified_since: read.modified_at,
+        quote_record: None,
     };
     let orders = [order(&one, "Q-1"), order(&two.expect("it reads"), "Q-2")];
     let writes = futures_util::future::join_all(orders.iter().map(|order| adapter.write(&call, order))).await;
@@ -212,6 +214,7 @@ async fn write_number(adapter: &SalesforceAdapter, number: &str) -> Result<(), E
         opportunity: read.opportunity,
         patch,
         unmodified_since: read.modified_at,
+        quote_record: None,
     };
     adapter.write(&call(), &write).await.map(|_| ())
 }

@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Discount, Line, Quote};
+use super::{Discount, Line, Quote, Status};
 use crate::value::{Money, Value};
 use crate::view::{FieldName, Fields, View};
 
@@ -25,6 +25,14 @@ pub const QUOTE_FIELDS: &[&str] = &[
     "quote.net_total",
 ];
 
+/// Canonical fields of the record that a CRM keeps of the quote. They follow from the quote; nobody sets them there.
+pub const QUOTE_RECORD_FIELDS: &[&str] = &[
+    "quote_record.key",
+    "quote_record.name",
+    "quote_record.expiration_date",
+    "quote_record.status",
+];
+
 /// Canonical fields of a quote line.
 pub const LINE_FIELDS: &[&str] = &[
     "line.sku",
@@ -43,6 +51,7 @@ impl Quote {
     pub fn view(&self) -> View {
         let mut fields: Fields = self.context.clone();
         fields.extend(self.header());
+        fields.extend(self.record());
         let lines = self.lines.iter().filter(|line| !line.optional);
         View {
             fields,
@@ -54,7 +63,7 @@ impl Quote {
 
     fn header(&self) -> [(FieldName, Value); QUOTE_FIELDS.len()] {
         let totals = &self.totals;
-        let discount = &totals.line_discount.amount + &totals.header_discount.amount;
+        let discount = totals.line_discount.amount + totals.header_discount.amount;
         [
             ("quote.id".into(), Value::text(self.id.as_str())),
             ("quote.number".into(), Value::text(self.number.as_str())),
@@ -96,6 +105,37 @@ impl Quote {
     }
 }
 
+impl Quote {
+    /// What the CRM's record of this quote shall say. Its key is the root's id, so that all revisions share a record.
+    fn record(&self) -> impl Iterator<Item = (FieldName, Value)> {
+        let valid_until = self.valid_until.map_or(Value::Null, Value::Date);
+        let status = record_status(self.status).map(|status| Value::Choice(status.to_owned()));
+        let values = [
+            Some(Value::text(self.root_id.as_str())),
+            Some(Value::text(&self.name)),
+            Some(valid_until),
+            status,
+        ];
+        let fields = QUOTE_RECORD_FIELDS.iter().zip(values);
+        fields.filter_map(|(name, value)| Some(((*name).into(), value?)))
+    }
+}
+
+/// The word that CRMs have for a state: the standard picklist of Salesforce's Quote (Object Reference, "Quote").
+/// Nothing for states that it has no word for; the record then keeps the one it had.
+fn record_status(status: Status) -> Option<&'static str> {
+    match status {
+        Status::Draft => Some("Draft"),
+        Status::InApproval => Some("In Review"),
+        Status::Approved => Some("Approved"),
+        Status::Rejected => Some("Rejected"),
+        Status::Sent => Some("Presented"),
+        Status::Accepted => Some("Accepted"),
+        Status::Declined => Some("Denied"),
+        Status::Expired | Status::Ordered | Status::Superseded | Status::Cancelled => None,
+    }
+}
+
 impl Line {
     /// The line's fields in canonical names.
     pub fn view(&self, currency: &str) -> Fields {
@@ -125,5 +165,26 @@ fn percent(discount: Option<&Discount>) -> Value {
     match discount {
         Some(Discount::Percent(points)) if !points.is_zero() => Value::Number(*points),
         _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_has_one_word_at_most_and_a_dead_quote_has_none() {
+        let words: Vec<&str> = Status::ALL.into_iter().filter_map(record_status).collect();
+        let standard = [
+            "Draft",
+            "In Review",
+            "Approved",
+            "Rejected",
+            "Presented",
+            "Accepted",
+            "Denied",
+        ];
+        assert_eq!(words, standard);
+        assert_eq!(record_status(Status::Superseded), None);
     }
 }

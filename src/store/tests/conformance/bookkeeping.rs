@@ -204,6 +204,7 @@ pub async fn schemas_are_cached(store: Store) {
     );
     let schema = CrmSchema {
         objects: [("Opportunity".to_owned(), Default::default())].into(),
+        ..CrmSchema::default()
     };
     let stored = schema.clone();
     write!(store, |tx| schemas::put(tx, &connection(), &stored, at(1))).expect("stored");

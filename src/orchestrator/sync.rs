@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use cpq_domain::Result;
-use cpq_domain::adapter::{CpqAdapter, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten};
+use cpq_domain::adapter::{CpqAdapter, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, QuoteRecord};
 use cpq_domain::error::{Code, Error};
-use cpq_domain::id::IdempotencyKey;
+use cpq_domain::id::{IdempotencyKey, RecordId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::quote::Quote;
 use cpq_domain::resolve::{Base, Plan};
@@ -41,7 +41,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
     let (quote, created) = match quote {
         Some(quote) if plan.to_cpq.is_empty() => (quote, false),
         found => (
-            write_cpq(steps, scene, &crm, found.as_ref(), &plan).await?,
+            write_cpq(steps, scene, &crm, found.as_ref(), &base, &plan).await?,
             found.is_none(),
         ),
     };
@@ -56,7 +56,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         .await?;
     let written = match back.to_crm.is_empty() {
         true => None,
-        false => Some(write_crm(steps, scene, &crm, &back).await?),
+        false => Some(write_crm(steps, scene, &crm, &quote, &back).await?),
     };
 
     steps.learn_base(agreement(&back, &quote, written.as_ref()));
@@ -117,6 +117,7 @@ async fn write_cpq(
     scene: &Scene,
     crm: &CrmSnapshot,
     found: Option<&Quote>,
+    base: &Base,
     plan: &Plan,
 ) -> Result<Quote, Halt> {
     let write = CpqWrite {
@@ -134,24 +135,29 @@ async fn write_cpq(
             .cpq
             .find(call, lane.connection.as_str(), &lane.opportunity)
             .await?;
-        Ok(now.filter(|quote| {
-            decide(scene, crm, Some(quote), &Base::default())
-                .to_cpq
-                .is_empty()
-        }))
+        // Only against the last agreement does a value that did not arrive look like one that is still to be sent.
+        Ok(now.filter(|quote| decide(scene, crm, Some(quote), base).to_cpq.is_empty()))
     };
     steps
         .write("write.cpq", check, scene.cpq.write(call, &key, &write))
         .await
 }
 
-/// Writes status, number and totals to the opportunity, if nobody has changed it since it was read.
-async fn write_crm(steps: &Steps, scene: &Scene, crm: &CrmSnapshot, back: &Plan) -> Result<CrmWritten, Halt> {
+/// Writes status, number and totals to the opportunity and its quote record, if nobody has changed the opportunity
+/// since it was read.
+async fn write_crm(
+    steps: &Steps,
+    scene: &Scene,
+    crm: &CrmSnapshot,
+    quote: &Quote,
+    back: &Plan,
+) -> Result<CrmWritten, Halt> {
     let call = steps.call();
     let write = CrmWrite {
         opportunity: crm.opportunity.clone(),
         patch: back.to_crm.clone(),
         unmodified_since: crm.modified_at,
+        quote_record: Some(quote_record(crm, quote)),
     };
     let check = async {
         let now = scene.crm.read(call, &steps.run().lane.opportunity).await?;
@@ -168,7 +174,7 @@ async fn write_crm(steps: &Steps, scene: &Scene, crm: &CrmSnapshot, back: &Plan)
                 .get(field)
                 .is_some_and(|held| held.same(value, shape))
         });
-        Ok(in_place.then(|| CrmWritten {
+        Ok(in_place.then_some(CrmWritten {
             view: now.view,
             modified_at: now.modified_at,
         }))
@@ -176,6 +182,15 @@ async fn write_crm(steps: &Steps, scene: &Scene, crm: &CrmSnapshot, back: &Plan)
     steps
         .write("write.crm", check, scene.crm.write(call, &write))
         .await
+}
+
+fn quote_record(crm: &CrmSnapshot, quote: &Quote) -> QuoteRecord {
+    let price_book = crm.view.text("opportunity.price_book_id");
+    QuoteRecord {
+        key: quote.root_id.clone(),
+        name: quote.name.clone(),
+        price_book: price_book.and_then(|id| RecordId::new(id).ok()),
+    }
 }
 
 fn link(steps: &Steps, crm: &CrmSnapshot, quote: &Quote) -> Link {

@@ -3,7 +3,7 @@
 use cpq_domain::limits::NAME_CHARS;
 use cpq_domain::quote::Quote;
 use cpq_domain::value::Value;
-use cpq_domain::view::Patch;
+use cpq_domain::view::{FieldName, Patch};
 use cpq_domain::{Error, Result};
 
 use super::read::{self, Why};
@@ -30,7 +30,15 @@ pub const READ_ONLY: &[&str] = &[
     "quote.discount_percent",
     "quote.net_total",
     "quote.optional_net",
+    "quote_record.key",
+    "quote_record.name",
+    "quote_record.expiration_date",
+    "quote_record.status",
 ];
+
+/// Object of the fields that a CRM's record of the quote has. They follow from the quote, so none of them, known or
+/// not, is ever set here.
+const RECORD: &str = "quote_record";
 
 /// Fields of a quote that a patch may set.
 ///
@@ -47,8 +55,9 @@ pub(super) const WRITABLE: &[&str] = &[
 
 /// Sets the header fields of a patch. The currency first, because amounts are read in it.
 pub(super) fn write(quote: &mut Quote, patch: &Patch) -> Result<()> {
-    if let Some(field) = READ_ONLY.iter().find(|field| patch.fields.contains_key(**field)) {
-        return Err(read_only(field));
+    let fixed = |field: &&FieldName| READ_ONLY.contains(&field.as_str()) || field.object() == RECORD;
+    if let Some(field) = patch.fields.keys().find(fixed) {
+        return Err(read_only(field.as_str()));
     }
     for field in WRITABLE {
         if let Some(value) = patch.fields.get(*field) {

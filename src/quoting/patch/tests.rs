@@ -90,6 +90,9 @@ fn refusals_name_the_field_and_the_line() {
         ("quote.valid_until", Value::text("tomorrow")),
         ("quote.currency", Value::Choice("EUR".into())),
         ("quote.header_discount_percent", number("101")),
+        ("quote_record.status", Value::Choice("Accepted".into())),
+        ("quote_record.key", Value::text("someone-elses")),
+        ("quote_record.unheard_of", Value::text("x")),
         ("line.sku", Value::text("x")),
         ("nonsense", Value::text("x")),
         ("a b.c", Value::text("x")),
@@ -214,6 +217,26 @@ fn after_draft_the_commercial_part_is_frozen_and_the_context_follows() {
     assert_eq!(changed_fields(&quote, &after), ["opportunity.stage"]);
     assert_eq!(after.totals, quote.totals);
     assert_eq!(apply(&after, &stage, later()).expect("taken"), None);
+}
+
+#[test]
+fn the_record_in_the_crm_follows_from_the_quote_and_keeps_its_key_over_revisions() {
+    let mut quote = sent();
+    (quote.root_id, quote.revision) = (cpq_domain::id::QuoteId::new("root-1").expect("an id"), 2);
+    let view = quote.view();
+    assert_eq!(view.text("quote_record.key"), Some("root-1"));
+    assert_eq!(view.text("quote_record.name"), Some(quote.name.as_str()));
+    assert_eq!(
+        view.get("quote_record.expiration_date"),
+        view.get("quote.valid_until")
+    );
+    assert_eq!(view.text("quote_record.status"), Some("Presented"));
+    quote.status = Status::Expired;
+    assert_eq!(
+        quote.view().get("quote_record.status"),
+        None,
+        "CRMs have no word for it"
+    );
 }
 
 #[test]

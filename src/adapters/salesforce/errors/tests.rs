@@ -236,3 +236,32 @@ proptest::proptest! {
         proptest::prop_assert!(error(400, &body).upstream.is_some());
     }
 }
+
+/// The failures of the downtime that the fixtures tell of are sorted as the fixture says.
+#[test]
+fn a_downtimes_failures_mean_what_the_fixture_says() {
+    let fixture: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../fixtures/sync_failures.json")).expect("JSON");
+    let events = fixture["events"].as_array().expect("events");
+    let mut told = 0;
+    for event in events {
+        let upstream = &event["error"]["upstream"];
+        let text = |name: &str| upstream[name].as_str().expect("a text");
+        let status = upstream["status"].as_u64().expect("a status");
+        // Status 0 is an answer that never came: there is nothing to sort.
+        if status > 0 {
+            let error = error(
+                u16::try_from(status).expect("a status"),
+                &array(text("code"), text("message")),
+            );
+            assert_eq!(error.code.as_str(), event["error"]["code"], "{event}");
+            assert_eq!(
+                error.class().passes_with_time(),
+                event["error"]["passesWithTime"],
+                "{event}"
+            );
+            told += 1;
+        }
+    }
+    assert!(told > 50, "only {told} of {} events were sorted", events.len());
+}

@@ -76,7 +76,7 @@ impl App {
             vault.clone(),
             world.clone(),
             keyring,
-            cpq_auth::Options::default(),
+            auth_options(config)?,
         )?);
         let quoting = quoting_settings(config, &store).await?;
         let embedded = Arc::new(EmbeddedCpq::new(store.clone(), world.clone(), quoting)?);
@@ -254,6 +254,14 @@ pub fn matrix(config: &Config) -> Result<Matrix> {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     Matrix::parse(&text, version).map_err(|error| error.fact("file", from))
+}
+
+fn auth_options(config: &Config) -> Result<cpq_auth::Options> {
+    let ca_certificates_pem = config.crm.certificate_authorities()?;
+    Ok(cpq_auth::Options {
+        ca_certificates_pem,
+        ..cpq_auth::Options::default()
+    })
 }
 
 fn keyring(config: &Config, world: &dyn World) -> Result<Keyring> {

@@ -82,6 +82,8 @@ sections! {
         correlation_field: String,
         /// Currency of a single-currency org.
         currency: String,
+        /// Certificate authorities to trust beside the system's, as PEM, or empty.
+        ca_file: PathBuf,
     }
     /// `[cpq]`
     CpqConfig {
@@ -190,6 +192,22 @@ impl Config {
             return refuse("cpq.url", "is needed when cpq.kind is \"rest\"");
         }
         Ok(())
+    }
+}
+
+impl CrmConfig {
+    /// The certificate authorities of `ca_file`.
+    pub fn certificate_authorities(&self) -> Result<Vec<Vec<u8>>> {
+        if self.ca_file.as_os_str().is_empty() {
+            return Ok(Vec::new());
+        }
+        let pem = std::fs::read(&self.ca_file).map_err(|error| {
+            let message = format!("cannot read crm.ca_file {}: {error}", self.ca_file.display());
+            Error::new(Code::ConfigInvalid, message)
+                .field("crm.ca_file")
+                .cause(error)
+        })?;
+        Ok(vec![pem])
     }
 }
 

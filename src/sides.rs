@@ -80,6 +80,7 @@ impl Connected {
             number_field: self.settings.opportunity_number_field.clone(),
             correlation_field: self.settings.correlation_field.clone(),
             currency: Some(self.settings.currency.clone()),
+            ca_certificates_pem: self.settings.certificate_authorities()?,
             ..SalesforceConfig::new(name.clone())
         };
         SalesforceAdapter::new(

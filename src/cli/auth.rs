@@ -66,8 +66,8 @@ pub struct ConnectArgs {
     /// Audience of the assertion where it differs from the login host (--flow jwt).
     #[arg(long, value_name = "URL")]
     audience: Option<String>,
-    /// Port of the redirect address http://127.0.0.1:PORT/callback (--flow web); 0 takes a free one.
-    #[arg(long, default_value_t = 0)]
+    /// Port of the callback http://127.0.0.1:PORT/oauth/callback, which must be registered with the app (--flow web).
+    #[arg(long, default_value_t = 7717, value_name = "PORT")]
     redirect_port: u16,
 }
 

@@ -107,7 +107,10 @@ enum ConfigCommand {
 
 /// Runs the command of this process.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     let output = Output { json: cli.json };
     // One crypto library for everything; which one must be said before the first TLS handshake.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -122,6 +125,13 @@ pub fn run() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => ExitCode::from(output.error(&error, None)),
     }
+}
+
+/// Help and version are answers; anything else is a wrong request.
+fn misused(error: &clap::Error) -> ExitCode {
+    // Printing fails only if whoever reads has gone.
+    let _ = error.print();
+    ExitCode::from(u8::from(error.use_stderr()))
 }
 
 async fn dispatch(cli: Cli, output: Output) -> Result<u8> {

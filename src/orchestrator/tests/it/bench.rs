@@ -1,6 +1,6 @@
 //! A store, two systems, and processes that work between them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cpq_domain::event::{EventKind, SyncEvent};
@@ -18,6 +18,17 @@ pub const LONG: Duration = Duration::from_secs(7 * 24 * 3600);
 pub struct Bench {
     pub land: Arc<Land>,
     pub store: Store,
+    lives: Mutex<Vec<Arc<Life>>>,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.lives
+            .lock()
+            .expect("not poisoned")
+            .iter()
+            .for_each(|life| life.end());
+    }
 }
 
 /// An engine and the process that it lives in.
@@ -37,7 +48,8 @@ impl Bench {
 
     pub fn over(store: Store) -> Bench {
         let land = Land::seeded(4482);
-        Bench { land, store }
+        let lives = Mutex::default();
+        Bench { land, store, lives }
     }
 
     /// A process whose engine works only on what is submitted to it, until [`Engine::start`].
@@ -57,6 +69,7 @@ impl Bench {
             (store.stats().jobs, crm, cpq)
         };
         let life = Life::new(self.land.clock.clone(), ends_at, observe);
+        self.lives.lock().expect("not poisoned").push(life.clone());
         let doors = Doors {
             land: self.land.clone(),
             life: life.clone(),

@@ -2,8 +2,11 @@
 //! behind when it dies.
 
 mod bench;
+mod crash;
 mod fakes;
 mod golden;
 mod keys;
 mod lanes;
+mod outcomes;
+mod scenes;
 mod waiting;

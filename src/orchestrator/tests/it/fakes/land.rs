@@ -118,13 +118,18 @@ impl Land {
 
     /// A person at the CRM changes how many are wanted.
     pub fn rep_wants(&self, quantity: i64) {
+        self.rep_sets("line.quantity", Value::Number(quantity.into()));
+    }
+
+    /// A person at the CRM changes the price of one, in dollars.
+    pub fn rep_prices(&self, dollars: i64) {
+        self.rep_sets("line.list_unit", Value::Money(Money::new(dollars.into(), "USD")));
+    }
+
+    fn rep_sets(&self, field: &str, value: Value) {
         let line = LineKey::new(LINE).expect("a key");
-        let wanted = Value::Number(quantity.into());
         self.crm().change(&key(NUMBER), self.clock.now(), |view| {
-            view.lines
-                .entry(line)
-                .or_default()
-                .insert("line.quantity".into(), wanted);
+            view.lines.entry(line).or_default().insert(field.into(), value);
         });
     }
 

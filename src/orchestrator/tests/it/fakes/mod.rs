@@ -11,4 +11,4 @@ mod world;
 pub use doors::Doors;
 pub use land::{Facts, LINE, Land, NUMBER};
 pub use wire::{Fate, Gate};
-pub use world::{Clock, Image, Life};
+pub use world::{Image, Life};

@@ -93,6 +93,11 @@ impl Wire {
         self.calls.clone()
     }
 
+    /// Drops the scripted fates that have not come about.
+    pub fn forget(&mut self) {
+        self.next.clear();
+    }
+
     /// Whether every scripted fate has happened.
     pub fn is_played(&self) -> bool {
         self.next.values().all(VecDeque::is_empty)

@@ -1,0 +1,101 @@
+//! Every outcome that a foreign call can have, for every write, alone and twice in a row.
+
+use cpq_domain::Code;
+
+use crate::fakes::{Fate, Land};
+use crate::scenes::{Scene, ask, come_to_rest};
+
+/// Done; refused; lost, not done; lost, done; lost, done later; done twice; answered with what was true before. And a
+/// person who is faster than us.
+fn outcomes() -> [(&'static str, Fate); 8] {
+    [
+        ("ok", Fate::Ok),
+        ("refused", Fate::Refused(Code::CrmUnavailable)),
+        ("lost, not done", Fate::LostUnapplied),
+        ("lost, done", Fate::LostApplied),
+        ("lost, done later", Fate::LostLate),
+        ("done twice", Fate::Twice),
+        ("refused as changed", Fate::Refused(Code::CrmConflict)),
+        (
+            "a person was faster",
+            Fate::Edited(|land: &Land| land.rep_wants(12)),
+        ),
+    ]
+}
+
+/// Runs a scene with two fates for the call, on a CPQ that remembers keys or one that does not.
+async fn tried(scene: Scene, call: &'static str, fates: [Fate; 2], forgets: bool) {
+    let bench = scene.set().await;
+    bench.land.cpq().forgets_keys = forgets;
+    bench.land.script(call, fates);
+    ask(bench.service("a")).await;
+    // What did not come about, because the first fate left nothing to send, does not count.
+    bench.land.wire().forget();
+    let facts = come_to_rest(&bench).await;
+    assert_eq!(facts.quotes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_outcome_of_every_write_leads_to_agreement() {
+    let mut cases = 0;
+    for scene in Scene::ALL {
+        for call in ["cpq.write", "crm.write"] {
+            for (first, fate) in outcomes() {
+                println!("{scene:?} {call}: {first}, on a CPQ that forgets keys");
+                tried(scene, call, [fate.clone(), Fate::Ok], true).await;
+                for (second, next) in outcomes() {
+                    println!("{scene:?} {call}: {first}, then {second}");
+                    tried(scene, call, [fate.clone(), next], false).await;
+                    cases += 1;
+                }
+            }
+        }
+    }
+    println!("{cases} pairs of outcomes");
+    assert_eq!(cases, 3 * 2 * 8 * 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_outcome_of_every_read_leads_to_agreement() {
+    let fates = [
+        Fate::Stale,
+        Fate::Refused(Code::CrmUnavailable),
+        Fate::LostUnapplied,
+        Fate::Edited(|land: &Land| land.rep_wants(15)),
+    ];
+    for scene in Scene::ALL {
+        for call in ["crm.read", "cpq.find"] {
+            for fate in &fates {
+                for lost in ["cpq.write", "crm.write"] {
+                    let bench = scene.set().await;
+                    bench.land.script(call, [fate.clone()]);
+                    ask(bench.service("a")).await;
+                    come_to_rest(&bench).await;
+                    // The same for the read that looks whether a lost write was done.
+                    let bench = scene.set().await;
+                    bench.land.script(call, [Fate::Ok, fate.clone()]);
+                    bench.land.script(lost, [Fate::LostApplied]);
+                    ask(bench.service("a")).await;
+                    bench.land.wire().forget();
+                    come_to_rest(&bench).await;
+                }
+            }
+        }
+    }
+}
+
+/// A value that either side may change is sent again if it was lost, although nothing but the last agreement tells
+/// that it was: both sides have a value, and the rule prefers neither.
+#[tokio::test(start_paused = true)]
+async fn a_lost_write_of_a_field_without_a_master_is_sent_again() {
+    for policy in ["review", "newest", "always"] {
+        let bench = Scene::Create.set().await;
+        bench.land.rule("opportunity.name", "crm", policy);
+        ask(bench.service("before")).await;
+        let renamed = cpq_domain::value::Value::text("Acme, renamed");
+        bench.land.rep("opportunity.name", renamed.clone());
+        bench.land.script("cpq.write", [Fate::LostUnapplied]);
+        let facts = come_to_rest(&bench).await;
+        assert_eq!(facts.cpq.get("opportunity.name"), Some(&renamed), "{policy}");
+    }
+}

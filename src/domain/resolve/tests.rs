@@ -207,6 +207,71 @@ fn a_seed_is_given_once() {
     assert!(later.to_cpq.is_empty());
 }
 
+#[test]
+fn a_seed_that_was_cleared_later_is_not_given_again() {
+    let base = Base {
+        crm: view(&text("a")),
+        cpq: view(&text("a")),
+    };
+    let plan = plan(
+        &matrix("crm", "seed"),
+        &draft(),
+        &base,
+        &view(&text("b")),
+        Some(&view(&Value::Null)),
+    );
+    assert!(plan.to_cpq.is_empty(), "{plan:?}");
+}
+
+#[test]
+fn a_shared_field_follows_whichever_side_alone_changed_it() {
+    let base = Base {
+        crm: view(&text("old")),
+        cpq: view(&text("old")),
+    };
+    let by = |crm: &str, cpq: &str| {
+        plan(
+            &matrix("crm", "review"),
+            &draft(),
+            &base,
+            &view(&text(crm)),
+            Some(&view(&text(cpq))),
+        )
+    };
+    assert_eq!(by("new", "old").to_cpq.fields["quote.x"], text("new"));
+    assert_eq!(by("old", "new").to_crm.fields["quote.x"], text("new"));
+}
+
+#[test]
+fn of_two_changes_the_later_wins_where_the_rule_says_so_and_the_clocks_can_tell() {
+    let base = Base {
+        crm: view(&text("old")),
+        cpq: view(&text("old")),
+    };
+    let (matrix, facts, mapping) = (matrix("crm", "newest"), draft(), mapping());
+    let (crm, cpq) = (view(&text("a")), view(&text("b")));
+    let at = |seconds| Timestamp::from_second(seconds).expect("a moment");
+    let by = |crm_at, cpq_at| {
+        let changed_at = (at(crm_at), at(cpq_at));
+        decide(&Question {
+            matrix: &matrix,
+            facts: &facts,
+            mapping: &mapping,
+            base: &base,
+            crm: &crm,
+            cpq: Some(&cpq),
+            changed_at,
+        })
+    };
+    assert_eq!(by(100, 50).to_cpq.fields["quote.x"], text("a"));
+    assert_eq!(by(50, 100).to_crm.fields["quote.x"], text("b"));
+    assert_eq!(
+        by(100, 99).open().count(),
+        1,
+        "a second apart the clocks cannot tell"
+    );
+}
+
 mod lines {
     use super::*;
 

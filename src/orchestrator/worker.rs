@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error, Written};
@@ -14,14 +15,15 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::Inner;
 use crate::halt::Halt;
-use crate::steps::Steps;
+use crate::steps::{Learned, Steps};
 use crate::sync::sync_opportunity;
 
 /// Works on a run that this process has claimed, until it has ended, is parked, or is lost to another process.
 pub(crate) async fn work(inner: Arc<Inner>, mut run: Run, slot: OwnedSemaphorePermit) {
     let correlation = run.correlation.clone();
+    let mut is_new = run.attempt == 1;
     loop {
-        match attempt(&inner, run).await {
+        match attempt(&inner, run.clone(), is_new).await {
             Ok(Some(again)) if again.state == RunState::Running => run = again,
             Ok(Some(ended)) => {
                 inner.waiters.tell(&ended);
@@ -32,41 +34,67 @@ pub(crate) async fn work(inner: Arc<Inner>, mut run: Run, slot: OwnedSemaphorePe
                 break;
             }
             Err(error) => {
-                // The store refuses: nothing can be written down, so nothing is claimed. The lease runs out and the
-                // run is taken up again from its last durable point.
+                // The store refuses: nothing can be written down, so nothing is claimed. Our signs of life keep the
+                // lease, so nobody else takes the run up: it goes on here, from its last durable point.
                 tracing::error!(correlation = %correlation, code = %error.code, error = %error, "cannot write the journal");
-                break;
+                if stopped_within_a_lease(&inner).await {
+                    break;
+                }
             }
         }
+        is_new = false;
     }
     drop(slot);
     inner.nudge.notify_one();
 }
 
-/// One pass over the function. `None`: the lease was lost.
-async fn attempt(inner: &Arc<Inner>, run: Run) -> Result<Option<Run>> {
-    let journal = match run.attempt + run.restarts {
-        1 => Vec::new(),
-        _ => inner.ledger.journal(run.id).await?,
+/// Waits as long as another process would before it took the run up. `true` if this one stops meanwhile.
+async fn stopped_within_a_lease(inner: &Inner) -> bool {
+    let lease = Duration::from_millis(u64::try_from(inner.settings.lease_ms).unwrap_or_default());
+    tokio::time::timeout(lease, inner.stop.cancelled()).await.is_ok()
+}
+
+/// One pass over the function. `None`: the lease was lost. A new run has nothing in its journal to remember.
+async fn attempt(inner: &Inner, run: Run, is_new: bool) -> Result<Option<Run>> {
+    let journal = match is_new {
+        true => Vec::new(),
+        false => inner.ledger.journal(run.id).await?,
     };
     let steps = Steps::new(run, &journal, inner.ledger.clone(), inner.world.clone());
     let result = AssertUnwindSafe(execute(inner, &steps)).catch_unwind().await;
     let result = result.unwrap_or_else(|_| Err(Halt::Dead(panicked())));
     let (run, events, learned) = steps.finish();
-    let lane = run.lane.clone();
     if matches!(result, Err(Halt::LeaseLost)) {
         return Ok(None);
     }
+    match end(inner, run.clone(), result, events, learned).await {
+        // What the store refuses for good, e.g. the link of another quote, it would refuse again: keep the diagnosis.
+        Err(refused) if !refused.class().passes_with_time() => {
+            let dead = Err(Halt::Dead(refused.written(Written::Unknown)));
+            end(inner, run, dead, Vec::new(), Learned::default()).await
+        }
+        ended => ended,
+    }
+}
+
+/// Writes down how the pass ended. `None`: the lease was lost.
+async fn end(
+    inner: &Inner,
+    run: Run,
+    result: Result<Outcome, Halt>,
+    mut events: Vec<SyncEvent>,
+    learned: Learned,
+) -> Result<Option<Run>> {
     let (run, last) = settle(inner, run, result);
-    report(&run, &lane.to_string());
-    let kept = inner
-        .ledger
-        .settle(run.clone(), with(events, last), learned)
-        .await?;
+    events.push(last);
+    let kept = inner.ledger.settle(run.clone(), events, learned).await?;
+    if kept {
+        report(&run);
+    }
     Ok(kept.then_some(run))
 }
 
-async fn execute(inner: &Arc<Inner>, steps: &Steps) -> Result<Outcome, Halt> {
+async fn execute(inner: &Inner, steps: &Steps) -> Result<Outcome, Halt> {
     let scene = inner.scene(&steps.run().lane.connection).await?;
     sync_opportunity(steps, &scene).await
 }
@@ -77,11 +105,6 @@ fn panicked() -> Error {
         "the sync ended in a panic; this is a defect of ours",
     )
     .written(Written::Unknown)
-}
-
-fn with(mut events: Vec<SyncEvent>, last: SyncEvent) -> Vec<SyncEvent> {
-    events.push(last);
-    events
 }
 
 /// The state that a result leads to, and the journal row that says so.
@@ -160,8 +183,8 @@ fn restart(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, Eve
 }
 
 /// Logs a failure once, here, where it is handled.
-fn report(run: &Run, lane: &str) {
-    let state = run.state.as_str();
+fn report(run: &Run) {
+    let (state, lane) = (run.state.as_str(), run.lane.to_string());
     match &run.error {
         Some(report) => {
             tracing::warn!(correlation = %run.correlation, lane, state, code = %report.code, error = %report.message, "sync");

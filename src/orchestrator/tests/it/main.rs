@@ -3,10 +3,13 @@
 
 mod bench;
 mod crash;
+mod failures;
 mod fakes;
+mod fencing;
 mod golden;
 mod keys;
 mod lanes;
 mod outcomes;
+mod retries;
 mod scenes;
 mod waiting;

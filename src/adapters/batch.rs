@@ -22,7 +22,7 @@ pub(crate) trait Job: Send + Sync + 'static {
     /// Its answer.
     type Answer: Send + 'static;
 
-    /// Items that one call carries at most.
+    /// Items that one call carries at most; where they weigh more than one each, the sum of their weights.
     const MOST: usize;
 
     /// Name in metrics.
@@ -30,6 +30,11 @@ pub(crate) trait Job: Send + Sync + 'static {
 
     /// What a call is whose task broke off: for a write the outcome is not known.
     const BROKEN: (Code, Written);
+
+    /// How much of a call an item takes.
+    fn weight(_item: &Self::Item) -> usize {
+        1
+    }
 
     /// Does all items in one remote call. The outer error is that of the call as a whole.
     async fn run(&self, items: &[Self::Item]) -> Result<Vec<Result<Self::Answer>>>;
@@ -105,13 +110,24 @@ impl<J: Job> Place<J> {
     fn next(&mut self) -> Vec<Waiting<J>> {
         let mut queue = lock(&self.queue);
         queue.waiting.retain(|waiting| !waiting.answer.is_closed());
-        let many = queue.waiting.len().min(J::MOST);
+        let many = fitting::<J>(&queue.waiting);
         if many == 0 {
             queue.in_flight -= 1;
             self.given_back = true;
         }
         queue.waiting.drain(..many).collect()
     }
+}
+
+/// How many of those that wait fit into one call: the first in any case, or it would wait for ever.
+fn fitting<J: Job>(waiting: &VecDeque<Waiting<J>>) -> usize {
+    let mut taken = 0;
+    let fits = |waiting: &&Waiting<J>| {
+        taken += J::weight(&waiting.item);
+        taken <= J::MOST
+    };
+    let many = waiting.iter().take_while(fits).count();
+    many.max(usize::from(!waiting.is_empty()))
 }
 
 /// After a panic of the job: the place is free, and whoever waits is told, instead of waiting for ever.
@@ -170,7 +186,7 @@ async fn run<J: Job>(job: &J, items: &[J::Item]) -> Vec<Result<J::Answer>> {
 }
 
 /// The same error for another caller. The cause is kept as text.
-fn copy(error: &Error) -> Error {
+pub(crate) fn copy(error: &Error) -> Error {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     let same = Error::from(error.report(None));
     match cause {

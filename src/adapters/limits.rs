@@ -14,7 +14,8 @@ pub(crate) const BATCH_WAITING: usize = 10_000;
 /// Opportunities read by one query. With its lines and roles each costs rows of the same page, so more would only
 /// bring more pages.
 pub(crate) const READ_BATCH: usize = 50;
-/// Opportunities written by one call: Salesforce allows 25 subrequests, and one of them reads all of them back.
+/// Parts that write in one call: Salesforce allows 25 subrequests, and one of them reads everything back. An
+/// opportunity takes one part, and a second one where its quote record is written too, so 12 to 24 fit.
 pub(crate) const WRITE_BATCH: usize = 24;
 /// Bytes of a query in a URL. Salesforce refuses URLs above 16,384 bytes, and the headers count towards the same sum
 /// (status codes 414 and 431 of its REST guide).

@@ -14,6 +14,9 @@ use serde_json::value::RawValue;
 use super::rest::{Effect, Request, Rest};
 use crate::json::Node;
 
+/// Fields of a record with their values.
+pub(crate) type Body = BTreeMap<String, Box<RawValue>>;
+
 /// One part.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,7 +27,7 @@ pub(crate) struct Part {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) http_headers: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) body: Option<BTreeMap<String, Box<RawValue>>>,
+    pub(crate) body: Option<Body>,
 }
 
 impl Part {

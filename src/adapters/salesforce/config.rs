@@ -15,6 +15,12 @@ pub struct Config {
     pub correlation_field: String,
     /// Custom field of a line item with the key that the CPQ knows the line by.
     pub line_key_field: String,
+    /// Object that holds one record a quote, e.g. `Quote`; empty: none is kept.
+    pub quote_object: String,
+    /// Custom field of that object with the quote's root id, unique and an external id.
+    pub quote_key_field: String,
+    /// Child relationship of the opportunity to that object, e.g. `Quotes`, or `CPQ_Quotes__r` of an own object.
+    pub quote_relationship: String,
     /// Currency of an org with a single currency (ISO 4217). Without it amounts are taken as USD, with a warning.
     pub currency: Option<String>,
     /// Entries on top of the embedded field mapping, as TOML of the same form.
@@ -32,6 +38,9 @@ impl Config {
             number_field: "Opportunity_Number__c".to_owned(),
             correlation_field: "CPQ_Correlation_Id__c".to_owned(),
             line_key_field: "CPQ_Line_Key__c".to_owned(),
+            quote_object: "Quote".to_owned(),
+            quote_key_field: "CPQ_Quote_Key__c".to_owned(),
+            quote_relationship: "Quotes".to_owned(),
             currency: None,
             fields: None,
             ca_certificates_pem: Vec::new(),

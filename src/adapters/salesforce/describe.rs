@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cpq_domain::adapter::Call;
-use cpq_domain::schema::{CrmSchema, FieldSchema};
+use cpq_domain::schema::{ChildSchema, CrmSchema, FieldSchema};
 use cpq_domain::{Code, Error, Result};
 use serde::Deserialize;
 
@@ -18,9 +18,30 @@ use super::rest::{Effect, Rest};
 const PARTS: usize = 25;
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Description {
     name: String,
     fields: Vec<FieldDescription>,
+    #[serde(default = "yes")]
+    createable: bool,
+    #[serde(default = "yes")]
+    updateable: bool,
+    #[serde(default)]
+    child_relationships: Vec<ChildDescription>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ChildDescription {
+    #[serde(rename = "childSObject")]
+    object: String,
+    field: String,
+    /// None where the children cannot be queried from the parent.
+    relationship_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -101,8 +122,13 @@ pub(crate) async fn describe(rest: &Rest, call: &Call, fields: &[Field]) -> Resu
                 .collect::<Result<Vec<_>>>()
         })
         .await?;
-        schema.objects.extend(described.into_iter().flatten());
+        for described in described.into_iter().flatten() {
+            schema.children.extend(described.children);
+            schema.objects.insert(described.name, described.fields);
+        }
     }
+    let CrmSchema { objects, children } = &mut schema;
+    children.retain(|_, child| objects.contains_key(&child.object));
     match schema.objects.contains_key(Rows::Opportunity.object()) {
         true => Ok(schema),
         false => Err(Error::new(
@@ -123,7 +149,36 @@ fn objects(fields: &[Field]) -> BTreeSet<String> {
         .collect()
 }
 
-type Described = (String, BTreeMap<String, FieldSchema>);
+/// One object as described.
+struct Described {
+    name: String,
+    fields: BTreeMap<String, FieldSchema>,
+    /// Of the opportunity only; nothing else is read with its children.
+    children: BTreeMap<String, ChildSchema>,
+}
+
+impl From<Description> for Described {
+    fn from(object: Description) -> Self {
+        let fields = object.fields.into_iter().map(|field| {
+            let mut field = FieldSchema::from(field);
+            // What may be done with a field ends at what may be done with the object.
+            field.createable &= object.createable;
+            field.updateable &= object.updateable;
+            (field.name.clone(), field)
+        });
+        let parent = object.name == Rows::Opportunity.object();
+        let children = object.child_relationships.into_iter().filter(|_| parent);
+        let children = children.filter_map(|child| {
+            let (object, field) = (child.object, child.field);
+            Some((child.relationship_name?, ChildSchema { object, field }))
+        });
+        Described {
+            fields: fields.collect(),
+            children: children.collect(),
+            name: object.name,
+        }
+    }
+}
 
 fn one(rest: &Rest, object: &str, answer: &PartAnswer) -> Result<Option<Described>> {
     let about = About {
@@ -150,9 +205,5 @@ fn one(rest: &Rest, object: &str, answer: &PartAnswer) -> Result<Option<Describe
         .object(object)
         .cause(cause)
     })?;
-    let fields = description
-        .fields
-        .into_iter()
-        .map(|field| (field.name.clone(), field.into()));
-    Ok(Some((description.name, fields.collect())))
+    Ok(Some(description.into()))
 }

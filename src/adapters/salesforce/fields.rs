@@ -4,7 +4,13 @@ use cpq_domain::view::FieldName;
 use cpq_domain::{Code, Error, Result};
 use serde::Deserialize;
 
+use super::config::Config;
 use super::soql::Path;
+
+/// Name of the field that holds the key of the quote's own record.
+pub(crate) const RECORD_KEY: &str = "quote_record.key";
+/// Name of the field that holds its name.
+pub(crate) const RECORD_NAME: &str = "quote_record.name";
 
 /// The embedded entries.
 const DEFAULTS: &str = include_str!("fields.toml");
@@ -29,15 +35,17 @@ pub(crate) enum Rows {
     Opportunity,
     ContactRole,
     Line,
+    Quote,
 }
 
 impl Rows {
-    /// The object of the rows.
+    /// The object of the rows in the mapping file; in the org, that of the quotes may have another name.
     pub(crate) fn object(self) -> &'static str {
         match self {
             Rows::Opportunity => "Opportunity",
             Rows::ContactRole => "OpportunityContactRole",
             Rows::Line => "OpportunityLineItem",
+            Rows::Quote => "Quote",
         }
     }
 }
@@ -76,16 +84,41 @@ struct Entry {
 /// The fields of a connection.
 ///
 /// # Errors
-/// [`Code::ConfigInvalid`] when `extra` does not parse or an entry makes no sense.
-pub(crate) fn load(extra: Option<&str>) -> Result<Vec<Field>> {
+/// [`Code::ConfigInvalid`] when the extra entries do not parse or an entry makes no sense.
+pub(crate) fn load(config: &Config) -> Result<Vec<Field>> {
     let mut entries = parse(DEFAULTS)?;
-    for over in extra.map(parse).transpose()?.unwrap_or_default() {
+    for over in config
+        .fields
+        .as_deref()
+        .map(parse)
+        .transpose()?
+        .unwrap_or_default()
+    {
         match entries.iter_mut().find(|entry| entry.name == over.name) {
             Some(entry) => entry.lay_over(over),
             None => entries.push(over),
         }
     }
-    entries.iter().filter(|entry| !entry.off).map(field).collect()
+    let fields = entries.iter().filter(|entry| !entry.off).map(|entry| {
+        let field = field(entry)?;
+        match field.rows {
+            Rows::Quote if config.quote_object.is_empty() => Ok(None),
+            Rows::Quote => in_org(config, field).map(Some),
+            _ => Ok(Some(field)),
+        }
+    });
+    fields.filter_map(Result::transpose).collect()
+}
+
+/// A field of the quotes under the names that the org has for their object and its key.
+fn in_org(config: &Config, mut field: Field) -> Result<Field> {
+    if field.path.relationship().is_none() {
+        field.object = Path::new(&config.quote_object)?;
+    }
+    if field.name.as_str() == RECORD_KEY {
+        field.path = Path::new(&config.quote_key_field)?;
+    }
+    Ok(field)
 }
 
 fn parse(text: &str) -> Result<Vec<Entry>> {
@@ -116,6 +149,7 @@ fn field(entry: &Entry) -> Result<Field> {
         "" => return refuse("has a name without an object, such as quote.number"),
         "line" => Rows::Line,
         "contact" => Rows::ContactRole,
+        "quote_record" => Rows::Quote,
         _ => Rows::Opportunity,
     };
     let (Some(object), Some(path), Some(kind)) = (&entry.object, &entry.path, entry.kind) else {
@@ -130,8 +164,8 @@ fn field(entry: &Entry) -> Result<Field> {
         ));
     }
     let writable = entry.writable.unwrap_or(false);
-    if writable && !(of_the_row && rows == Rows::Opportunity) {
-        return refuse("cannot be writable: only fields of the opportunity itself are written");
+    if writable && !(of_the_row && matches!(rows, Rows::Opportunity | Rows::Quote)) {
+        return refuse("cannot be writable: only fields of the opportunity and of its quote are written");
     }
     Ok(Field {
         name,
@@ -146,6 +180,45 @@ fn field(entry: &Entry) -> Result<Field> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn load(extra: Option<&str>) -> Result<Vec<Field>> {
+        super::load(&Config {
+            fields: extra.map(str::to_owned),
+            ..config()
+        })
+    }
+
+    fn config() -> Config {
+        Config::new(cpq_domain::id::ConnectionName::new("crm").expect("a name"))
+    }
+
+    #[test]
+    fn the_quotes_go_by_the_names_of_the_org_or_not_at_all() {
+        let own = Config {
+            quote_object: "Offer__c".into(),
+            quote_key_field: "Key__c".into(),
+            ..config()
+        };
+        let fields = super::load(&own).expect("it loads");
+        let quotes = fields.iter().filter(|field| field.rows == Rows::Quote);
+        let places: Vec<String> = quotes
+            .map(|field| format!("{}.{}", field.object, field.path))
+            .collect();
+        let expected = [
+            "Offer__c.Key__c",
+            "Offer__c.Name",
+            "Offer__c.ExpirationDate",
+            "Offer__c.Status",
+        ];
+        assert_eq!(places, expected);
+
+        let off = Config {
+            quote_object: String::new(),
+            ..config()
+        };
+        let fields = super::load(&off).expect("it loads");
+        assert!(fields.iter().all(|field| field.rows != Rows::Quote));
+    }
 
     #[test]
     fn the_embedded_file_is_right() {
@@ -164,7 +237,11 @@ mod tests {
                 "quote.revision",
                 "quote.net_total",
                 "quote.discount_percent",
-                "quote.valid_until"
+                "quote.valid_until",
+                "quote_record.key",
+                "quote_record.name",
+                "quote_record.expiration_date",
+                "quote_record.status"
             ]
         );
     }

@@ -10,7 +10,8 @@ use cpq_domain::value::Shape;
 use cpq_domain::view::FieldName;
 
 use super::config::Config;
-use super::fields::{Field, Kind, Rows};
+use super::fields::{Field, Kind, RECORD_KEY, Rows};
+use super::quote_record::Records;
 use super::soql::{Order, Path, Select};
 use crate::limits::CONTACT_ROLES;
 
@@ -28,6 +29,8 @@ pub(crate) struct Layout {
     /// The business number, where the org has the field.
     pub(crate) number: Option<Path>,
     pub(crate) line_key: Option<Path>,
+    /// Where each quote has a record of its own, if the org has the place.
+    pub(crate) quotes: Option<Arc<Records>>,
     /// Where the correlation id is written.
     pub(crate) correlation: Option<Path>,
     /// `CurrencyIsoCode`, in a multi-currency org.
@@ -46,8 +49,11 @@ impl Layout {
     pub(crate) fn new(config: &Config, all: &[Field], schema: Option<&CrmSchema>) -> Result<Layout> {
         let org = Org(schema);
         let mut mapping = Mapping::default();
+        let quotes = Records::find(config, &org, &mut mapping.warnings)?;
+        let has_rows = |field: &&Field| field.rows != Rows::Quote || quotes.is_some();
         let fields: Vec<Field> = all
             .iter()
+            .filter(has_rows)
             .filter(|field| org.admit(field, &mut mapping))
             .cloned()
             .collect();
@@ -64,10 +70,16 @@ impl Layout {
         }
         let line_key = org.own("OpportunityLineItem", &config.line_key_field)?;
         admit_lines(&org, &mut mapping);
-        let correlation = org.own("Opportunity", &config.correlation_field)?;
+        let correlation = org.optional("Opportunity", &config.correlation_field)?;
         Ok(Layout {
             described: schema.is_some(),
-            select: select(&org, &fields, [&number, &currency_field], &line_key)?,
+            select: select(
+                &org,
+                &fields,
+                [&number, &currency_field],
+                &line_key,
+                quotes.as_deref(),
+            )?,
             correlation: correlation.filter(|path| org.updateable("Opportunity", path.as_str())),
             currency: config
                 .currency
@@ -77,6 +89,7 @@ impl Layout {
             fields,
             number,
             line_key,
+            quotes,
             currency_field,
         })
     }
@@ -87,7 +100,7 @@ impl Layout {
     }
 }
 
-const MISSING: &str = "does not exist or is hidden from our user";
+pub(super) const MISSING: &str = "does not exist or is hidden from our user";
 
 /// In an org with one currency there is no field, but there is a currency.
 fn admit_currency(config: &Config, all: &[Field], has_field: bool, mapping: &mut Mapping) {
@@ -129,15 +142,15 @@ fn admit_lines(org: &Org, mapping: &mut Mapping) {
 }
 
 /// An org's description, or none.
-struct Org<'a>(Option<&'a CrmSchema>);
+pub(super) struct Org<'a>(pub(super) Option<&'a CrmSchema>);
 
 impl Org<'_> {
-    fn has_object(&self, object: &str) -> bool {
+    pub(super) fn has_object(&self, object: &str) -> bool {
         self.0
             .is_none_or(|schema| find(&schema.objects, object).is_some())
     }
 
-    fn field(&self, object: &str, field: &str) -> Option<&FieldSchema> {
+    pub(super) fn field(&self, object: &str, field: &str) -> Option<&FieldSchema> {
         find(find(&self.0?.objects, object)?, field)
     }
 
@@ -145,14 +158,37 @@ impl Org<'_> {
         self.0.is_none() || self.field(object, field).is_some()
     }
 
-    fn updateable(&self, object: &str, field: &str) -> bool {
+    pub(super) fn updateable(&self, object: &str, field: &str) -> bool {
         self.0.is_none() || self.field(object, field).is_some_and(|field| field.updateable)
     }
 
+    pub(super) fn createable(&self, object: &str, field: &str) -> bool {
+        self.0.is_none() || self.field(object, field).is_some_and(|field| field.createable)
+    }
+
+    /// Whether we may write the field: on opportunities that are there, and on quote records that we make too. A key
+    /// is given once.
+    fn settable(&self, field: &Field) -> bool {
+        let (object, path) = (field.object.as_str(), field.path.field());
+        match (field.rows, field.name.as_str()) {
+            (Rows::Quote, RECORD_KEY) => self.createable(object, path),
+            (Rows::Quote, _) => self.createable(object, path) && self.updateable(object, path),
+            _ => self.updateable(object, path),
+        }
+    }
+
     /// A field of an object, if the org has it.
-    fn own(&self, object: &str, field: &str) -> Result<Option<Path>> {
+    pub(super) fn own(&self, object: &str, field: &str) -> Result<Option<Path>> {
         let path = Path::new(field)?;
         Ok(Some(path).filter(|path| self.has(object, path.as_str())))
+    }
+
+    /// The same for a field whose name may be left empty, which means none.
+    pub(super) fn optional(&self, object: &str, field: &str) -> Result<Option<Path>> {
+        match field {
+            "" => Ok(None),
+            field => self.own(object, field),
+        }
     }
 
     /// Whether the field can be read; enters it into the mapping, or says why not.
@@ -164,7 +200,7 @@ impl Org<'_> {
                 .push(format!("{} is not synced: {why}", field.name));
             return false;
         }
-        let writable = field.writable && self.updateable(field.object.as_str(), field.path.field());
+        let writable = field.writable && self.settable(field);
         if field.writable && !writable {
             let warning = format!(
                 "{} cannot be written: {place} is read-only for our user",
@@ -186,7 +222,7 @@ impl Org<'_> {
 
     fn missing(&self, field: &Field, place: &str) -> Option<String> {
         let row = field.rows.object();
-        if let Some(relationship) = field.path.relationship() {
+        if let Some(relationship) = field.path.relationship().filter(|_| field.rows != Rows::Quote) {
             let key = foreign_key(relationship);
             if !self.has(row, &key) {
                 return Some(format!("{row}.{key} {MISSING}"));
@@ -214,7 +250,7 @@ fn foreign_key(relationship: &str) -> String {
 }
 
 /// Names of a CRM are the same in any case.
-fn find<'a, T>(map: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
+pub(super) fn find<'a, T>(map: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
     map.get(name).or_else(|| {
         map.iter()
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
@@ -223,7 +259,13 @@ fn find<'a, T>(map: &'a BTreeMap<String, T>, name: &str) -> Option<&'a T> {
 }
 
 /// The query that reads an opportunity with everything that the mapping knows.
-fn select(org: &Org, fields: &[Field], extra: [&Option<Path>; 2], line_key: &Option<Path>) -> Result<Select> {
+fn select(
+    org: &Org,
+    fields: &[Field],
+    extra: [&Option<Path>; 2],
+    line_key: &Option<Path>,
+    quotes: Option<&Records>,
+) -> Result<Select> {
     let of = |rows| {
         fields
             .iter()
@@ -237,12 +279,16 @@ fn select(org: &Org, fields: &[Field], extra: [&Option<Path>; 2], line_key: &Opt
     if org.has_object(Rows::Line.object()) {
         children.push(lines(line_key, of(Rows::Line))?);
     }
+    if let Some(quotes) = quotes {
+        children.push(quotes.newest(distinct([quotes.key.clone()].into_iter().chain(of(Rows::Quote))))?);
+    }
     let own = [Path::new("Id")?, Path::new("LastModifiedDate")?].into_iter();
     let own = own.chain(extra.into_iter().flatten().cloned());
     Ok(Select {
         fields: distinct(own.chain(of(Rows::Opportunity))),
         children,
         from: Path::new("Opportunity")?,
+        filter: None,
         order: vec![],
         limit: None,
     })
@@ -258,6 +304,7 @@ fn contact_roles(org: &Org, mapped: impl Iterator<Item = Path>) -> Result<Select
         fields: distinct(own.chain(mapped)),
         children: vec![],
         from: Path::new("OpportunityContactRoles")?,
+        filter: None,
         order: primary.map(Order::Down).into_iter().chain(by_age).collect(),
         limit: Some(CONTACT_ROLES),
     })
@@ -270,6 +317,7 @@ fn lines(line_key: &Option<Path>, mapped: impl Iterator<Item = Path>) -> Result<
         fields: distinct(own.chain(mapped)),
         children: vec![],
         from: Path::new("OpportunityLineItems")?,
+        filter: None,
         order: vec![Order::Up(Path::new("Id")?)],
         limit: None,
     })

@@ -17,7 +17,7 @@ use fields::Field;
 use layout::Layout;
 use read::{Reads, Wanted};
 use rest::Rest;
-use write::{Ordered, Writes};
+use write::{Bodies, Ordered, Writes};
 
 mod composite;
 mod config;
@@ -28,6 +28,7 @@ mod layout;
 mod limit_info;
 mod probe;
 mod query;
+mod quote_record;
 mod read;
 mod record_id;
 mod rest;
@@ -67,7 +68,7 @@ impl SalesforceAdapter {
         world: Arc<dyn World>,
         schema: Option<&CrmSchema>,
     ) -> Result<Self> {
-        let fields = fields::load(config.fields.as_deref())?;
+        let fields = fields::load(&config)?;
         let layout = Layout::new(&config, &fields, schema)?;
         let rest = Rest::new(&config, credentials, world)?;
         let (layout, describing) = (RwLock::new(Arc::new(layout)), tokio::sync::Mutex::default());
@@ -146,12 +147,12 @@ impl CrmAdapter for SalesforceAdapter {
             });
         }
         let layout = self.org.layout(call).await?;
-        let body = write::body(&layout, self.org.rest.connection(), call, write)?;
+        let bodies = Bodies::of(&layout, self.org.rest.connection(), call, write)?;
         self.writes
             .call(Ordered {
                 call: call.clone(),
                 write: write.clone(),
-                body,
+                bodies,
             })
             .await
     }

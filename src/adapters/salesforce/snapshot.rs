@@ -77,6 +77,11 @@ impl Row<'_> {
         let mut fields = self.values(self.row, Rows::Opportunity)?;
         let contact = self.contact().unwrap_or(&Node::Null);
         fields.extend(self.values(contact, Rows::ContactRole)?);
+        if let Some(records) = &self.layout.quotes {
+            // None yet reads as one whose fields are all empty.
+            let record = self.children(records.relationship.as_str()).first();
+            fields.extend(self.values(record.unwrap_or(&Node::Null), Rows::Quote)?);
+        }
         if self.layout.mapping.fields.contains_key("quote.currency") {
             fields.insert("quote.currency".into(), Value::Choice(self.currency().to_owned()));
         }
@@ -121,8 +126,8 @@ impl Row<'_> {
         LineKey::new(id).map_err(|_| self.wrong("OpportunityLineItem.Id", "is not a record id"))
     }
 
-    fn children(&self, relationship: &str) -> &[Node] {
-        self.row.get(relationship).map(Node::list).unwrap_or_default()
+    pub(crate) fn children(&self, relationship: &str) -> &[Node] {
+        list(self.row.get(relationship))
     }
 
     fn values(&self, node: &Node, rows: Rows) -> Result<Fields> {
@@ -155,4 +160,10 @@ impl Row<'_> {
             .field(field)
             .next("correct the type of the field in the mapping, or take it out")
     }
+}
+
+/// Rows of a sub-query, still in their page or already taken out of it.
+fn list(children: Option<&Node>) -> &[Node] {
+    let Some(children) = children else { return &[] };
+    children.get("records").unwrap_or(children).list()
 }

@@ -83,9 +83,32 @@ pub(crate) struct Select {
     pub(crate) children: Vec<Select>,
     /// Object, or child relationship in a sub-query.
     pub(crate) from: Path,
+    /// Which rows of a sub-query.
+    pub(crate) filter: Option<Filter>,
     /// Order of the rows.
     pub(crate) order: Vec<Order>,
     pub(crate) limit: Option<u32>,
+}
+
+/// A condition on the rows of a sub-query.
+#[derive(Clone, Debug)]
+pub(crate) enum Filter {
+    /// The column is not empty.
+    Filled(Path),
+    /// The column is one of these values; there is at least one.
+    OneOf(Path, Vec<String>),
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Filter::Filled(path) => write!(f, " WHERE {path} != NULL"),
+            Filter::OneOf(path, values) => {
+                let values: Vec<&str> = values.iter().map(String::as_str).collect();
+                write!(f, " WHERE {}", condition(path, &values))
+            }
+        }
+    }
 }
 
 /// One column of an order.
@@ -108,7 +131,11 @@ impl Select {
 
     fn text(&self, filter: &str) -> String {
         let fields = self.fields.iter().map(ToString::to_string);
-        let children = self.children.iter().map(|child| format!("({})", child.text("")));
+        let child = |child: &Select| {
+            let filter = child.filter.as_ref().map(ToString::to_string);
+            format!("({})", child.text(&filter.unwrap_or_default()))
+        };
+        let children = self.children.iter().map(child);
         let columns = fields.chain(children).collect::<Vec<_>>().join(", ");
         let mut text = format!("SELECT {columns} FROM {}{filter}", self.from);
         for (at, order) in self.order.iter().enumerate() {
@@ -150,6 +177,7 @@ mod tests {
             fields: vec![path("Id")],
             children: vec![],
             from: path("Opportunity"),
+            filter: None,
             order: vec![],
             limit: None,
         }
@@ -210,12 +238,13 @@ mod tests {
             order: vec![Order::Down(path("IsPrimary")), Order::Up(path("Id"))],
             limit: Some(5),
             from: path("OpportunityContactRoles"),
+            filter: Some(Filter::Filled(path("Key__c"))),
             ..select()
         }];
         let (id, number) = (path("Id"), path("N__c"));
         assert_eq!(
             query.matching(&[(&id, vec![]), (&number, vec!["a", "b'"])]),
-            "SELECT Id, (SELECT Id FROM OpportunityContactRoles ORDER BY IsPrimary DESC, Id LIMIT 5) \
+            "SELECT Id, (SELECT Id FROM OpportunityContactRoles WHERE Key__c != NULL ORDER BY IsPrimary DESC, Id LIMIT 5) \
              FROM Opportunity WHERE N__c IN ('a', 'b\\'')"
         );
         assert!(Path::new("Id FROM Account--").is_err());

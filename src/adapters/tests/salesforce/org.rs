@@ -27,7 +27,8 @@ pub fn config() -> Config {
     }
 }
 
-/// Objects of the org: name, then `name:type:scale:u` for each field; `u` is updateable.
+/// Objects of the org: name, then `name:type:scale:u` for each field; `u` is updateable, `c` is set on create only, and
+/// `k` is a unique external id.
 const OBJECTS: &[(&str, &str)] = &[
     (
         "Opportunity",
@@ -62,6 +63,11 @@ const OBJECTS: &[(&str, &str)] = &[
         "Id:id Product2Id:reference ProductCode:string Quantity:double:2:u UnitPrice:currency:2:u Discount:percent:2:u \
          TotalPrice:currency:2:u ServiceDate:date:0:u Description:string:0:u SortOrder:int:0:u CPQ_Line_Key__c:string:0:u",
     ),
+    (
+        "Quote",
+        "Id:id Name:string:0:u OpportunityId:reference:0:c Pricebook2Id:reference:0:u Status:picklist:0:u \
+         ExpirationDate:date:0:u CPQ_Quote_Key__c:string:0:k",
+    ),
 ];
 
 /// The answer to the describe of an object, or the refusal where the org does not have it.
@@ -75,7 +81,12 @@ pub fn describe(object: &str) -> (u16, Json) {
     let fields: Vec<Json> = fields.split_whitespace().map(field).collect();
     (
         200,
-        json!({"name": name, "label": name, "custom": false, "fields": fields, "urls": {}}),
+        json!({"name": name, "label": name, "custom": false, "fields": fields, "urls": {},
+        "createable": true, "updateable": true, "childRelationships": [
+            {"childSObject": "Quote", "field": "OpportunityId", "relationshipName": "Quotes"},
+            {"childSObject": "Task", "field": "WhatId", "relationshipName": "Tasks"},
+            {"childSObject": "Quote", "field": "Twin__c", "relationshipName": null},
+        ]}),
     )
 }
 
@@ -83,10 +94,12 @@ fn field(spec: &str) -> Json {
     let mut parts = spec.split(':');
     let (name, kind) = (parts.next().expect("a name"), parts.next().expect("a type"));
     let scale: u32 = parts.next().map_or(0, |scale| scale.parse().expect("a scale"));
-    let updateable = parts.next() == Some("u");
+    let access = parts.next().unwrap_or_default();
+    let (updateable, key) = (matches!(access, "u" | "k"), access == "k");
     json!({
-        "name": name, "type": kind, "scale": scale, "length": 255, "updateable": updateable, "createable": updateable,
-        "nillable": true, "calculated": false, "externalId": false, "unique": false, "restrictedPicklist": false,
+        "name": name, "type": kind, "scale": scale, "length": 255, "updateable": updateable,
+        "createable": updateable || access == "c",
+        "nillable": true, "calculated": false, "externalId": key, "unique": key, "restrictedPicklist": false,
         "picklistValues": [], "digits": 0, "soapType": "xsd:string",
     })
 }
@@ -111,18 +124,23 @@ pub fn schema() -> CrmSchema {
                         .expect("a scale")
                         .try_into()
                         .expect("small"),
-                    createable: true,
+                    createable: field["createable"] == true,
                     updateable: field["updateable"] == true,
                     nillable: true,
                     calculated: false,
-                    external_id: false,
-                    unique: false,
+                    external_id: field["externalId"] == true,
+                    unique: field["unique"] == true,
                     choices: vec![],
                 };
                 (text("name"), schema)
             });
         schema.objects.insert((*name).to_owned(), fields.collect());
     }
+    let quotes = cpq_domain::schema::ChildSchema {
+        object: "Quote".into(),
+        field: "OpportunityId".into(),
+    };
+    schema.children.insert("Quotes".into(), quotes);
     schema
 }
 
@@ -158,6 +176,7 @@ pub fn row(id: &str, number: &str) -> Json {
             line("00kD000000Kv3g5IAB", Some("L1"), 40.0),
             line("00kD000000Kv3g6IAB", None, 1.5),
         ]},
+        "Quotes": null,
     })
 }
 

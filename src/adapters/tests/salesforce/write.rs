@@ -37,15 +37,15 @@ pub async fn write(server: &Server, patch: &Patch) -> Result<CrmWritten, Error> 
     adapter(server).write(&call("csync-007"), &order(ID, patch)).await
 }
 
-fn part(status: u16, body: Json) -> Json {
+pub fn part(status: u16, body: Json) -> Json {
     json!({"body": body, "httpHeaders": {}, "httpStatusCode": status, "referenceId": "x"})
 }
 
-fn composite(parts: Vec<Json>) -> Reply {
+pub fn composite(parts: Vec<Json>) -> Reply {
     reply(200, json!({"compositeResponse": parts}))
 }
 
-fn refusal(status: u16, code: &str, message: &str) -> Json {
+pub fn refusal(status: u16, code: &str, message: &str) -> Json {
     part(
         status,
         json!([{"message": message, "errorCode": code, "fields": []}]),
@@ -53,7 +53,7 @@ fn refusal(status: u16, code: &str, message: &str) -> Json {
 }
 
 /// What a server does that takes every write.
-async fn take(asked: Asked) -> Reply {
+pub async fn take(asked: Asked) -> Reply {
     let parts = asked.json()["compositeRequest"]
         .as_array()
         .expect("parts")

@@ -80,6 +80,12 @@ sections! {
         opportunity_number_field: String,
         /// Correlation id field, or empty.
         correlation_field: String,
+        /// Object of the quote's own record, or empty.
+        quote_object: String,
+        /// External id of that record.
+        quote_key_field: String,
+        /// From the opportunity to that record.
+        quote_relationship: String,
         /// Currency of a single-currency org.
         currency: String,
         /// Certificate authorities to trust beside the system's, as PEM, or empty.

@@ -79,6 +79,9 @@ impl Connected {
             api_version: self.settings.api_version.clone(),
             number_field: self.settings.opportunity_number_field.clone(),
             correlation_field: self.settings.correlation_field.clone(),
+            quote_object: self.settings.quote_object.clone(),
+            quote_key_field: self.settings.quote_key_field.clone(),
+            quote_relationship: self.settings.quote_relationship.clone(),
             currency: Some(self.settings.currency.clone()),
             ca_certificates_pem: self.settings.certificate_authorities()?,
             ..SalesforceConfig::new(name.clone())

@@ -98,7 +98,9 @@ impl App {
             engine_settings(config, role, world.as_ref()),
         );
         engine.start();
-        quote_feed::start(store.clone(), &embedded, engine.clone());
+        if role == Role::Service {
+            quote_feed::start(store.clone(), &embedded, engine.clone());
+        }
         let settings = api_settings(config)?;
         Ok(App {
             store,
@@ -184,6 +186,11 @@ impl App {
         );
         engine.start();
         engine
+    }
+
+    /// Submits syncs for quotes that changed. A service does so by itself; a single command does it before it ends.
+    pub async fn follow_quotes(&self) -> Result<()> {
+        quote_feed::catch_up(&self.store, &self.engine).await
     }
 
     /// Lets syncs that wait for this connection go on.

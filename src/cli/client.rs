@@ -114,6 +114,10 @@ impl Client {
     /// Lets runs in hand end, and the hosted service with them.
     pub async fn close(self) {
         if let Some(hosted) = self.hosted {
+            if let Err(error) = hosted.app.follow_quotes().await {
+                // The events stay where they are; the next service or command follows them.
+                tracing::warn!(code = %error.code, error = %error, "cannot follow the quotes");
+            }
             hosted.app.engine.stop(DRAIN).await;
             hosted.stop.cancel();
             let _ = hosted.served.await;

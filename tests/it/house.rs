@@ -118,14 +118,30 @@ impl House {
 
     /// Rows of a query in the sandbox, past the product.
     pub fn soql(&self, query: &str) -> Vec<Json> {
-        let info = http(
-            reqwest::Method::GET,
-            &format!("{}/sandbox/info", self.sandbox()),
-            &[],
-            "",
-        )
-        .1;
-        let info: Json = serde_json::from_str(&info).expect("JSON");
+        let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+        let found = self.crm(reqwest::Method::GET, &format!("query?q={encoded}"), &json!(null));
+        found["records"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{found}"))
+            .clone()
+    }
+
+    /// A call to the data API of the sandbox, past the product, as somebody else in the org.
+    pub fn crm(&self, method: reqwest::Method, path: &str, body: &Json) -> Json {
+        let bearer = format!("Bearer {}", self.crm_token());
+        let url = format!("{}/services/data/v68.0/{path}", self.sandbox());
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
+        let (status, text) = http(method, &url, &[("authorization", &bearer)], &body);
+        assert!(status < 300, "{path}: {status} {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    fn crm_token(&self) -> String {
+        let info = self.control(reqwest::Method::GET, "/sandbox/info", &json!(null));
         let text = |name: &str| info[name].as_str().expect("a text").to_owned();
         let form = format!(
             "grant_type=password&client_id={}&client_secret={}&username={}&password={}",
@@ -135,23 +151,10 @@ impl House {
             text("password")
         );
         let headers = [("content-type", "application/x-www-form-urlencoded")];
-        let token = http(
-            reqwest::Method::POST,
-            &format!("{}/services/oauth2/token", self.sandbox()),
-            &headers,
-            &form,
-        )
-        .1;
+        let url = format!("{}/services/oauth2/token", self.sandbox());
+        let (_, token) = http(reqwest::Method::POST, &url, &headers, &form);
         let token: Json = serde_json::from_str(&token).expect("JSON");
-        let bearer = format!("Bearer {}", token["access_token"].as_str().expect("a token"));
-        let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
-        let url = format!("{}/services/data/v68.0/query?q={encoded}", self.sandbox());
-        let found = http(reqwest::Method::GET, &url, &[("authorization", &bearer)], "").1;
-        let found: Json = serde_json::from_str(&found).expect("JSON");
-        found["records"]
-            .as_array()
-            .unwrap_or_else(|| panic!("{found}"))
-            .clone()
+        token["access_token"].as_str().expect("a token").to_owned()
     }
 
     /// Starts `cpq serve` on a free port.

@@ -5,6 +5,7 @@ mod crash;
 mod fixtures;
 mod golden;
 mod house;
+mod quote_record;
 mod remote_cpq;
 mod secrets;
 mod service;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use cpq_adapters::credentials::Credentials;
 use cpq_adapters::salesforce::{Config, SalesforceAdapter};
 use cpq_auth::Access;
-use cpq_domain::adapter::{Call, CrmAdapter as _, CrmWrite};
+use cpq_domain::adapter::{Call, CrmAdapter as _, CrmSnapshot, CrmWrite, QuoteRecord};
 use cpq_domain::error::Written;
-use cpq_domain::id::{ConnectionName, CorrelationId, OpportunityKey};
+use cpq_domain::id::{ConnectionName, CorrelationId, OpportunityKey, QuoteId, RecordId};
 use cpq_domain::value::{Money, Value};
-use cpq_domain::view::Patch;
+use cpq_domain::view::{Fields, Patch};
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error};
 use serde_json::Value as Json;
@@ -188,6 +188,66 @@ async fn reads_and_writes_at_the_same_time_are_each_right() {
     let writes = futures_util::future::join_all(orders.iter().map(|order| adapter.write(&call, order))).await;
     for (order, written) in orders.iter().zip(writes) {
         assert_eq!(written.expect("it writes").view.fields, order.patch.fields);
+    }
+}
+
+/// The quote record of a write, named after its opportunity, and what a first sync sets of it.
+fn with_record(read: &CrmSnapshot, status: &str) -> CrmWrite {
+    let id = read.opportunity.id.as_str();
+    let book = read.view.text("opportunity.price_book_id");
+    let mut fields = Fields::from([("quote_record.status".into(), Value::Choice(status.into()))]);
+    if read.view.get("quote_record.key") == Some(&Value::Null) {
+        fields.insert("quote_record.key".into(), Value::text(format!("root-{id}")));
+        fields.insert("quote_record.name".into(), Value::text("An offer"));
+    }
+    CrmWrite {
+        opportunity: read.opportunity.clone(),
+        patch: Patch {
+            fields,
+            ..Patch::default()
+        },
+        unmodified_since: read.modified_at,
+        quote_record: Some(QuoteRecord {
+            key: QuoteId::new(format!("root-{id}")).expect("an id"),
+            name: "An offer".into(),
+            price_book: book.map(|id| RecordId::new(id).expect("an id")),
+        }),
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs CPQ_SANDBOX_URL"]
+async fn records_of_quotes_are_made_once_and_fall_with_their_opportunity() {
+    let adapter = adapter().await;
+    let keys = [key("OPP-4482"), key("OPP-4483"), key("OPP-4484")];
+    let call = call();
+    for (status, stale) in [("Draft", None), ("Presented", Some(1)), ("Draft", None)] {
+        let mut orders = Vec::new();
+        for key in &keys {
+            let read = adapter.read(&call, key).await.expect("it reads");
+            orders.push(with_record(&read, status));
+        }
+        if let Some(at) = stale {
+            let order: &mut CrmWrite = &mut orders[at];
+            order.unmodified_since = "2001-01-01T00:00:00Z".parse().expect("a moment");
+        }
+        let writes = orders.iter().map(|order| adapter.write(&call, order));
+        let results = futures_util::future::join_all(writes).await;
+        for (at, (key, result)) in keys.iter().zip(results).enumerate() {
+            let now = adapter.read(&call, key).await.expect("it reads");
+            let held = now.view.text("quote_record.status");
+            match stale == Some(at) {
+                true => {
+                    assert_eq!(result.expect_err("it is stale").code, Code::CrmConflict);
+                    assert_eq!(held, Some("Draft"), "its record was left alone too");
+                }
+                false => {
+                    let written = result.expect("it is written");
+                    assert_eq!(written.view.text("quote_record.status"), Some(status));
+                    assert_eq!((held, now.modified_at), (Some(status), written.modified_at));
+                }
+            }
+        }
     }
 }
 

@@ -47,7 +47,11 @@ pub async fn seed(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Val
     // The apps run as a user of the org; a new org has new users.
     let run_as = default_user(&fresh).map(|user| user.username);
     *lock(&sandbox.org) = fresh;
-    oauth::register_default_apps(&mut lock(&sandbox.access), run_as, sandbox.keys.jwt_public_key.clone());
+    oauth::register_default_apps(
+        &mut lock(&sandbox.access),
+        run_as,
+        sandbox.keys.jwt_public_key.clone(),
+    );
     sandbox.touch();
     Ok(Json(json!({"status": "seeded", "scenario": name})))
 }

@@ -246,16 +246,37 @@ fn an_org_behind_a_certificate_authority_of_its_own_is_reached_over_tls() {
     let house = House::seeded();
     let info = house.control(reqwest::Method::GET, "/sandbox/info", &json!(null));
     let text = |name: &str| info[name].as_str().expect("a text").to_owned();
-    let args = ["--json", "auth", "connect-crm", "--flow", "client-credentials", "--client-id"];
+    let args = [
+        "--json",
+        "auth",
+        "connect-crm",
+        "--flow",
+        "client-credentials",
+        "--client-id",
+    ];
     let connect = || {
         let mut command = house.command(&args);
-        command.arg(text("clientId")).arg("--login-url").arg(text("tlsInstanceUrl"));
+        command
+            .arg(text("clientId"))
+            .arg("--login-url")
+            .arg(text("tlsInstanceUrl"));
         crate::house::said(command.env("CPQ_CRM_CLIENT_SECRET", text("clientSecret")))
     };
-    assert_eq!(connect().json()["code"], "CRM_UNAVAILABLE", "a stranger's certificate is not trusted");
+    assert_eq!(
+        connect().json()["code"],
+        "CRM_UNAVAILABLE",
+        "a stranger's certificate is not trusted"
+    );
     let config = format!("[crm]\nca_file = \"{}\"\n", text("caCertificatePath"));
     std::fs::write(house.path().join("cpq.toml"), config).expect("the configuration");
     let connected = connect().ok().json();
-    assert_eq!(connected["identity"]["instanceUrl"], text("tlsInstanceUrl"), "{connected}");
-    assert_eq!(house.cpq(&["sync", "run", "--opportunity", "OPP-4482"]).ok().out, LINE);
+    assert_eq!(
+        connected["identity"]["instanceUrl"],
+        text("tlsInstanceUrl"),
+        "{connected}"
+    );
+    assert_eq!(
+        house.cpq(&["sync", "run", "--opportunity", "OPP-4482"]).ok().out,
+        LINE
+    );
 }

@@ -139,3 +139,32 @@ fn a_persons_edit_between_read_and_write_survives() {
         "the caller's own id finds the sync"
     );
 }
+
+#[test]
+fn two_connections_live_side_by_side_each_with_its_own_grant() {
+    let house = House::connected();
+    house
+        .cpq(&["auth", "connect-crm", "--name", "second", "--flow", "jwt"])
+        .ok();
+    let status = house.cpq(&["--json", "auth", "status"]).ok().json();
+    let names: Vec<_> = status
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| one["settings"]["name"].clone())
+        .collect();
+    assert_eq!(names, [json!("crm"), json!("second")]);
+    house.cpq(&["auth", "disconnect", "--name", "crm"]).ok();
+    let run = [
+        "--json",
+        "sync",
+        "run",
+        "--opportunity",
+        "OPP-4482",
+        "--connection",
+    ];
+    let gone = house.cpq(&[&run[..], &["crm"]].concat());
+    assert_eq!(gone.json()["code"], "NOT_CONNECTED", "{gone:?}");
+    let done = house.cpq(&[&run[..], &["second"]].concat()).ok().json();
+    assert_eq!(done["quoteId"], "Q-2026-0137", "{done}");
+}

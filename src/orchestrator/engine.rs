@@ -180,7 +180,7 @@ impl Engine {
         let inner = &self.inner;
         let deadline = tokio::time::Instant::now() + at_most;
         loop {
-            let ended = inner.waiters.next(id);
+            let mut ended = inner.waiters.next(id);
             let run = inner.ledger.run(id).await?;
             let left = deadline.saturating_duration_since(tokio::time::Instant::now());
             if left.is_zero() || settled(&run, inner.world.now(), left) {
@@ -193,7 +193,7 @@ impl Engine {
             }
             // Another process may hold the run and cannot notify us, so look again now and then.
             let look_again = left.min(Duration::from_millis(250));
-            match tokio::time::timeout(look_again, ended).await {
+            match tokio::time::timeout(look_again, ended.told()).await {
                 Ok(Some(run)) if settled(&run, inner.world.now(), left) => return Ok(run),
                 _ => continue,
             }

@@ -84,6 +84,21 @@ async fn every_outcome_of_every_read_leads_to_agreement() {
     }
 }
 
+/// A write whose answer was lost is looked for before anything is sent again, and not sent again where it is found.
+#[tokio::test(start_paused = true)]
+async fn a_lost_write_that_was_done_is_not_repeated() {
+    for scene in [Scene::Create, Scene::Change] {
+        for (call, look) in [("cpq.write", "cpq.find"), ("crm.write", "crm.read")] {
+            let bench = scene.set().await;
+            let before = (bench.land.calls(call), bench.land.calls(look));
+            bench.land.script(call, [Fate::LostApplied]);
+            ask(bench.service("a")).await;
+            let after = (bench.land.calls(call), bench.land.calls(look));
+            assert_eq!(after, (before.0 + 1, before.1 + 2), "{scene:?} {call}");
+        }
+    }
+}
+
 /// A value that either side may change is sent again if it was lost, although nothing but the last agreement tells
 /// that it was: both sides have a value, and the rule prefers neither.
 #[tokio::test(start_paused = true)]

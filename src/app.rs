@@ -99,7 +99,7 @@ impl App {
         );
         engine.start();
         if role == Role::Service {
-            quote_feed::start(store.clone(), &embedded, engine.clone());
+            quote_feed::start(store.clone(), &embedded, sides.clone(), engine.clone());
         }
         let settings = api_settings(config)?;
         Ok(App {
@@ -167,6 +167,11 @@ impl App {
         self.sides.cpq()
     }
 
+    /// The embedded CPQ, if quotes live here.
+    pub fn desk(&self) -> Option<Arc<dyn QuoteDesk>> {
+        self.desk.clone()
+    }
+
     /// Both systems, as the engine finds them.
     pub fn sides(&self) -> Arc<dyn Sides> {
         self.sides.clone()
@@ -190,7 +195,7 @@ impl App {
 
     /// Submits syncs for quotes that changed. A service does so by itself; a single command does it before it ends.
     pub async fn follow_quotes(&self) -> Result<()> {
-        quote_feed::catch_up(&self.store, &self.engine).await
+        quote_feed::catch_up(&self.store, self.sides.as_ref(), &self.engine, &mut None).await
     }
 
     /// Lets syncs that wait for this connection go on.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cpq_domain::Result;
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, OpportunityKey};
 use cpq_domain::run::Trigger;
-use cpq_orchestrator::{Engine, Submission};
+use cpq_domain::{Code, Result};
+use cpq_orchestrator::{Engine, Sides, Submission};
 use cpq_quoting::EmbeddedCpq;
 use cpq_store::{Store, quote_events, quotes, settings};
 use serde_json::Value as Json;
@@ -21,12 +21,12 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(60);
 const ROWS: u32 = 100;
 
 /// Follows the events of quotes for as long as the process lives.
-pub fn start(store: Store, cpq: &Arc<EmbeddedCpq>, engine: Engine) {
+pub fn start(store: Store, cpq: &Arc<EmbeddedCpq>, sides: Arc<dyn Sides>, engine: Engine) {
     let (mut news, cpq) = (cpq.subscribe(), cpq.clone());
     tokio::spawn(async move {
-        let mut looked = None;
+        let (mut looked, mut read_to) = (None, None);
         loop {
-            if let Err(error) = catch_up(&store, &engine).await {
+            if let Err(error) = catch_up(&store, sides.as_ref(), &engine, &mut read_to).await {
                 tracing::error!(code = %error.code, error = %error, "cannot follow the quotes");
             }
             // Offers whose last day is over expire here; the event of it is followed at the next look.
@@ -40,28 +40,50 @@ pub fn start(store: Store, cpq: &Arc<EmbeddedCpq>, engine: Engine) {
 }
 
 /// Submits a sync for every change that a sync has not made itself.
-pub async fn catch_up(store: &Store, engine: &Engine) -> Result<()> {
+///
+/// `read_to` is where this process stands. The store learns it only when something was submitted or a whole page was
+/// read: events of our own syncs are the usual ones, reading some of them again is harmless, and a commit is not free.
+pub async fn catch_up(
+    store: &Store,
+    sides: &dyn Sides,
+    engine: &Engine,
+    read_to: &mut Option<i64>,
+) -> Result<()> {
     loop {
-        let (events, lanes) = store.read(|tx| Box::pin(next(tx))).await?;
+        let from = *read_to;
+        let (events, lanes) = store.read(move |tx| Box::pin(next(tx, from))).await?;
         let Some(last) = events.last().map(|event| event.position) else {
             return Ok(());
         };
+        let keep = !lanes.is_empty() || events.len() == ROWS as usize;
         for lane in lanes {
+            // Quotes of a CRM that is not connected here belong to somebody else, who uses us as the CPQ only.
+            if sides
+                .crm(&lane.connection)
+                .await
+                .is_err_and(|error| error.code == Code::NotConnected)
+            {
+                continue;
+            }
             let (caller_correlation, traceparent, keyed) = (None, None, None);
+            let trigger = Trigger::Quote;
             engine
                 .submit(Submission {
                     lane,
-                    trigger: Trigger::Quote,
+                    trigger,
                     caller_correlation,
                     traceparent,
                     keyed,
                 })
                 .await?;
         }
-        let position = last.to_string();
-        store
-            .write(move |tx| Box::pin(async move { settings::put(tx, POSITION, &position).await }))
-            .await?;
+        *read_to = Some(last);
+        if keep {
+            let position = last.to_string();
+            store
+                .write(move |tx| Box::pin(async move { settings::put(tx, POSITION, &position).await }))
+                .await?;
+        }
     }
 }
 
@@ -76,11 +98,14 @@ async fn expire(cpq: &EmbeddedCpq, looked: &mut Option<tokio::time::Instant>) ->
 
 type Found = (Vec<quote_events::QuoteEvent>, std::collections::BTreeSet<Lane>);
 
-async fn next(tx: &mut dyn cpq_store::Tx) -> Result<Found> {
-    let position = settings::get(tx, POSITION)
-        .await?
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0);
+async fn next(tx: &mut dyn cpq_store::Tx, from: Option<i64>) -> Result<Found> {
+    let position = match from {
+        Some(position) => position,
+        None => settings::get(tx, POSITION)
+            .await?
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0),
+    };
     let events = quote_events::after(tx, position, ROWS).await?;
     let mut lanes = std::collections::BTreeSet::new();
     for event in events.iter().filter(|event| !made_by_sync(&event.data)) {
@@ -89,8 +114,9 @@ async fn next(tx: &mut dyn cpq_store::Tx) -> Result<Found> {
             let key = opportunity
                 .number
                 .map_or_else(|| OpportunityKey::new(opportunity.id.as_str()), Ok)?;
+            let connection = ConnectionName::new(opportunity.system)?;
             lanes.insert(Lane {
-                connection: ConnectionName::new(opportunity.system)?,
+                connection,
                 opportunity: key,
             });
         }

@@ -174,7 +174,7 @@ fn planned_calls(creates: bool, plan: &Plan, back: Option<&Plan>) -> Vec<Planned
         calls.push(call(
             "crm",
             format!(
-                "set {} fields of the opportunity if nobody changed it since",
+                "write {} values to the opportunity and its quote record, if nobody changed it since",
                 back.len()
             ),
             true,

@@ -206,21 +206,14 @@ async fn status_push(scene: &Scene) -> Result<String> {
         moved.status == Status::Approved,
         moved.status,
     )?;
-    scene.quiet().await?;
-    let crm = scene.org.fetch("Opportunity", &scene.opportunity).await?;
-    let status = crm["CPQ_Quote_Status__c"].as_str().unwrap_or_default();
-    expect(
-        "the CRM shows the status by itself",
-        status == "approved",
-        &crm["CPQ_Quote_Status__c"],
-    )?;
+    scene.until_shown("approved").await?;
     Ok("draft to approved, pushed without being asked".into())
 }
 
 async fn token_expiry(scene: &Scene) -> Result<String> {
     let quote = scene.quote().await?;
     scene.transition(&quote, Transition::Send).await?;
-    scene.quiet().await?;
+    scene.until_shown("sent").await?;
     let before = scene.generation().await?;
     let org = scene.org.clone();
     scene.touch().await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CrmSnapshot, QuoteTarget};
 use cpq_domain::error::{Code, Error};
-use cpq_domain::id::{ConnectionName, CorrelationId, IdempotencyKey, Lane, OpportunityKey};
+use cpq_domain::id::{ClientId, ConnectionName, CorrelationId, IdempotencyKey, Lane, OpportunityKey};
 use cpq_domain::keyed::Keyed;
 use cpq_domain::quote::{Quote, Transition};
 use cpq_domain::run::{Run, RunState, Trigger};
@@ -21,6 +21,8 @@ use super::webhook;
 use crate::app::{App, Role, open_store};
 use crate::config::Config;
 
+/// How often to look whether something has happened. An org counts each look as an API call.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Longest time that one sync of the suite may take.
 const PATIENCE: Duration = Duration::from_secs(25);
 
@@ -263,32 +265,62 @@ impl Scene {
             .await
     }
 
-    /// Moves the quote along its life.
+    /// Moves the quote along its life, as a person at the CPQ would.
     pub async fn transition(&self, quote: &Quote, transition: Transition) -> Result<Quote> {
-        let call = Call {
-            correlation: CorrelationId::new("acceptance")?,
-            traceparent: None,
-        };
+        let by = CorrelationId::new("acceptance")?;
         let key = IdempotencyKey::new(format!("acceptance-{}", self.app.world.uuid()))?;
-        let target = QuoteTarget::Existing {
-            id: quote.id.clone(),
-            etag: quote.etag(),
+        let Some(desk) = self.app.desk() else {
+            let target = QuoteTarget::Existing {
+                id: quote.id.clone(),
+                etag: quote.etag(),
+            };
+            let call = Call {
+                correlation: by,
+                traceparent: None,
+            };
+            let moved = self
+                .app
+                .cpq()
+                .transition(&call, &key, &target, transition, None)
+                .await?;
+            // A CPQ elsewhere would send a webhook now.
+            self.submit(None).await?;
+            return Ok(moved);
         };
-        let moved = self
-            .app
-            .cpq()
-            .transition(&call, &key, &target, transition, None)
+        let keyed = Keyed {
+            client: ClientId::new("acceptance")?,
+            key,
+            fingerprint: [0; 32],
+        };
+        let moved = desk
+            .transition(&keyed, &by, &quote.id, &quote.etag(), transition, None)
             .await?;
-        let lane = self.lane()?;
-        let submission = Submission {
-            lane,
-            trigger: Trigger::Quote,
-            caller_correlation: None,
-            traceparent: None,
-            keyed: None,
-        };
-        self.app.engine.submit(submission).await?;
-        Ok(moved)
+        serde_json::from_str(&moved.body).map_err(|error| {
+            Error::new(
+                Code::Internal,
+                "the CPQ answered with something else than a quote",
+            )
+            .cause(error)
+        })
+    }
+
+    /// Waits until the CRM shows this status of the quote; nobody asks for it, the change itself is the hint.
+    pub async fn until_shown(&self, status: &str) -> Result<()> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let crm = self.org.fetch("Opportunity", &self.opportunity).await?;
+            if crm["CPQ_Quote_Status__c"] == status {
+                return self.quiet().await;
+            }
+            if tokio::time::Instant::now() > deadline {
+                let seen = &crm["CPQ_Quote_Status__c"];
+                return Err(Error::new(
+                    Code::Internal,
+                    format!("the CRM shows {seen} instead of {status:?}"),
+                ));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     /// Waits until no sync of the suite is at work or waiting.

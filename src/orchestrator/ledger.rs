@@ -379,6 +379,10 @@ async fn keep(tx: &mut dyn Tx, run: &Run, learned: Learned, now: Timestamp) -> R
         };
         bases::put(tx, &agreement).await?;
     }
+    // A run that parks or starts over decides again; only the decisions that it ended with are kept.
+    if !run.state.is_terminal() {
+        return Ok(());
+    }
     let circumstances = Circumstances {
         run_id: run.id,
         correlation: run.correlation.clone(),

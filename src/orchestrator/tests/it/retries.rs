@@ -119,3 +119,34 @@ async fn a_parked_run_blocks_nobody() {
     assert_eq!(ended.state, RunState::Succeeded);
     assert_eq!(bench.land.crm().effects.len(), 1);
 }
+
+/// A run that was parked and started over decided several times; people who ask later find each decision once.
+#[tokio::test(start_paused = true)]
+async fn decisions_are_kept_once_however_often_a_run_was_tried() {
+    let bench = Bench::new().await;
+    let engine = bench.service("a");
+    let fates = [
+        Fate::Refused(Code::CrmLocked),
+        Fate::Refused(Code::CrmConflict),
+        Fate::Refused(Code::CrmLocked),
+    ];
+    bench.land.wire().script("crm.write", fates);
+    let run = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    let ended = follow(&bench, &engine, run).await;
+    assert_eq!(ended.state, RunState::Succeeded);
+    let id = ended.id;
+    let kept = bench
+        .store
+        .read(move |tx| Box::pin(cpq_store::decisions::of_run(tx, id)))
+        .await
+        .expect("decisions");
+    let mut places: Vec<_> = kept
+        .iter()
+        .map(|one| (one.decision.field.clone(), one.decision.line.clone()))
+        .collect();
+    let all = places.len();
+    places.sort();
+    places.dedup();
+    assert!(all > 0);
+    assert_eq!(places.len(), all, "a decision was kept twice");
+}

@@ -21,15 +21,7 @@ fn a_killed_service_finishes_the_sync_at_its_next_start() {
             &json!({}),
         );
         assert_eq!(status, 202, "{accepted}");
-        let requests = || {
-            house
-                .control(Method::GET, "/sandbox/requests", &json!(null))
-                .to_string()
-        };
-        until("the slow call", requests, |requests| {
-            requests.contains(path) || path == "/query"
-        });
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        until("the slow call", || house.fired(), |fired| *fired == 1);
         service.kill();
         let service = house.serve();
         let state = || {

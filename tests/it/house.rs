@@ -116,6 +116,14 @@ impl House {
         );
     }
 
+    /// How often the first fault rule fired.
+    pub fn fired(&self) -> u64 {
+        let plan = self.control(reqwest::Method::GET, "/sandbox/faults", &json!(null));
+        plan["rules"][0]["fired"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no counter in {plan}"))
+    }
+
     /// Rows of a query in the sandbox, past the product.
     pub fn soql(&self, query: &str) -> Vec<Json> {
         let encoded: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();

@@ -5,7 +5,7 @@
 
 use std::error::Error as _;
 
-use cpq_domain::error::Class;
+use cpq_domain::error::{Class, Written};
 use cpq_domain::limits::RESPONSE_BYTES;
 use cpq_domain::{Code, Error, Result};
 use http::{HeaderMap, StatusCode};
@@ -28,6 +28,64 @@ pub(crate) enum Lost {
     AfterSend(String),
     /// The answer is larger than [`RESPONSE_BYTES`]. It was acted upon.
     TooLarge,
+}
+
+/// The request whose answer is lost, as far as its error is about it.
+pub(crate) struct Request<'a> {
+    /// Who was asked, as a person would say it.
+    pub(crate) whom: &'a str,
+    /// Name of the connection.
+    pub(crate) connection: &'a str,
+    /// What was asked, as a verb and its object.
+    pub(crate) what: &'a str,
+    /// Whether it may have changed something.
+    pub(crate) writes: bool,
+    /// What it means that this peer cannot be reached.
+    pub(crate) unavailable: Code,
+}
+
+impl Lost {
+    /// What a lost answer means: a read can be repeated, and the outcome of a write is not known.
+    pub(crate) fn of(self, request: &Request) -> Error {
+        let Request { whom, what, .. } = request;
+        let too_large = || format!("more than {RESPONSE_BYTES} bytes");
+        let (code, message, why) = match (self, request.writes) {
+            (Lost::NeverSent(why), _) => (
+                request.unavailable,
+                format!("{whom} could not be reached to {what}; nothing was sent"),
+                why,
+            ),
+            (Lost::AfterSend(why), false) => (
+                request.unavailable,
+                format!("{whom} did not answer a request to {what}"),
+                why,
+            ),
+            (Lost::TooLarge, false) => (
+                Code::ProtocolViolation,
+                format!("the answer of {whom} to a request to {what} is too large"),
+                too_large(),
+            ),
+            (Lost::AfterSend(why), true) => (
+                Code::OutcomeUnknown,
+                format!("the answer to a request to {what} was lost after it was sent"),
+                why,
+            ),
+            (Lost::TooLarge, true) => (
+                Code::OutcomeUnknown,
+                format!("the answer to a request to {what} is too large to read"),
+                too_large(),
+            ),
+        };
+        let written = if code == Code::OutcomeUnknown {
+            Written::Unknown
+        } else {
+            Written::No
+        };
+        Error::new(code, message)
+            .written(written)
+            .connection(request.connection)
+            .cause(why)
+    }
 }
 
 /// The client of one connection.

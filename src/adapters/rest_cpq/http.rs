@@ -141,42 +141,13 @@ impl Http {
     }
 
     fn lost(&self, request: &Request, lost: Lost) -> Error {
-        let what = &request.what;
-        let (code, message, why) = match (lost, request.key) {
-            (Lost::NeverSent(why), _) => (
-                Code::CpqUnavailable,
-                format!("the CPQ could not be reached to {what}; nothing was sent"),
-                why,
-            ),
-            (Lost::AfterSend(why), None) => (
-                Code::CpqUnavailable,
-                format!("the CPQ did not answer a request to {what}"),
-                why,
-            ),
-            (Lost::TooLarge, None) => (
-                Code::ProtocolViolation,
-                format!("the CPQ's answer to a request to {what} is too large"),
-                String::new(),
-            ),
-            (Lost::AfterSend(why), Some(_)) => (
-                Code::OutcomeUnknown,
-                format!("the answer to a request to {what} was lost after it was sent"),
-                why,
-            ),
-            (Lost::TooLarge, Some(_)) => {
-                let message = format!("the answer to a request to {what} is too large to read");
-                (Code::OutcomeUnknown, message, String::new())
-            }
-        };
-        let written = if code == Code::OutcomeUnknown {
-            Written::Unknown
-        } else {
-            Written::No
-        };
-        Error::new(code, message)
-            .written(written)
-            .connection(self.connection.as_str())
-            .cause(why)
+        lost.of(&transport::Request {
+            whom: "the CPQ",
+            connection: &self.connection,
+            what: &request.what,
+            writes: request.key.is_some(),
+            unavailable: Code::CpqUnavailable,
+        })
     }
 
     fn measure(&self, request: &Request, begin: u64, result: &Result<Answer>) {

@@ -180,46 +180,13 @@ impl Rest {
 
     fn lost(&self, request: &Request, lost: Lost) -> Error {
         let what = [request.operation, request.object, request.record].join(" ");
-        let what = what.trim();
-        let (code, message, why) = match (lost, request.effect) {
-            (Lost::NeverSent(why), _) => (
-                Code::CrmUnavailable,
-                format!("Salesforce could not be reached to {what}; nothing was sent"),
-                why,
-            ),
-            (Lost::AfterSend(why), Effect::Read) => (
-                Code::CrmUnavailable,
-                format!("Salesforce did not answer a request to {what}"),
-                why,
-            ),
-            (Lost::TooLarge, Effect::Read) => {
-                let why = format!("more than {} bytes", cpq_domain::limits::RESPONSE_BYTES);
-                (
-                    Code::ProtocolViolation,
-                    format!("Salesforce's answer to a request to {what} is too large"),
-                    why,
-                )
-            }
-            (Lost::AfterSend(why), Effect::Write) => (
-                Code::OutcomeUnknown,
-                format!("the answer to a request to {what} was lost after it was sent"),
-                why,
-            ),
-            (Lost::TooLarge, Effect::Write) => (
-                Code::OutcomeUnknown,
-                format!("the answer to a request to {what} is too large to read"),
-                String::new(),
-            ),
-        };
-        let written = if code == Code::OutcomeUnknown {
-            Written::Unknown
-        } else {
-            Written::No
-        };
-        Error::new(code, message)
-            .written(written)
-            .connection(self.connection.as_str())
-            .cause(why)
+        lost.of(&transport::Request {
+            whom: "Salesforce",
+            connection: &self.connection,
+            what: what.trim(),
+            writes: request.effect == Effect::Write,
+            unavailable: Code::CrmUnavailable,
+        })
     }
 
     fn measure(&self, request: &Request, begin: u64, result: &Result<Answer>) {

@@ -50,9 +50,10 @@ const PLAN: &[Room] = &[
     ] },
     // Across the street: nothing of ours, or one misreading of Salesforce would pass every test.
     Room { folder: "sandbox", name: "sandbox", rooms: &[], crates: &[
-        "aws-lc-rs", "axum", "base64", "futures-util", "http", "hyper", "hyper-util", "jiff", "jsonwebtoken", "rcgen",
-        "rust_decimal", "rustls", "serde", "serde_json", "thiserror", "tokio", "tokio-rustls", "tokio-util", "tower",
-        "tower-http", "tracing", "url",
+        "apache-avro", "aws-lc-rs", "axum", "base64", "csv", "futures-util", "http", "hyper", "hyper-util", "jiff",
+        "jsonwebtoken", "prost", "rcgen", "reqwest", "roxmltree", "rust_decimal", "rustls", "serde", "serde_json",
+        "thiserror", "tokio", "tokio-rustls", "tokio-util", "tonic", "tonic-prost", "tower", "tower-http", "tracing",
+        "url",
     ] },
 ];
 

@@ -290,13 +290,17 @@ fn is_loopback_name(host: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// `client=` of `Sforce-Call-Options`, whose parts are separated by `,` or `;`; else the user agent.
+/// `client=` of `Sforce-Call-Options`; else the user agent.
 fn client_name(headers: &HeaderMap) -> Option<String> {
-    let options = text_of(headers, "sforce-call-options").unwrap_or_default();
-    let named = options
+    call_options_client(headers).or_else(|| text_of(headers, "user-agent"))
+}
+
+/// `client=` of `Sforce-Call-Options`, whose parts are separated by `,` or `;`.
+fn call_options_client(headers: &HeaderMap) -> Option<String> {
+    let options = text_of(headers, "sforce-call-options")?;
+    options
         .split([',', ';'])
-        .find_map(|part| part.trim().strip_prefix("client=").map(str::to_owned));
-    named.or_else(|| text_of(headers, "user-agent"))
+        .find_map(|part| part.trim().strip_prefix("client=").map(str::to_owned))
 }
 
 fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {

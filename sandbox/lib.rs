@@ -8,10 +8,12 @@
 pub mod clock;
 pub mod control;
 pub mod door;
+pub mod events;
 pub mod faults;
 pub mod limits;
 pub mod oauth;
 pub mod options;
+pub mod pubsub;
 pub mod requests;
 pub mod server;
 pub mod snapshot;

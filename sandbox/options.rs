@@ -11,6 +11,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Address of the HTTPS listener (same routes, own certificate authority); loopback only, port 0 picks a free one.
     pub tls_listen: Option<SocketAddr>,
+    /// Address of the Pub/Sub API (gRPC over TLS, and without TLS); loopback only, port 0 picks a free one.
+    pub pubsub_listen: Option<SocketAddr>,
     /// Directory for snapshot, keys and certificates. Without one nothing is written, and there is no
     /// private key file for the JWT bearer flow.
     pub state_dir: Option<PathBuf>,
@@ -29,6 +31,7 @@ impl Default for Options {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls_listen: None,
+            pubsub_listen: None,
             state_dir: None,
             scenario: None,
             faults_file: None,

@@ -78,13 +78,14 @@ pub async fn start(options: Options) -> Result<Running, Error> {
         Some(address) => Some(bind(address).await?),
         None => None,
     };
+    let pubsub_listener = match options.pubsub_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let addresses = Addresses {
         http: local(&listener, options.listen)?,
-        tls: tls_listener
-            .as_ref()
-            .zip(options.tls_listen)
-            .map(|(one, asked)| local(one, asked))
-            .transpose()?,
+        tls: bound(tls_listener.as_ref(), options.tls_listen)?,
+        pubsub: bound(pubsub_listener.as_ref(), options.pubsub_listen)?,
     };
     if let Some(dir) = &options.state_dir {
         std::fs::create_dir_all(dir).map_err(Error::State)?;
@@ -157,6 +158,13 @@ fn local(listener: &TcpListener, address: SocketAddr) -> Result<SocketAddr, Erro
     listener
         .local_addr()
         .map_err(|source| Error::Listen { address, source })
+}
+
+fn bound(listener: Option<&TcpListener>, asked: Option<SocketAddr>) -> Result<Option<SocketAddr>, Error> {
+    listener
+        .zip(asked)
+        .map(|(one, asked)| local(one, asked))
+        .transpose()
 }
 
 /// Continues the snapshot of the state directory, or begins with a fresh org.

@@ -1,6 +1,7 @@
 //! Everything one running sandbox knows.
 
 use crate::clock::Clock;
+use crate::events::Events;
 use crate::faults::Faults;
 use crate::limits::Limits;
 use crate::oauth::{Access, Keys};
@@ -45,6 +46,8 @@ pub struct Sandbox {
     pub settings: Mutex<Settings>,
     /// Records.
     pub org: Mutex<Org>,
+    /// Change events and platform events.
+    pub events: Events,
     /// Where it listens.
     pub addresses: Addresses,
     /// How it was started.
@@ -63,6 +66,8 @@ pub struct Addresses {
     pub http: SocketAddr,
     /// HTTPS.
     pub tls: Option<SocketAddr>,
+    /// gRPC.
+    pub pubsub: Option<SocketAddr>,
 }
 
 /// What a client has to know to log in; the JSON of `GET /sandbox/info`.
@@ -115,6 +120,7 @@ impl Sandbox {
             keys: parts.keys,
             settings: Mutex::new(options.settings.clone()),
             org: Mutex::new(parts.org),
+            events: Events::default(),
             addresses: parts.addresses,
             ca_certificate_path: parts.ca_certificate_path,
             options,
@@ -131,6 +137,15 @@ impl Sandbox {
     /// How long a session lives after its last use.
     pub fn session_lifetime(&self) -> SignedDuration {
         SignedDuration::from_secs(lock(&self.settings).session_lifetime_seconds.into())
+    }
+
+    /// Tells everybody who listens what was committed to the org. Called with the org in hand after every write, so
+    /// that events stand in the order of their transactions, and are there when the writer has its answer.
+    pub fn announce(&self, org: &mut Org) {
+        let commits = org.take_commits();
+        if !commits.is_empty() {
+            self.events.absorb(org, &commits);
+        }
     }
 
     /// Says that something worth a snapshot has changed.
@@ -160,7 +175,7 @@ impl Sandbox {
                 .addresses
                 .tls
                 .map(|at| format!("https://localhost:{}", at.port())),
-            pub_sub_endpoint: None,
+            pub_sub_endpoint: self.addresses.pubsub.map(|at| format!("localhost:{}", at.port())),
             ca_certificate_path: self.ca_certificate_path.clone(),
             api_version: API_VERSION,
             organization_id,

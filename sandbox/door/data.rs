@@ -4,7 +4,7 @@ use super::disturb::limit_text;
 use super::{Visit, bearer};
 use crate::faults::LimitScope;
 use crate::limits;
-use crate::org::ApiError;
+use crate::org::{ApiError, Origin};
 use crate::rest::{self, Caller, DataRequest, DataResponse, Surroundings};
 use crate::state::{Sandbox, Shared, lock};
 use crate::wire;
@@ -62,7 +62,7 @@ pub async fn versions(
 ) -> Response {
     let nobody = Caller {
         user_id: String::new(),
-        client: None,
+        origin: Origin::default(),
     };
     let target = uri.path_and_query().map_or_else(String::new, ToString::to_string);
     served(
@@ -108,7 +108,11 @@ pub async fn data(
     let (method, target) = effective(&method, &uri);
     let caller = Caller {
         user_id: session.user_id,
-        client: Some(visit.call.client.clone()),
+        origin: Origin {
+            api: "rest",
+            version: version_in(&target).to_owned(),
+            client: super::call_options_client(&headers),
+        },
     };
     served(
         &sandbox,
@@ -149,7 +153,12 @@ pub fn with_limit_header(sandbox: &Sandbox, visit: &Visit, mut response: Respons
 fn served(sandbox: &Sandbox, visit: &Visit, caller: &Caller, request: DataRequest) -> Response {
     let around = Around { sandbox, visit };
     let writes = request.method != Method::GET;
-    let answer = rest::call(&mut lock(&sandbox.org), &around, caller, &request);
+    let answer = {
+        let mut org = lock(&sandbox.org);
+        let answer = rest::call(&mut org, &around, caller, &request);
+        sandbox.announce(&mut org);
+        answer
+    };
     if writes && answer.status.is_success() {
         sandbox.touch();
     }
@@ -208,4 +217,13 @@ fn effective(method: &Method, uri: &http::Uri) -> (Method, String) {
     };
     let method = Method::from_bytes(other.as_bytes()).unwrap_or(Method::POST);
     (method, format!("{}{query}", uri.path()))
+}
+
+/// The number in `/services/data/v68.0/…`; empty when there is none.
+fn version_in(target: &str) -> &str {
+    let named = target
+        .split('/')
+        .nth(3)
+        .and_then(|segment| segment.strip_prefix('v'));
+    named.unwrap_or_default()
 }

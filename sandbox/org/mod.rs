@@ -19,6 +19,7 @@ mod write;
 pub use error::ApiError;
 pub use id::Id;
 pub use table::{Row, Table};
+pub use transaction::{Change, ChangeKind, Commit, Origin};
 pub use value::Value;
 
 use crate::scenario::Scenario;
@@ -127,11 +128,6 @@ impl Org {
     /// Open query cursors.
     pub fn cursors(&mut self) -> &mut Cursors {
         &mut self.cursors
-    }
-
-    /// Committed transactions, for event streams.
-    pub fn change_log(&self) -> &ChangeLog {
-        &self.log
     }
 
     /// The org's id (18 characters).

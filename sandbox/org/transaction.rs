@@ -6,8 +6,9 @@ use super::table::Row;
 use super::value::Value;
 use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 
-/// Commits kept for readers of the change log; older ones fall out, as event buses forget as well.
+/// Commits that wait for a reader at most; past this the oldest fall out, so that an org that nobody reads stays small.
 const COMMITS_KEPT: usize = 20_000;
 
 /// What a row was before a write.
@@ -44,6 +45,31 @@ pub struct Change {
     pub fields: Vec<(usize, Value)>,
 }
 
+/// Through which API a transaction came, and the name its client gave itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// `rest`, `soap`, `bulkapi`; empty when it came through none, as seeds do.
+    pub api: &'static str,
+    /// API version such as `68.0`.
+    pub version: String,
+    /// `client=` of `Sforce-Call-Options`.
+    pub client: Option<String>,
+}
+
+impl fmt::Display for Origin {
+    /// The text of `changeOrigin` (Change Data Capture Developer Guide, Change Event Header Fields).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.api.is_empty() {
+            return Ok(());
+        }
+        write!(f, "com/salesforce/api/{}/{}", self.api, self.version)?;
+        match &self.client {
+            Some(client) => write!(f, ";client={client}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A committed transaction.
 #[derive(Debug, Clone)]
 pub struct Commit {
@@ -53,13 +79,13 @@ pub struct Commit {
     pub at: Timestamp,
     /// By whom.
     pub user: Id,
-    /// Client name of the caller, to tell echoes apart.
-    pub client: Option<String>,
+    /// Through which door, to tell echoes apart.
+    pub origin: Origin,
     /// Changes in the order of their first write.
     pub changes: Vec<Change>,
 }
 
-/// Committed transactions in order.
+/// Committed transactions in order, until somebody takes them.
 #[derive(Debug, Default)]
 pub struct ChangeLog {
     commits: VecDeque<Commit>,
@@ -67,23 +93,13 @@ pub struct ChangeLog {
 }
 
 impl ChangeLog {
-    /// Number of the last commit.
-    pub fn last(&self) -> u64 {
-        self.last
-    }
-
-    /// Commits after this number that are still kept, oldest first.
-    pub fn after(&self, number: u64) -> impl Iterator<Item = &Commit> {
-        self.commits.iter().filter(move |c| c.number > number)
-    }
-
-    fn push(&mut self, at: Timestamp, user: Id, client: Option<String>, changes: Vec<Change>) {
+    fn push(&mut self, at: Timestamp, user: Id, origin: Origin, changes: Vec<Change>) {
         self.last += 1;
         self.commits.push_back(Commit {
             number: self.last,
             at,
             user,
-            client,
+            origin,
             changes,
         });
         if self.commits.len() > COMMITS_KEPT {
@@ -107,15 +123,20 @@ impl Org {
     }
 
     /// Makes everything since the last commit final and writes it to the change log.
-    pub fn commit(&mut self, at: Timestamp, user: Id, client: Option<&str>) {
+    pub fn commit(&mut self, at: Timestamp, user: Id, origin: &Origin) {
         if self.undo.is_empty() {
             return;
         }
         let changes = self.changes();
         self.undo.clear();
         if !changes.is_empty() {
-            self.log.push(at, user, client.map(str::to_owned), changes);
+            self.log.push(at, user, origin.clone(), changes);
         }
+    }
+
+    /// The transactions committed since this was last asked, oldest first.
+    pub fn take_commits(&mut self) -> Vec<Commit> {
+        self.log.commits.drain(..).collect()
     }
 
     /// Makes everything final without a trace in the change log; for seeding.

@@ -134,7 +134,7 @@ impl Door<'_> {
     /// Makes all changes so far final.
     pub fn commit(&mut self) {
         self.org
-            .commit(self.hand.now, self.hand.user, self.caller.client.as_deref());
+            .commit(self.hand.now, self.hand.user, &self.caller.origin);
     }
 
     /// Makes a record from a body; faults and the object's refusals come first.

@@ -19,7 +19,7 @@ mod target;
 mod tree;
 mod upsert;
 
-use crate::org::{ApiError, Hand, Id, Org};
+use crate::org::{ApiError, Hand, Id, Org, Origin};
 use door::{Ask, Door, Payload, Within};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value as Json, json};
@@ -55,8 +55,8 @@ pub struct DataResponse {
 pub struct Caller {
     /// User id (18 characters).
     pub user_id: String,
-    /// `client=` of Sforce-Call-Options.
-    pub client: Option<String>,
+    /// Through which API, as change events will say.
+    pub origin: Origin,
 }
 
 /// What the rest of the sandbox lends to the data API.

@@ -173,7 +173,7 @@ fn broken_json_is_a_parser_error() {
     };
     let caller = sandbox::rest::Caller {
         user_id: site.org.first_user().to_string(),
-        client: None,
+        origin: sandbox::org::Origin::default(),
     };
     let response = sandbox::rest::call(&mut site.org, &site.world, &caller, &request);
     assert_eq!(response.status.as_u16(), 400);
@@ -295,7 +295,7 @@ fn a_fault_takes_the_place_of_a_write() {
 #[test]
 fn the_change_log_tells_what_was_committed() {
     let mut site = Site::new();
-    assert_eq!(site.org.change_log().last(), 0);
+    assert!(site.org.take_commits().is_empty(), "a seed is no news");
     let id = site.create("Account", json!({"Name": "Logged"}));
     assert_eq!(site.post("/sobjects/Account", json!({"Bacon": 1})).0, 400);
     assert_eq!(
@@ -303,20 +303,25 @@ fn the_change_log_tells_what_was_committed() {
             .0,
         204
     );
-    let log = site.org.change_log();
+    let log = site.org.take_commits();
     let kinds: Vec<_> = log
-        .after(0)
+        .iter()
         .map(|c| (c.number, c.changes.len(), c.changes[0].kind))
         .collect();
-    use sandbox::org::transaction::ChangeKind::{Create, Update};
+    use sandbox::org::ChangeKind::{Create, Update};
     assert_eq!(kinds, [(1, 1, Create), (2, 1, Update)]);
     let schema = site.org.schema();
-    let last = log.after(1).next().expect("the update");
+    let last = log.last().expect("the update");
     let account = schema.at(last.changes[0].object);
     let fields: Vec<&str> = last.changes[0]
         .fields
         .iter()
         .map(|(f, _)| account.fields[*f].name.as_str())
         .collect();
-    assert_eq!((last.client.as_deref(), fields), (Some("tests"), vec!["Site"]));
+    let origin = last.origin.to_string();
+    assert_eq!(
+        (origin.as_str(), fields),
+        ("com/salesforce/api/rest/68.0;client=tests", vec!["Site"])
+    );
+    assert!(site.org.take_commits().is_empty(), "news is told once");
 }

@@ -1,7 +1,7 @@
 //! An org with the demo scenario and the calls to it.
 
 use http::{HeaderMap, Method};
-use sandbox::org::{ApiError, Org};
+use sandbox::org::{ApiError, Org, Origin};
 use sandbox::rest::{self, Caller, DataRequest, DataResponse, Surroundings};
 use serde_json::Value as Json;
 use std::sync::Mutex;
@@ -50,7 +50,11 @@ impl Site {
         org.load(scenario, start()).expect("the scenario loads");
         let caller = Caller {
             user_id: org.first_user().to_string(),
-            client: Some("tests".into()),
+            origin: Origin {
+                api: "rest",
+                version: "68.0".into(),
+                client: Some("tests".into()),
+            },
         };
         let world = World {
             now: Mutex::new(start()),

@@ -1,4 +1,4 @@
-//! The state on disk: one JSON file, replaced as a whole, so that a crash leaves the old one or the new one.
+//! The state on disk: one file of JSON lines, replaced as a whole, so that a crash leaves the old one or the new one.
 //! It holds what clients have built up; how the sandbox behaves is said anew at each start.
 
 use crate::clock::{Clock, Face, stopwatch};
@@ -7,7 +7,7 @@ use crate::oauth::Access;
 use crate::org::Org;
 use crate::state::{Sandbox, Shared, lock};
 use serde::{Deserialize, Serialize};
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,15 +17,15 @@ pub const FILE: &str = "sandbox.snapshot.json";
 const PAUSE: Duration = Duration::from_secs(2);
 /// Writing may take at most this share of the time, so that a huge org is not always being written.
 const PAUSE_PER_COST: u32 = 20;
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
+/// The first line; the org's lines follow.
 #[derive(Serialize, Deserialize)]
 struct Snapshot<A> {
     format: u32,
     clock: Face,
     usage: Usage,
     access: A,
-    org: serde_json::Value,
 }
 
 /// What a snapshot held.
@@ -46,10 +46,11 @@ pub struct Restored {
 /// A sentence naming the file and the way out.
 pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
     let path = dir.join(FILE);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
+    let unreadable = |error: io::Error| format!("cannot read the snapshot {}: {error}", path.display());
+    let mut lines = match std::fs::File::open(&path) {
+        Ok(file) => io::BufReader::new(file),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("cannot read the snapshot {}: {error}", path.display())),
+        Err(error) => return Err(unreadable(error)),
     };
     let broken = |why: String| {
         format!(
@@ -58,15 +59,17 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
             path.display()
         )
     };
+    let mut first = String::new();
+    lines.read_line(&mut first).map_err(unreadable)?;
     let snapshot: Snapshot<Access> =
-        serde_json::from_slice(&bytes).map_err(|error| broken(error.to_string()))?;
+        serde_json::from_str(&first).map_err(|error| broken(error.to_string()))?;
     if snapshot.format != FORMAT {
         return Err(broken(format!(
             "its format is {}, this program reads {FORMAT}",
             snapshot.format
         )));
     }
-    let org = Org::from_snapshot(snapshot.org).map_err(broken)?;
+    let org = Org::read(&mut lines).map_err(broken)?;
     let (clock, limits) = (
         Clock::from_face(snapshot.clock),
         Limits::from_usage(snapshot.usage),
@@ -93,10 +96,14 @@ pub fn write(sandbox: &Sandbox) -> io::Result<()> {
         clock: sandbox.clock.face(),
         usage: sandbox.limits.usage(),
         access,
-        org: lock(&sandbox.org).to_snapshot(),
     };
-    let bytes = serde_json::to_vec(&snapshot).map_err(io::Error::other)?;
-    write_private(&dir.join(FILE), &bytes)
+    // The org goes on while this picture of it is written.
+    let org = lock(&sandbox.org).still();
+    replace_private(&dir.join(FILE), |out| {
+        serde_json::to_writer(&mut *out, &snapshot)?;
+        out.write_all(b"\n")?;
+        org.write(out)
+    })
 }
 
 /// Writes whenever something has changed, until the sandbox stops.
@@ -128,14 +135,21 @@ pub async fn keep(sandbox: Shared) {
 /// # Errors
 /// Those of the file system.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_private(path, |out| out.write_all(bytes))
+}
+
+fn replace_private(
+    path: &Path,
+    write: impl FnOnce(&mut io::BufWriter<std::fs::File>) -> io::Result<()>,
+) -> io::Result<()> {
     let beside = beside(path);
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    let mut out = io::BufWriter::new(options.open(&beside)?);
+    write(&mut out)?;
+    out.into_inner()?.sync_all()?;
     std::fs::rename(&beside, path)
 }
 

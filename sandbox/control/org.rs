@@ -37,7 +37,7 @@ pub async fn seed(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Val
     let now = sandbox.clock.now();
     // Loaded beside the org in use, so that a scenario that does not fit changes nothing.
     let mut fresh = if add {
-        Org::from_snapshot(lock(&sandbox.org).to_snapshot()).map_err(Complaint)?
+        lock(&sandbox.org).copy()
     } else {
         Org::empty(now)
     };

@@ -240,10 +240,10 @@ impl Org {
                 }
                 tables[to].put(
                     id,
-                    Some(Row {
+                    Some(Arc::new(Row {
                         deleted: row.deleted,
                         values,
-                    }),
+                    })),
                 );
             }
         }

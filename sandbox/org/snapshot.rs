@@ -1,4 +1,5 @@
-//! The whole org as one JSON document, and back.
+//! The whole org as lines of JSON, and back. The first line is about the org; then come the records, each on a line,
+//! behind the name of their object on a line of its own. So neither side holds more than one line beside the org.
 
 use super::cursors::Cursors;
 use super::transaction::ChangeLog;
@@ -8,76 +9,167 @@ use crate::schema::{Customization, Kind, Object, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
+use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
-/// Form of the document; a reader refuses other ones.
-const FORMAT: u32 = 1;
+/// Form of the lines; a reader refuses other ones.
+const FORMAT: u32 = 2;
 
+/// The first line.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Document {
+struct Head {
     format: u32,
     organization: String,
     standard_pricebook: String,
     first_user: String,
     custom: Customization,
-    objects: BTreeMap<String, Rows>,
+    objects: BTreeMap<String, Counters>,
 }
 
+/// What an object has given out so far.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Rows {
+struct Counters {
     made: u64,
     numbered: BTreeMap<String, u64>,
-    rows: Vec<Map<String, Json>>,
+}
+
+/// The org as it was at one moment, to be written down while the org itself goes on.
+pub struct Still {
+    head: Head,
+    schema: Arc<Schema>,
+    rows: Vec<BTreeMap<Id, Arc<Row>>>,
+}
+
+impl Still {
+    /// Writes all lines.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        line(out, &self.head)?;
+        for (object, rows) in self.schema.objects().iter().zip(&self.rows) {
+            line(out, &object.name)?;
+            for (id, row) in rows {
+                line(out, &row_out(object, *id, row))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    out.write_all(b"\n")
 }
 
 impl Org {
-    /// Everything but open cursors and the change log, which do not outlive a process.
-    pub fn to_snapshot(&self) -> Json {
-        let rows = |(at, object): (usize, &Object)| (object.name.clone(), rows_of(object, &self.tables[at]));
-        let document = Document {
+    /// Everything but open cursors and commits nobody has taken, which do not outlive a process.
+    pub fn still(&self) -> Still {
+        let counters = |(object, table): (&Object, &Table)| (object.name.clone(), counters(object, table));
+        let head = Head {
             format: FORMAT,
             organization: self.organization.clone(),
             standard_pricebook: self.standard_pricebook.to_string(),
             first_user: self.first_user.to_string(),
             custom: self.custom.clone(),
-            objects: self.schema.objects().iter().enumerate().map(rows).collect(),
+            objects: self
+                .schema
+                .objects()
+                .iter()
+                .zip(&self.tables)
+                .map(counters)
+                .collect(),
         };
-        serde_json::to_value(document).unwrap_or(Json::Null)
+        Still {
+            head,
+            schema: self.schema(),
+            rows: self.tables.iter().map(Table::still).collect(),
+        }
     }
 
-    /// An org from such a document.
+    /// An org from such lines.
     ///
     /// # Errors
-    /// Says what does not fit: another form, an unknown object or field, a bad value.
-    pub fn from_snapshot(json: Json) -> Result<Org, String> {
-        let document: Document = serde_json::from_value(json).map_err(|e| format!("snapshot: {e}"))?;
-        if document.format != FORMAT {
+    /// Says what does not fit: another form, an unknown object or field, a bad value, a broken line.
+    pub fn read(lines: &mut impl BufRead) -> Result<Org, String> {
+        let mut text = String::new();
+        lines.read_line(&mut text).map_err(|e| format!("snapshot: {e}"))?;
+        let head: Head = serde_json::from_str(&text).map_err(|e| format!("snapshot: {e}"))?;
+        if head.format != FORMAT {
             return Err(format!(
                 "snapshot has form {}, this program reads {FORMAT}",
-                document.format
+                head.format
             ));
         }
-        let schema = Schema::build(&document.custom)?;
+        let mut org = Org::of(head)?;
+        org.read_rows(lines).map_err(|why| format!("snapshot: {why}"))?;
+        Ok(org)
+    }
+
+    /// The org of a first line, still without records.
+    fn of(head: Head) -> Result<Org, String> {
+        let schema = Schema::build(&head.custom)?;
         let mut tables: Vec<Table> = schema.objects().iter().map(Table::new).collect();
-        for (name, rows) in document.objects {
+        for (name, counters) in head.objects {
             let at = schema
                 .position(&name)
                 .ok_or_else(|| format!("snapshot: unknown object {name}"))?;
-            fill(&mut tables[at], schema.at(at), rows).map_err(|e| format!("snapshot: {name}: {e}"))?;
+            count_on(&mut tables[at], schema.at(at), counters)
+                .map_err(|e| format!("snapshot: {name}: {e}"))?;
         }
         Ok(Org {
             schema: Arc::new(schema),
-            custom: document.custom,
+            custom: head.custom,
             tables,
             undo: Vec::new(),
             log: ChangeLog::default(),
             cursors: Cursors::default(),
-            organization: document.organization,
-            standard_pricebook: id(&document.standard_pricebook)?,
-            first_user: id(&document.first_user)?,
+            organization: head.organization,
+            standard_pricebook: id(&head.standard_pricebook)?,
+            first_user: id(&head.first_user)?,
         })
+    }
+
+    fn read_rows(&mut self, lines: &mut impl BufRead) -> Result<(), String> {
+        let (schema, mut at) = (self.schema(), None);
+        let mut text = String::new();
+        while lines.read_line(&mut text).map_err(|e| e.to_string())? > 0 {
+            match serde_json::from_str(&text).map_err(|e| e.to_string())? {
+                Json::String(name) => {
+                    at = Some(
+                        schema
+                            .position(&name)
+                            .ok_or_else(|| format!("unknown object {name}"))?,
+                    )
+                }
+                Json::Object(map) => {
+                    let at = at.ok_or("a record before the name of its object")?;
+                    let (id, row) =
+                        row_in(schema.at(at), &map).map_err(|e| format!("{}: {e}", schema.at(at).name))?;
+                    self.tables[at].put(id, Some(Arc::new(row)));
+                }
+                _ => return Err("a line that is neither a name nor a record".to_owned()),
+            }
+            text.clear();
+        }
+        Ok(())
+    }
+
+    /// The same org once more, without open cursors and transactions.
+    pub fn copy(&self) -> Org {
+        Org {
+            schema: self.schema(),
+            custom: self.custom.clone(),
+            tables: self.tables.clone(),
+            undo: Vec::new(),
+            log: ChangeLog::default(),
+            cursors: Cursors::default(),
+            organization: self.organization.clone(),
+            standard_pricebook: self.standard_pricebook,
+            first_user: self.first_user,
+        }
     }
 }
 
@@ -85,17 +177,27 @@ fn id(text: &str) -> Result<Id, String> {
     Id::parse(text).ok_or_else(|| format!("'{text}' is no record id"))
 }
 
-fn rows_of(object: &Object, table: &Table) -> Rows {
+fn counters(object: &Object, table: &Table) -> Counters {
     let numbered = table
         .numbered
         .iter()
         .map(|(at, n)| (object.fields[*at].name.clone(), *n))
         .collect();
-    Rows {
+    Counters {
         made: table.made,
         numbered,
-        rows: table.rows().map(|(id, row)| row_out(object, id, row)).collect(),
     }
+}
+
+fn count_on(table: &mut Table, object: &Object, counters: Counters) -> Result<(), String> {
+    table.made = counters.made;
+    for (name, number) in counters.numbered {
+        let at = object
+            .position(&name)
+            .ok_or_else(|| format!("unknown field {name}"))?;
+        table.numbered.insert(at, number);
+    }
+    Ok(())
 }
 
 fn row_out(object: &Object, id: Id, row: &Row) -> Map<String, Json> {
@@ -115,34 +217,24 @@ fn row_out(object: &Object, id: Id, row: &Row) -> Map<String, Json> {
     out
 }
 
-fn fill(table: &mut Table, object: &Object, rows: Rows) -> Result<(), String> {
-    table.made = rows.made;
-    for (name, number) in rows.numbered {
-        let at = object
-            .position(&name)
-            .ok_or_else(|| format!("unknown field {name}"))?;
-        table.numbered.insert(at, number);
-    }
-    for map in rows.rows {
-        let mut row = Row {
-            deleted: false,
-            values: vec![Value::Null; object.fields.len()],
-        };
-        for (key, json) in &map {
-            if key == "deleted" {
-                row.deleted = json == &Json::Bool(true);
-                continue;
-            }
-            let at = object
-                .position(key)
-                .ok_or_else(|| format!("unknown field {key}"))?;
-            let value = value_in(object.fields[at].kind, json);
-            row.values[at] = value.ok_or_else(|| format!("{key}: bad value {json}"))?;
+fn row_in(object: &Object, map: &Map<String, Json>) -> Result<(Id, Row), String> {
+    let mut row = Row {
+        deleted: false,
+        values: vec![Value::Null; object.fields.len()],
+    };
+    for (key, json) in map {
+        if key == "deleted" {
+            row.deleted = json == &Json::Bool(true);
+            continue;
         }
-        let id = row.values[0].as_id().ok_or("a row without Id")?;
-        table.put(id, Some(row));
+        let at = object
+            .position(key)
+            .ok_or_else(|| format!("unknown field {key}"))?;
+        let value = value_in(object.fields[at].kind, json);
+        row.values[at] = value.ok_or_else(|| format!("{key}: bad value {json}"))?;
     }
-    Ok(())
+    let id = row.values[0].as_id().ok_or("a row without Id")?;
+    Ok((id, row))
 }
 
 fn value_in(kind: Kind, json: &Json) -> Option<Value> {

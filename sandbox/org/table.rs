@@ -5,6 +5,7 @@ use super::value::Value;
 use crate::schema::{Field, Object};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 /// A record: values in the order of the object's fields.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,10 +50,11 @@ struct Index {
     entries: BTreeSet<(Key, Id)>,
 }
 
-/// The rows of one object, deleted ones included, in the order of their ids.
+/// The rows of one object, deleted ones included, in the order of their ids. A row is never changed in place but
+/// replaced, so that the undo log and a snapshot under way share it.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
-    rows: BTreeMap<Id, Row>,
+    rows: BTreeMap<Id, Arc<Row>>,
     indexes: Vec<Index>,
     live: usize,
     /// Ids given out so far; never taken back, not even by a rollback.
@@ -82,17 +84,22 @@ impl Table {
 
     /// The row, deleted or not.
     pub fn row(&self, id: Id) -> Option<&Row> {
-        self.rows.get(&id)
+        self.rows.get(&id).map(Arc::as_ref)
     }
 
     /// The row unless it is deleted.
     pub fn live(&self, id: Id) -> Option<&Row> {
-        self.rows.get(&id).filter(|row| !row.deleted)
+        self.row(id).filter(|row| !row.deleted)
     }
 
     /// All rows in the order of their ids.
     pub fn rows(&self) -> impl Iterator<Item = (Id, &Row)> {
-        self.rows.iter().map(|(id, row)| (*id, row))
+        self.rows.iter().map(|(id, row)| (*id, row.as_ref()))
+    }
+
+    /// All rows as they are now, whatever becomes of the table: as cheap as a list of pointers.
+    pub fn still(&self) -> BTreeMap<Id, Arc<Row>> {
+        self.rows.clone()
     }
 
     /// Number of rows that are not deleted.
@@ -101,7 +108,7 @@ impl Table {
     }
 
     /// Puts a row in place, or takes it away; answers what was there.
-    pub fn put(&mut self, id: Id, row: Option<Row>) -> Option<Row> {
+    pub fn put(&mut self, id: Id, row: Option<Arc<Row>>) -> Option<Arc<Row>> {
         let before = self.rows.get(&id);
         self.live -= usize::from(before.is_some_and(|r| !r.deleted));
         self.live += usize::from(row.as_ref().is_some_and(|r| !r.deleted));

@@ -7,6 +7,7 @@ use super::value::Value;
 use jiff::Timestamp;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 /// Commits that wait for a reader at most; past this the oldest fall out, so that an org that nobody reads stays small.
 const COMMITS_KEPT: usize = 20_000;
@@ -16,7 +17,7 @@ const COMMITS_KEPT: usize = 20_000;
 pub(super) struct Undo {
     object: usize,
     id: Id,
-    before: Option<Row>,
+    before: Option<Arc<Row>>,
 }
 
 /// Kind of a change.
@@ -146,7 +147,7 @@ impl Org {
 
     /// Stores a row and remembers what it replaces.
     pub(super) fn store(&mut self, object: usize, id: Id, row: Option<Row>) {
-        let before = self.tables[object].put(id, row);
+        let before = self.tables[object].put(id, row.map(Arc::new));
         self.undo.push(Undo { object, id, before });
     }
 

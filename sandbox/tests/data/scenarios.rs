@@ -10,11 +10,17 @@ fn embedded_scenarios_load_with_the_same_ids_each_time() {
             let mut org = Org::empty(start());
             org.load(&named(name).expect("embedded"), start())
                 .expect("it loads");
-            org.to_snapshot()
+            lines_of(&org)
         };
         assert_eq!(load(), load(), "{name}");
     }
     assert!(named("nothing").is_none());
+}
+
+fn lines_of(org: &Org) -> String {
+    let mut lines = Vec::new();
+    org.still().write(&mut lines).expect("a vector takes every byte");
+    String::from_utf8(lines).expect("JSON is UTF-8")
 }
 
 #[test]
@@ -22,9 +28,18 @@ fn a_snapshot_gives_the_same_org_back() {
     let mut site = Site::new();
     let id = site.opportunity("OPP-4484");
     assert_eq!(site.delete(&format!("/sobjects/Opportunity/{id}")).0, 204);
-    let snapshot = site.org.to_snapshot();
-    site.org = Org::from_snapshot(snapshot.clone()).expect("it reads back");
-    assert_eq!(site.org.to_snapshot(), snapshot);
+    let still = site.org.still();
+    let snapshot = lines_of(&site.org);
+    site.create("Account", json!({"Name": "Later"}));
+    let mut lines = Vec::new();
+    still.write(&mut lines).expect("a vector takes every byte");
+    assert_eq!(
+        lines,
+        snapshot.as_bytes(),
+        "what comes later is not in the picture"
+    );
+    site.org = Org::read(&mut snapshot.as_bytes()).expect("it reads back");
+    assert_eq!(lines_of(&site.org), snapshot);
     assert!(
         site.org
             .user_by_username("INTEGRATION@aurora-automation.example")
@@ -35,7 +50,14 @@ fn a_snapshot_gives_the_same_org_back() {
         fresh,
         site.rows("SELECT Id FROM Account ORDER BY Id LIMIT 1")[0]["Id"]
     );
-    assert!(Org::from_snapshot(json!({"format": 9})).is_err());
+    for broken in [
+        "",
+        "{\"format\": 9}",
+        &snapshot[..snapshot.len() - 20],
+        &snapshot.replace("\"Account\"\n", ""),
+    ] {
+        assert!(Org::read(&mut broken.as_bytes()).is_err());
+    }
 }
 
 #[test]

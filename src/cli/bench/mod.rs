@@ -6,6 +6,7 @@
 mod house;
 mod idle;
 mod machine;
+mod sandbox;
 mod syncs;
 
 use cpq_domain::Result;
@@ -18,12 +19,30 @@ use crate::config::Config;
 /// `cpq bench`
 #[derive(clap::Args)]
 pub struct Args {
+    /// What to measure; without one, syncs.
+    #[arg(value_enum)]
+    subjects: Vec<Subject>,
     /// Milliseconds that the CRM takes for a call in the round trip figure.
     #[arg(long, default_value_t = 100)]
     latency_ms: u64,
     /// Syncs of each throughput figure.
     #[arg(long, default_value_t = 1_000)]
     syncs: usize,
+    /// Records that the sandbox holds while it is measured.
+    #[arg(long, default_value_t = 1_000_000)]
+    records: usize,
+    /// Calls of each figure of the sandbox.
+    #[arg(long, default_value_t = 20_000)]
+    calls: usize,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Subject {
+    /// The service: time to ready, round trips, throughput, a backlog.
+    Sync,
+    /// The sandbox on its own: seeding, reads, composites, queries.
+    Sandbox,
 }
 
 /// One measured figure.
@@ -51,24 +70,41 @@ impl Figure {
 /// Runs the command.
 pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
     let mut figures = Vec::new();
-    output.say("time to ready and memory of an idle service …");
-    figures.extend(idle::measure().await?);
-    output.say(format!(
-        "one sync with the CRM at {} ms a call …",
-        args.latency_ms
-    ));
-    figures.extend(syncs::round_trips(&config, args.latency_ms).await?);
-    for in_flight in [1, 16, 128] {
-        output.say(format!("{} syncs, {in_flight} in flight …", args.syncs));
-        figures.extend(syncs::throughput(&config, args.syncs, in_flight).await?);
+    let subjects = match args.subjects.as_slice() {
+        [] => &[Subject::Sync],
+        asked => asked,
+    };
+    for subject in subjects {
+        figures.extend(match subject {
+            Subject::Sync => syncs(&args, &config, output).await?,
+            Subject::Sandbox => {
+                output.say(format!("the sandbox with {} records …", args.records));
+                sandbox::measure(&config, args.records, args.calls).await?
+            }
+        });
     }
-    output.say("a backlog of 1000 …");
-    figures.extend(syncs::backlog(&config, 1_000).await?);
     let machine = machine::describe();
     output.data(&json!({"machine": machine, "figures": figures}), || {
         told(&machine, &figures)
     });
     Ok(0)
+}
+
+async fn syncs(args: &Args, config: &Config, output: Output) -> Result<Vec<Figure>> {
+    output.say("time to ready and memory of an idle service …");
+    let mut figures = idle::measure().await?;
+    output.say(format!(
+        "one sync with the CRM at {} ms a call …",
+        args.latency_ms
+    ));
+    figures.extend(syncs::round_trips(config, args.latency_ms).await?);
+    for in_flight in [1, 16, 128] {
+        output.say(format!("{} syncs, {in_flight} in flight …", args.syncs));
+        figures.extend(syncs::throughput(config, args.syncs, in_flight).await?);
+    }
+    output.say("a backlog of 1000 …");
+    figures.extend(syncs::backlog(config, 1_000).await?);
+    Ok(figures)
 }
 
 fn told(machine: &str, figures: &[Figure]) -> String {

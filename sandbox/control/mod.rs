@@ -3,6 +3,7 @@
 mod access;
 mod faults;
 mod org;
+mod records;
 mod time;
 
 use crate::requests::LOG_CAPACITY;
@@ -26,6 +27,8 @@ pub fn routes() -> Router<Shared> {
         .route("/sandbox/requests", get(requests).delete(forget_requests))
         .route("/sandbox/reset", post(org::reset))
         .route("/sandbox/seed", post(org::seed))
+        .route("/sandbox/records/undelete", post(records::undelete))
+        .route("/sandbox/records/merge", post(records::merge))
         .route(
             "/sandbox/faults",
             get(faults::show)

@@ -7,18 +7,21 @@ pub mod draft;
 pub mod error;
 pub mod id;
 pub mod input;
+mod merge;
 mod rules;
 mod seed;
 mod snapshot;
 pub mod table;
 pub mod transaction;
+mod undelete;
 pub mod value;
 pub mod view;
 mod write;
 
 pub use error::ApiError;
 pub use id::Id;
-pub use table::{Row, Table};
+pub use merge::Merged;
+pub use table::{Binned, Row, Table};
 pub use value::Value;
 
 use crate::scenario::Scenario;
@@ -246,6 +249,7 @@ impl Org {
                     id,
                     Some(Row {
                         deleted: row.deleted,
+                        bin: row.bin.clone(),
                         values,
                     }),
                 );

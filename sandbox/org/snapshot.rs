@@ -3,10 +3,10 @@
 use super::cursors::Cursors;
 use super::transaction::ChangeLog;
 use super::value::parse_instant;
-use super::{Id, Org, Row, Table, Value};
+use super::{Binned, Id, Org, Row, Table, Value};
 use crate::schema::{Customization, Kind, Object, Schema};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -104,6 +104,9 @@ fn row_out(object: &Object, id: Id, row: &Row) -> Map<String, Json> {
     if row.deleted {
         out.insert("deleted".into(), true.into());
     }
+    if let Some(bin) = &row.bin {
+        out.insert("bin".into(), bin_out(bin));
+    }
     for (field, value) in object.fields.iter().zip(&row.values).skip(1) {
         match value {
             Value::Null => {}
@@ -113,6 +116,31 @@ fn row_out(object: &Object, id: Id, row: &Row) -> Map<String, Json> {
         }
     }
     out
+}
+
+fn bin_out(bin: &Binned) -> Json {
+    let unlinked: Vec<Json> = bin
+        .unlinked
+        .iter()
+        .map(|(id, field)| json!([id.to_string(), field]))
+        .collect();
+    json!({"root": bin.root.to_string(), "unlinked": unlinked})
+}
+
+fn bin_in(json: &Json) -> Option<Binned> {
+    let pair = |entry: &Json| {
+        let id = entry.get(0)?.as_str().and_then(Id::parse)?;
+        Some((id, entry.get(1)?.as_str()?.to_owned()))
+    };
+    Some(Binned {
+        root: json.get("root")?.as_str().and_then(Id::parse)?,
+        unlinked: json
+            .get("unlinked")?
+            .as_array()?
+            .iter()
+            .map(pair)
+            .collect::<Option<_>>()?,
+    })
 }
 
 fn fill(table: &mut Table, object: &Object, rows: Rows) -> Result<(), String> {
@@ -126,11 +154,17 @@ fn fill(table: &mut Table, object: &Object, rows: Rows) -> Result<(), String> {
     for map in rows.rows {
         let mut row = Row {
             deleted: false,
+            bin: None,
             values: vec![Value::Null; object.fields.len()],
         };
         for (key, json) in &map {
             if key == "deleted" {
                 row.deleted = json == &Json::Bool(true);
+                continue;
+            }
+            if key == "bin" {
+                let bin = bin_in(json).ok_or_else(|| format!("bin: bad value {json}"))?;
+                row.bin = Some(Arc::new(bin));
                 continue;
             }
             let at = object

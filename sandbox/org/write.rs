@@ -166,23 +166,32 @@ impl Org {
 
     fn check_unique(&self, draft: &Draft<'_>) -> Result<(), ApiError> {
         for (at, field) in draft.object.fields.iter().enumerate().filter(|(_, f)| f.unique) {
-            let value = &draft.row.values[at];
-            if value.is_null() {
-                continue;
-            }
-            if let Some(other) = self
-                .matches(draft.at, at, value)
-                .into_iter()
-                .find(|id| *id != draft.id)
-            {
-                let message = format!(
-                    "duplicate value found: {} duplicates value on record with id: {other}",
-                    field.name
-                );
-                return Err(ApiError::data("DUPLICATE_VALUE", message, &[]));
-            }
+            self.check_unique_value(draft.at, draft.id, at, field, &draft.row.values[at])?;
         }
         Ok(())
+    }
+
+    /// Refuses a value that another live record has in a unique field.
+    pub(super) fn check_unique_value(
+        &self,
+        object: usize,
+        own: Id,
+        at: usize,
+        field: &Field,
+        value: &Value,
+    ) -> Result<(), ApiError> {
+        if value.is_null() {
+            return Ok(());
+        }
+        let mut others = self.matches(object, at, value).into_iter();
+        let Some(other) = others.find(|id| *id != own) else {
+            return Ok(());
+        };
+        let message = format!(
+            "duplicate value found: {} duplicates value on record with id: {other}",
+            field.name
+        );
+        Err(ApiError::data("DUPLICATE_VALUE", message, &[]))
     }
 
     /// Sets fields of a record without rules, as the platform does for roll-ups; stamps it when something differs.

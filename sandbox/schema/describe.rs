@@ -27,7 +27,7 @@ pub fn brief(object: &Object, version: &str) -> Json {
         "deepCloneable": false, "deletable": object.can("delete"), "deprecatedAndHidden": false,
         "feedEnabled": false, "hasSubtypes": false, "isInterface": false, "isSubtype": false,
         "keyPrefix": object.prefix_text(), "label": object.label, "labelPlural": object.plural,
-        "layoutable": layoutable, "mergeable": matches!(object.name.as_str(), "Account" | "Contact"),
+        "layoutable": layoutable, "mergeable": object.mergeable(),
         "mruEnabled": layoutable, "name": object.name, "queryable": true,
         "replicateable": object.can("replicate"), "retrieveable": true, "searchable": object.can("search"),
         "triggerable": object.can("create"), "undeletable": object.can("undelete") && object.can("delete"),

@@ -161,6 +161,11 @@ impl Object {
         !self.without.iter().any(|refused| refused == call)
     }
 
+    /// Whether records of it can be merged (SOAP API Developer Guide, merge; leads and cases do not exist here).
+    pub fn mergeable(&self) -> bool {
+        matches!(self.name.as_str(), "Account" | "Contact")
+    }
+
     /// The key prefix as text.
     pub fn prefix_text(&self) -> &str {
         std::str::from_utf8(&self.prefix).unwrap_or("000")

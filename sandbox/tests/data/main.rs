@@ -4,6 +4,7 @@ mod composite;
 mod describes;
 mod lines_and_quotes;
 mod queries;
+mod recycle_bin;
 mod rows;
 mod scenarios;
 mod site;

@@ -16,6 +16,8 @@ pub struct ApiError {
     pub fields: Option<Vec<String>>,
     /// One more key of the error object with its value, such as `duplicateResult`.
     pub extra: Option<Box<(&'static str, Json)>>,
+    /// Further refusals of the same record, such as those of other validation rules.
+    pub also: Vec<ApiError>,
 }
 
 impl ApiError {
@@ -28,6 +30,7 @@ impl ApiError {
             message: message.into(),
             fields,
             extra: None,
+            also: Vec::new(),
         }
     }
 
@@ -39,6 +42,7 @@ impl ApiError {
             message: message.into(),
             fields: None,
             extra: None,
+            also: Vec::new(),
         }
     }
 
@@ -55,6 +59,7 @@ impl ApiError {
             message: message.into(),
             fields: None,
             extra: None,
+            also: Vec::new(),
         }
     }
 
@@ -70,6 +75,11 @@ impl ApiError {
     pub fn integrity(detail: impl std::fmt::Display, fields: &[&str]) -> ApiError {
         let message = format!("field integrity exception: {detail}");
         ApiError::data("FIELD_INTEGRITY_EXCEPTION", message, fields)
+    }
+
+    /// This refusal and those that came with it.
+    pub fn all(&self) -> impl Iterator<Item = &ApiError> {
+        std::iter::once(self).chain(&self.also)
     }
 
     /// The object of an error body: `{"message","errorCode","fields"?}`, after the extra key if there is one.

@@ -43,7 +43,12 @@ impl Outcome {
             out.insert("id".into(), id.to_string().into());
         }
         out.insert("success".into(), self.error.is_none().into());
-        let errors: Vec<Json> = self.error.iter().map(ApiError::to_row_json).collect();
+        let errors: Vec<Json> = self
+            .error
+            .iter()
+            .flat_map(ApiError::all)
+            .map(ApiError::to_row_json)
+            .collect();
         out.insert("errors".into(), errors.into());
         if let (Some(created), None) = (self.created, &self.error) {
             out.insert("created".into(), created.into());

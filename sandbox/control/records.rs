@@ -67,6 +67,38 @@ pub async fn merge(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Va
     })))
 }
 
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct Lock {
+    ids: Vec<String>,
+    locked: bool,
+}
+
+/// `POST /sandbox/records/lock`: `{"ids": […], "locked": true}`, as an approval process locks; `GET` shows them.
+pub async fn set_locked(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Value>, Complaint> {
+    let asked: Lock = read(&body)?;
+    let mut org = lock(&sandbox.org);
+    let ids: Vec<Id> = asked
+        .ids
+        .iter()
+        .map(|text| place(&org, text).map(|(_, id)| id))
+        .collect::<Result<_, _>>()?;
+    ids.iter().for_each(|id| org.set_locked(*id, asked.locked));
+    let now_locked = locked_ids(&org);
+    drop(org);
+    sandbox.touch();
+    Ok(Json(now_locked))
+}
+
+/// `GET /sandbox/records/lock`.
+pub async fn locked(State(sandbox): State<Shared>) -> Json<Value> {
+    Json(locked_ids(&lock(&sandbox.org)))
+}
+
+fn locked_ids(org: &Org) -> Value {
+    json!({"locked": org.locked().map(|id| id.to_string()).collect::<Vec<_>>()})
+}
+
 fn first_hand(org: &Org, now: jiff::Timestamp) -> Hand {
     Hand {
         user: org.first_user(),

@@ -18,6 +18,7 @@ impl Org {
             Some(_) => {}
             None => return Err(ApiError::not_found()),
         }
+        self.check_lock(id)?;
         if !self.schema().at(at).can("delete") || id == self.standard_pricebook {
             return Err(cannot_delete("this record cannot be deleted"));
         }

@@ -3,8 +3,10 @@
 use super::cursors::Cursors;
 use super::transaction::ChangeLog;
 use super::value::parse_instant;
+use super::views::Views;
 use super::{Binned, Id, Org, Row, Table, Value};
 use crate::schema::{Customization, Kind, Object, Schema};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
@@ -21,6 +23,10 @@ struct Document {
     standard_pricebook: String,
     first_user: String,
     custom: Customization,
+    #[serde(default)]
+    schema_changed: Timestamp,
+    #[serde(default)]
+    locked: Vec<String>,
     objects: BTreeMap<String, Rows>,
 }
 
@@ -42,6 +48,8 @@ impl Org {
             standard_pricebook: self.standard_pricebook.to_string(),
             first_user: self.first_user.to_string(),
             custom: self.custom.clone(),
+            schema_changed: self.schema_changed,
+            locked: self.locked.iter().map(Id::to_string).collect(),
             objects: self.schema.objects().iter().enumerate().map(rows).collect(),
         };
         serde_json::to_value(document).unwrap_or(Json::Null)
@@ -74,6 +82,10 @@ impl Org {
             undo: Vec::new(),
             log: ChangeLog::default(),
             cursors: Cursors::default(),
+            views: Views::default(),
+            schema_changed: document.schema_changed,
+            data_storage: None,
+            locked: document.locked.iter().filter_map(|id| Id::parse(id)).collect(),
             organization: document.organization,
             standard_pricebook: id(&document.standard_pricebook)?,
             first_user: id(&document.first_user)?,

@@ -92,10 +92,12 @@ pub fn call(
         return refused(&error);
     }
     let mut door = Door {
+        view: org.schema(),
         org,
         around,
         caller,
         hand,
+        duplicates: crate::org::DuplicateHandling::default(),
     };
     let ask = Ask::parse(
         request.method.clone(),

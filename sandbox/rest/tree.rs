@@ -72,7 +72,7 @@ impl Door<'_> {
 
     /// Makes one record and queues its children.
     fn tree_record(&mut self, next: Waiting, waiting: &mut VecDeque<Waiting>) -> Result<Id, ApiError> {
-        let schema = self.org.schema();
+        let schema = self.schema();
         let object = schema.at(next.object);
         let lists: Vec<String> = next
             .record

@@ -1,10 +1,16 @@
 //! What objects and fields exist: the standard ones from embedded tables, custom ones from a scenario.
 
+pub mod access;
+pub mod behaviour;
+pub mod calculation;
+pub mod custom;
 pub mod describe;
+mod describe_field;
 pub mod field;
 pub mod object;
 pub mod spec;
 
+pub use custom::Customization;
 pub use field::{Field, Kind, OnDelete, Reference};
 pub use object::{Children, ID, Object};
 pub use spec::{FieldSpec, ObjectSpec};
@@ -31,24 +37,13 @@ const TABLES: [&str; 17] = [
     include_str!("objects/user.json"),
 ];
 
-/// What a scenario adds to the standard objects. Kept whole, so that a snapshot can rebuild the schema.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Customization {
-    /// Custom objects, in the order of their key prefixes.
-    pub objects: Vec<ObjectSpec>,
-    /// Custom fields by object name.
-    pub fields: Vec<(String, Vec<FieldSpec>)>,
-    /// Active currency codes, the corporate one first; one or none means a single-currency org.
-    pub currencies: Vec<String>,
-}
-
 /// All objects of an org.
 #[derive(Debug, Clone)]
 pub struct Schema {
     objects: Vec<Object>,
     by_name: HashMap<String, usize>,
     by_prefix: HashMap<[u8; 3], usize>,
+    milestones: Vec<u16>,
 }
 
 impl Schema {
@@ -58,6 +53,7 @@ impl Schema {
             objects: Vec::new(),
             by_name: HashMap::new(),
             by_prefix: HashMap::new(),
+            milestones: Vec::new(),
         };
         let multi = custom.currencies.len() > 1;
         for table in TABLES {
@@ -77,6 +73,10 @@ impl Schema {
         }
         schema.list_currencies(&custom.currencies);
         schema.link()?;
+        schema.link_calculations()?;
+        schema.link_behaviour(custom)?;
+        schema.note_milestones();
+        access::check(&schema, &custom.permissions)?;
         Ok(schema)
     }
 

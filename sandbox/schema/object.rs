@@ -1,8 +1,12 @@
 //! An object as the org knows it, and how it is put together from its written form.
 
+use super::behaviour::{DuplicateRule, Validation};
+use super::calculation::Dependent;
+use super::custom::RecordTypeSpec;
 use super::field::{Field, Kind};
 use super::spec::{FieldSpec, ObjectSpec, PickSpec};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Position of `Id` in every object.
 pub const ID: usize = 0;
@@ -48,6 +52,8 @@ pub struct Object {
     pub prefix: [u8; 3],
     /// Custom object.
     pub custom: bool,
+    /// Whether people can follow its records (`feedEnabled`).
+    pub feed: bool,
     /// Calls this object refuses.
     pub without: Vec<String>,
     /// Fields in describe order.
@@ -58,6 +64,24 @@ pub struct Object {
     pub name_field: Option<usize>,
     /// Child lists.
     pub children: Vec<Children>,
+    /// Calls that this view of the schema forbids, though the object knows them.
+    pub denied: Vec<&'static str>,
+    /// Whether the object does not exist in this view; its position stays.
+    pub hidden: bool,
+    /// Positions of the fields that this view shows, in describe order.
+    pub shown: Vec<usize>,
+    /// Positions of formula fields, each after those it reads.
+    pub formulas: Vec<usize>,
+    /// Formula fields of other objects that read a field here.
+    pub dependents: Vec<Dependent>,
+    /// Roll-ups over the records of this object: object and field above.
+    pub summed_by: Vec<(usize, usize)>,
+    /// Validation rules in force.
+    pub validations: Vec<Arc<Validation>>,
+    /// Duplicate rules in force.
+    pub duplicates: Vec<Arc<DuplicateRule>>,
+    /// Record types.
+    pub record_types: Vec<RecordTypeSpec>,
     by_name: HashMap<String, usize>,
     by_relationship: HashMap<String, usize>,
 }
@@ -75,11 +99,21 @@ impl Object {
             prefix,
             custom: spec.name.ends_with("__c"),
             name: spec.name.clone(),
+            feed: spec.feed,
             without: spec.without.clone(),
             fields: Vec::new(),
             system: SystemFields::default(),
             name_field: None,
             children: Vec::new(),
+            denied: Vec::new(),
+            hidden: false,
+            shown: Vec::new(),
+            formulas: Vec::new(),
+            dependents: Vec::new(),
+            summed_by: Vec::new(),
+            validations: Vec::new(),
+            duplicates: Vec::new(),
+            record_types: Vec::new(),
             by_name: HashMap::new(),
             by_relationship: HashMap::new(),
         };
@@ -113,6 +147,7 @@ impl Object {
             self.by_relationship.insert(name.to_ascii_lowercase(), at);
         }
         self.fields.push(field);
+        self.shown.push(at);
         Ok(())
     }
 
@@ -159,6 +194,34 @@ impl Object {
     /// Whether the object supports this call (see [`ObjectSpec::without`]).
     pub fn can(&self, call: &str) -> bool {
         !self.without.iter().any(|refused| refused == call)
+    }
+
+    /// Whether it has a page of its own with lists of records and recently used ones.
+    pub fn has_tab(&self) -> bool {
+        self.can("layout") && self.name_field.is_some() && self.can("search")
+    }
+
+    /// Whether this view of the schema allows the call; objects that know it may be closed to a user.
+    pub fn may(&self, call: &str) -> bool {
+        self.can(call) && !self.denied.contains(&call)
+    }
+
+    /// Whether fields of other objects are computed from the records of this one.
+    pub fn is_watched(&self) -> bool {
+        !self.dependents.is_empty() || !self.summed_by.is_empty()
+    }
+
+    /// Makes a field vanish from names, lists and relationships; its position stays.
+    pub fn hide(&mut self, at: usize) {
+        self.fields[at].hidden = true;
+        self.shown.retain(|shown| *shown != at);
+        self.by_name.retain(|_, found| *found != at);
+        self.by_relationship.retain(|_, found| *found != at);
+    }
+
+    /// Makes the parents behind these reference fields unnameable.
+    pub fn forget_relationships(&mut self, fields: &[usize]) {
+        self.by_relationship.retain(|_, at| !fields.contains(at));
     }
 
     /// Whether records of it can be merged (SOAP API Developer Guide, merge; leads and cases do not exist here).

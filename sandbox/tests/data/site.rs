@@ -59,6 +59,25 @@ impl Site {
         Site { org, world, caller }
     }
 
+    /// The demo org with a further scenario on top.
+    pub fn also(more: Json) -> Site {
+        let mut site = Site::new();
+        site.add(more).expect("the scenario loads");
+        site
+    }
+
+    /// Loads a further scenario.
+    pub fn add(&mut self, more: Json) -> Result<(), String> {
+        let scenario = serde_json::from_value(more).map_err(|e| e.to_string())?;
+        self.org.load(&scenario, start())
+    }
+
+    /// Lets another user call, by login name.
+    pub fn become_user(&mut self, username: &str) {
+        let user = self.org.user_by_username(username).expect("a user");
+        self.caller.user_id = user.id;
+    }
+
     /// Lets seconds pass.
     pub fn wait(&self, seconds: i64) {
         let mut now = self.world.now.lock().expect("never poisoned");

@@ -59,7 +59,7 @@ pub fn brief(object: &Object, reader: Reader<'_>) -> Json {
 /// An object's full describe.
 pub fn full(schema: &Schema, at: usize, record_types: &[RecordTypeInfo], reader: Reader<'_>) -> Json {
     let object = schema.at(at);
-    let children: Vec<Json> = object.children.iter().map(|c| child(schema, c)).collect();
+    let children: Vec<Json> = object.children.iter().filter_map(|c| child(schema, c)).collect();
     let fields: Vec<Json> = object.shown.iter().map(|f| field(object, *f)).collect();
     let mut more = json!({
         "actionOverrides": [], "childRelationships": children, "compactLayoutable": object.can("layout"),
@@ -68,7 +68,7 @@ pub fn full(schema: &Schema, at: usize, record_types: &[RecordTypeInfo], reader:
         "namedLayoutInfos": [], "networkScopeFieldName": null,
         "recordTypeInfos": record_type_infos(object, record_types, reader),
         "searchLayoutable": object.can("search"), "sobjectDescribeOption": "FULL",
-        "supportedScopes": scopes(object), "urls": all_urls(object, reader),
+        "supportedScopes": scopes(object, reader), "urls": all_urls(object, reader),
     });
     forget_associates(&mut more, reader);
     sorted([brief(object, reader), more])
@@ -125,11 +125,17 @@ fn all_urls(object: &Object, reader: Reader<'_>) -> Json {
     Json::Object(out)
 }
 
-fn scopes(object: &Object) -> Json {
+fn scopes(object: &Object, reader: Reader<'_>) -> Json {
     let plural = object.plural.to_lowercase();
     let mut scopes = vec![json!({"label": format!("All {plural}"), "name": "everything"})];
     if object.position("OwnerId").is_some() {
         scopes.push(json!({"label": format!("My {plural}"), "name": "mine"}));
+    }
+    if matches!(object.name.as_str(), "Account" | "Contact" | "Opportunity") {
+        if reader.number >= SAYS_ASSOCIATES {
+            scopes.push(json!({"label": "Filter by scope", "name": "scopingRule"}));
+        }
+        scopes.push(json!({"label": format!("My team's {plural}"), "name": "team"}));
     }
     Json::Array(scopes)
 }
@@ -144,21 +150,24 @@ pub(super) fn sorted(halves: [Json; 2]) -> Json {
     Json::Object(all.into_iter().collect::<Map<_, _>>())
 }
 
-fn child(schema: &Schema, list: &Children) -> Json {
+fn child(schema: &Schema, list: &Children) -> Option<Json> {
     let object = schema.at(list.object);
     let reference = object.fields[list.field].reference.as_ref();
     let on_delete = reference.map_or(OnDelete::Clear, |r| r.on_delete);
-    json!({
-        "cascadeDelete": on_delete == OnDelete::Cascade, "childSObject": object.name,
-        "deprecatedAndHidden": false, "field": object.fields[list.field].name, "junctionIdListNames": [],
-        "junctionReferenceTo": [], "relationshipName": list.name,
-        "restrictedDelete": on_delete == OnDelete::Restrict,
+    let listed = reference.is_some_and(|r| !r.unlisted);
+    listed.then(|| {
+        json!({
+            "cascadeDelete": on_delete == OnDelete::Cascade, "childSObject": object.name,
+            "deprecatedAndHidden": false, "field": object.fields[list.field].name, "junctionIdListNames": [],
+            "junctionReferenceTo": [], "relationshipName": list.name,
+            "restrictedDelete": on_delete == OnDelete::Restrict,
+        })
     })
 }
 
-/// The object's own record types, then the master; none where there is no `RecordTypeId`.
+/// The object's own record types, then the master; none where there cannot be any.
 fn record_type_infos(object: &Object, types: &[RecordTypeInfo], reader: Reader<'_>) -> Json {
-    if object.position("RecordTypeId").is_none() {
+    if !object.typed {
         return json!([]);
     }
     let master = RecordTypeInfo {

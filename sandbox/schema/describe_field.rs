@@ -22,13 +22,14 @@ fn nature(object: &Object, field: &Field) -> Json {
         "aggregatable": plain && field.kind != Kind::Boolean, "aiPredictionField": false,
         "autoNumber": field.auto_number.is_some(), "calculated": field.calculated(),
         "calculatedFormula": field.formula,
-        "cascadeDelete": reference.is_some_and(|r| r.on_delete == OnDelete::Cascade),
+        // Standard fields say so in the parent's child relationships only.
+        "cascadeDelete": field.custom && reference.is_some_and(|r| r.on_delete == OnDelete::Cascade),
         "caseSensitive": field.case_sensitive, "compoundFieldName": compound_name(object, field),
         "controllerName": field.controller, "createable": field.createable, "custom": field.custom,
         "defaultValue": default_value(field), "defaultValueFormula": null,
         "defaultedOnCreate": field.defaulted, "dependentPicklist": field.controller.is_some(),
         "deprecatedAndHidden": false, "displayLocationInDecimal": false, "encrypted": false,
-        "externalId": field.external_id, "filterable": plain, "filteredLookupInfo": filtered_lookup(field),
+        "externalId": field.external_id, "filterable": plain || field.kind == Kind::Address, "filteredLookupInfo": filtered_lookup(field),
         "formulaTreatNullNumberAsZero": field.formula.is_some() && field.blanks_as_zero,
         "groupable": groupable(field), "idLookup": field.id_lookup, "label": field.label, "name": field.name,
         "nameField": field.name_field, "nillable": field.nillable,
@@ -50,7 +51,7 @@ fn form(object: &Object, field: &Field) -> Json {
         "byteLength": byte_length(field, length), "digits": field.digits, "extraTypeInfo": extra_type(field),
         "highScaleNumber": false, "htmlFormatted": false, "inlineHelpText": field.help, "length": length,
         "mask": null, "maskType": null, "namePointing": polymorphic, "picklistValues": picklist(object, field),
-        "polymorphicForeignKey": polymorphic, "precision": field.precision, "queryByDistance": false,
+        "polymorphicForeignKey": polymorphic, "precision": field.precision, "queryByDistance": field.kind == Kind::Address,
         "referenceTargetField": null, "referenceTo": reference.map(|r| r.to.clone()).unwrap_or_default(),
         "relationshipName": reference.and_then(|r| r.relationship.clone()),
         "relationshipOrder": relationship_order(object, field),
@@ -86,23 +87,29 @@ fn default_value(field: &Field) -> Json {
     }
 }
 
-fn extra_type(field: &Field) -> Option<&'static str> {
-    (field.kind == Kind::Textarea).then_some("plaintextarea")
+fn extra_type(field: &Field) -> Option<&str> {
+    let plain = (field.kind == Kind::Textarea).then_some("plaintextarea");
+    field.extra_type.as_deref().or(plain)
 }
 
+/// Long texts, numbers with a scale and instants cannot be grouped by.
 fn groupable(field: &Field) -> bool {
-    let never = matches!(
-        field.kind,
+    let never = match field.kind {
         Kind::Double
-            | Kind::Currency
-            | Kind::Percent
-            | Kind::DateTime
-            | Kind::Textarea
-            | Kind::Address
-            | Kind::MultiPicklist
-    );
+        | Kind::Currency
+        | Kind::Percent
+        | Kind::DateTime
+        | Kind::Address
+        | Kind::MultiPicklist => true,
+        Kind::Textarea => field.length > SHORT_TEXT,
+        Kind::Boolean => return !field.calculated(),
+        _ => false,
+    };
     !never && field.filterable && !field.calculated()
 }
+
+/// Longest text area that can be grouped by; recorded describes say so of streets.
+const SHORT_TEXT: u32 = 255;
 
 /// The first master-detail reference of a custom object is 0.
 fn relationship_order(object: &Object, field: &Field) -> Option<u8> {

@@ -126,6 +126,8 @@ pub struct Reference {
     pub relationship: Option<String>,
     /// Name of the child list on the parent.
     pub children: Option<String>,
+    /// Whether describes of the parent leave the list out.
+    pub unlisted: bool,
     /// What a delete of the parent does.
     pub on_delete: OnDelete,
 }
@@ -183,6 +185,9 @@ pub struct Field {
     pub auto_number: Option<String>,
     /// Compound field this one is a part of.
     pub compound: Option<String>,
+    /// More about the type.
+    pub extra_type: Option<String>,
+    permissionable: Option<bool>,
     /// Help text.
     pub help: Option<String>,
     /// Whether the org keeps an index over it.
@@ -251,7 +256,9 @@ impl Field {
             reference: reference_of(kind, spec)?,
             default_value: spec.default_value.clone(),
             auto_number: spec.auto_number.clone(),
-            compound: None,
+            compound: spec.compound.clone(),
+            extra_type: spec.extra_type.clone(),
+            permissionable: spec.permissionable,
             help: spec.help.clone(),
             indexed: indexed(kind, spec),
             since: spec.since,
@@ -278,8 +285,9 @@ impl Field {
 
     /// Whether permissions may hide it or make it read-only (`permissionable` in a describe).
     pub fn permissionable(&self) -> bool {
-        self.nillable && (self.createable || self.updateable || self.calculated())
-            || self.custom && !self.required()
+        let suggested = self.nillable && (self.createable || self.updateable || self.calculated())
+            || self.custom && !self.required();
+        self.permissionable.unwrap_or(suggested)
     }
 
     /// Whether the field can be the key of an upsert.
@@ -355,6 +363,7 @@ fn reference_of(kind: Kind, spec: &FieldSpec) -> Result<Option<Reference>, Strin
         polymorphic: spec.polymorphic,
         relationship: spec.relationship.clone().or(custom),
         children: spec.children.clone(),
+        unlisted: spec.unlisted,
         on_delete,
     }))
 }

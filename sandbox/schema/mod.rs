@@ -17,8 +17,9 @@ pub use spec::{FieldSpec, ObjectSpec};
 
 use std::collections::HashMap;
 
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
     include_str!("objects/account.json"),
+    include_str!("objects/asset.json"),
     include_str!("objects/contact.json"),
     include_str!("objects/currency_type.json"),
     include_str!("objects/opportunity.json"),
@@ -56,17 +57,18 @@ impl Schema {
             milestones: Vec::new(),
         };
         let multi = custom.currencies.len() > 1;
+        let typed: Vec<&str> = custom.record_types.iter().map(|t| t.object.as_str()).collect();
         for table in TABLES {
             let spec: ObjectSpec = serde_json::from_str(table).map_err(|e| format!("object table: {e}"))?;
             if multi || spec.name != "CurrencyType" {
-                schema.add(&spec, multi)?;
+                schema.add(&spec, multi, &typed)?;
             }
         }
         for spec in &custom.objects {
             if !spec.name.ends_with("__c") {
                 return Err(format!("custom object {} must end in __c", spec.name));
             }
-            schema.add(spec, multi)?;
+            schema.add(spec, multi, &typed)?;
         }
         for (object, fields) in &custom.fields {
             schema.add_fields(object, fields)?;
@@ -80,7 +82,7 @@ impl Schema {
         Ok(schema)
     }
 
-    fn add(&mut self, spec: &ObjectSpec, multi: bool) -> Result<(), String> {
+    fn add(&mut self, spec: &ObjectSpec, multi: bool, typed: &[&str]) -> Result<(), String> {
         let prefix = match spec.prefix.as_deref().map(str::as_bytes) {
             Some([a, b, c]) => [*a, *b, *c],
             Some(_) => return Err(format!("{}: a key prefix has three characters", spec.name)),
@@ -93,7 +95,8 @@ impl Schema {
         if self.by_prefix.insert(prefix, at).is_some() {
             return Err(format!("{}: its key prefix is already taken", spec.name));
         }
-        self.objects.push(Object::build(spec, prefix, multi)?);
+        let has_types = typed.iter().any(|t| t.eq_ignore_ascii_case(&spec.name));
+        self.objects.push(Object::build(spec, prefix, multi, has_types)?);
         Ok(())
     }
 

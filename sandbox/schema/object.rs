@@ -52,6 +52,8 @@ pub struct Object {
     pub prefix: [u8; 3],
     /// Custom object.
     pub custom: bool,
+    /// Whether it can have record types.
+    pub typed: bool,
     /// Whether people can follow its records (`feedEnabled`).
     pub feed: bool,
     /// Calls this object refuses.
@@ -88,7 +90,12 @@ pub struct Object {
 
 impl Object {
     /// Builds the object from its written form.
-    pub fn build(spec: &ObjectSpec, prefix: [u8; 3], multi_currency: bool) -> Result<Object, String> {
+    pub fn build(
+        spec: &ObjectSpec,
+        prefix: [u8; 3],
+        multi_currency: bool,
+        has_types: bool,
+    ) -> Result<Object, String> {
         let label = spec
             .label
             .clone()
@@ -99,6 +106,7 @@ impl Object {
             prefix,
             custom: spec.name.ends_with("__c"),
             name: spec.name.clone(),
+            typed: spec.record_types || spec.name.ends_with("__c"),
             feed: spec.feed,
             without: spec.without.clone(),
             fields: Vec::new(),
@@ -117,7 +125,7 @@ impl Object {
             by_name: HashMap::new(),
             by_relationship: HashMap::new(),
         };
-        for field in all_fields(spec, object.custom, multi_currency) {
+        for field in all_fields(spec, object.custom, multi_currency, has_types) {
             object.add(&field).map_err(|e| format!("{}: {e}", spec.name))?;
         }
         object.settle_names(spec);
@@ -138,7 +146,7 @@ impl Object {
 
     fn push(&mut self, spec: &FieldSpec, compound: Option<String>) -> Result<(), String> {
         let mut field = Field::build(spec)?;
-        field.compound = compound;
+        field.compound = compound.or(field.compound);
         let at = self.fields.len();
         if self.by_name.insert(spec.name.to_ascii_lowercase(), at).is_some() {
             return Err(format!("field {} is defined twice", spec.name));
@@ -235,27 +243,71 @@ impl Object {
     }
 }
 
-/// Every field of an object: id, deletion mark, its own, then the audit fields.
-fn all_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool) -> Vec<FieldSpec> {
-    let deletable = !spec.without.iter().any(|w| w == "delete");
+/// Every field of an object in describe order. A table puts a system field into its place by naming it with the type
+/// `system`; those that it does not name come after its own fields, and before them in a custom object.
+fn all_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool, has_types: bool) -> Vec<FieldSpec> {
+    let mut system = system_fields(spec, custom, multi_currency, has_types);
+    let mut take = |name: &str| {
+        let at = system.iter().position(|f| f.name == name)?;
+        Some(system.remove(at))
+    };
+    let placed = |f: &FieldSpec| spec.fields.iter().any(|g| g.kind == SYSTEM && g.name == f.name);
+    let mut fields: Vec<FieldSpec> = take("Id").into_iter().collect();
+    let own: Vec<FieldSpec> = spec
+        .fields
+        .iter()
+        .filter_map(|f| {
+            if f.kind == SYSTEM {
+                take(&f.name)
+            } else {
+                Some(f.clone())
+            }
+        })
+        .collect();
+    if custom {
+        let (name, rest): (Vec<_>, Vec<_>) = own.into_iter().partition(|f| f.name == "Name");
+        fields.extend(take("OwnerId"));
+        fields.extend(take("IsDeleted"));
+        fields.extend(name);
+        fields.extend(system);
+        fields.extend(rest);
+    } else {
+        fields.extend(take("IsDeleted").filter(|f| !placed(f)));
+        fields.extend(own);
+        fields.extend(system);
+    }
+    fields
+}
+
+/// Type of a table's entry that only says where a system field stands.
+const SYSTEM: &str = "system";
+
+fn system_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool, has_types: bool) -> Vec<FieldSpec> {
     let mut fields = vec![read_only(&spec.name_of_id_label(), "Id", "id")];
-    if deletable {
+    if !spec.without.iter().any(|w| w == "delete") {
         fields.push(read_only("Deleted", "IsDeleted", "boolean"));
     }
     if custom && !spec.fields.iter().any(|f| f.name == "Name") {
         fields.push(FieldSpec {
             length: 80,
+            label: Some(
+                format!("{} Name", spec.label.as_deref().unwrap_or_default())
+                    .trim()
+                    .into(),
+            ),
             ..FieldSpec::of("Name", "string")
         });
     }
-    fields.extend(spec.fields.iter().cloned());
-    if spec.owner || custom {
+    // A detail belongs to whom its master belongs to.
+    if spec.owner || custom && !spec.fields.iter().any(is_master) {
         fields.push(owner(&spec.name));
     }
-    if spec.record_types {
+    // The field comes with the first record type of the object.
+    if has_types && (spec.record_types || custom) {
         fields.push(FieldSpec {
             references: vec!["RecordType".into()],
             relationship: Some("RecordType".into()),
+            permissionable: Some(false),
             ..FieldSpec::of("RecordTypeId", "reference")
         });
     }
@@ -265,14 +317,23 @@ fn all_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool) -> Vec<Fiel
     fields.extend(audit());
     if spec.activities {
         fields.push(read_only("Last Activity", "LastActivityDate", "date").nillable());
+    }
+    if spec.activities || custom {
         fields.push(read_only("Last Viewed Date", "LastViewedDate", "datetime").nillable());
         fields.push(read_only("Last Referenced Date", "LastReferencedDate", "datetime").nillable());
     }
     fields
 }
 
+fn is_master(field: &FieldSpec) -> bool {
+    field.required && field.on_delete.as_deref() == Some("cascade")
+}
+
 impl ObjectSpec {
     fn name_of_id_label(&self) -> String {
+        if let Some(label) = &self.id_label {
+            return label.clone();
+        }
         match self.label.as_deref() {
             Some(label) if !self.name.ends_with("__c") => format!("{label} ID"),
             _ => "Record ID".into(),
@@ -335,22 +396,22 @@ fn audit() -> [FieldSpec; 5] {
     ]
 }
 
-/// Suffix, type, length, precision and scale of the parts of an address (Object Reference, Address Compound Fields).
-const ADDRESS: [(&str, Kind, u32, u8, u8); 8] = [
-    ("Street", Kind::Textarea, 255, 0, 0),
-    ("City", Kind::String, 40, 0, 0),
-    ("State", Kind::String, 80, 0, 0),
-    ("PostalCode", Kind::String, 20, 0, 0),
-    ("Country", Kind::String, 80, 0, 0),
-    ("Latitude", Kind::Double, 0, 18, 15),
-    ("Longitude", Kind::Double, 0, 18, 15),
-    ("GeocodeAccuracy", Kind::Picklist, 40, 0, 0),
+/// Suffix, label, type, length, precision and scale of the parts of an address (Object Reference, Address Compound Fields).
+const ADDRESS: [(&str, &str, Kind, u32, u8, u8); 8] = [
+    ("Street", "Street", Kind::Textarea, 255, 0, 0),
+    ("City", "City", Kind::String, 40, 0, 0),
+    ("State", "State/Province", Kind::String, 80, 0, 0),
+    ("PostalCode", "Zip/Postal Code", Kind::String, 20, 0, 0),
+    ("Country", "Country", Kind::String, 80, 0, 0),
+    ("Latitude", "Latitude", Kind::Double, 0, 18, 15),
+    ("Longitude", "Longitude", Kind::Double, 0, 18, 15),
+    ("GeocodeAccuracy", "Geocode Accuracy", Kind::Picklist, 40, 0, 0),
 ];
 
 fn address_parts<'a>(stem: &'a str, access: &'a str) -> impl Iterator<Item = FieldSpec> + 'a {
     ADDRESS
         .iter()
-        .map(move |(suffix, kind, length, precision, scale)| FieldSpec {
+        .map(move |(suffix, label, kind, length, precision, scale)| FieldSpec {
             length: *length,
             precision: *precision,
             scale: *scale,
@@ -361,6 +422,11 @@ fn address_parts<'a>(stem: &'a str, access: &'a str) -> impl Iterator<Item = Fie
             } else {
                 Vec::new()
             },
+            label: Some(
+                format!("{} {label}", super::field::label_of(stem))
+                    .trim()
+                    .to_owned(),
+            ),
             ..FieldSpec::of(&format!("{stem}{suffix}"), kind.name())
         })
 }

@@ -15,6 +15,9 @@ pub struct ObjectSpec {
     /// Plural label; the label plus "s" when absent.
     #[serde(default)]
     pub plural: Option<String>,
+    /// Label of the id; made from the label when absent.
+    #[serde(default)]
+    pub id_label: Option<String>,
     /// Three-character key prefix; custom objects get a00, a01 … in order.
     #[serde(default)]
     pub prefix: Option<String>,
@@ -112,6 +115,14 @@ pub struct FieldSpec {
     pub lookup_filter: Option<LookupFilterSpec>,
     /// Numbering format such as `Q-{0000}`; the number fills the braces.
     pub auto_number: Option<String>,
+    /// Whether permissions may restrict it; what its other flags suggest when absent.
+    pub permissionable: Option<bool>,
+    /// More about the type (`extraTypeInfo` of a describe).
+    pub extra_type: Option<String>,
+    /// Compound field that it is a part of.
+    pub compound: Option<String>,
+    /// Whether the child list of a parent leaves it out.
+    pub unlisted: bool,
     /// Help text.
     pub help: Option<String>,
 }

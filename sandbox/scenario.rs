@@ -5,6 +5,7 @@
 
 use crate::org::input::{self, Purpose};
 use crate::org::{Hand, Id, Org};
+use crate::schema::custom::{DuplicateSpec, PermissionSpec, RecordTypeSpec, ValidationSpec};
 use crate::schema::{Customization, FieldSpec, ObjectSpec};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,14 @@ pub struct Scenario {
     pub fields: BTreeMap<String, Vec<FieldSpec>>,
     /// Currencies, the corporate one first; two or more make a multi-currency org.
     pub currencies: Vec<Currency>,
+    /// Record types.
+    pub record_types: Vec<RecordTypeSpec>,
+    /// Validation rules; the scenario's own records are not looked at.
+    pub validation_rules: Vec<ValidationSpec>,
+    /// Duplicate rules; the scenario's own records are not looked at.
+    pub duplicate_rules: Vec<DuplicateSpec>,
+    /// What users may not see or do.
+    pub permissions: Vec<PermissionSpec>,
     /// Records in the order of their making.
     pub records: Vec<Record>,
     /// Records to make up for load tests.
@@ -96,22 +105,35 @@ pub fn named(name: &str) -> Option<Scenario> {
 /// # Errors
 /// Says which object, field or record does not fit; then no record of the scenario is kept.
 pub fn load(org: &mut Org, scenario: &Scenario, now: Timestamp) -> Result<(), String> {
-    org.customize(&Customization {
+    let custom = Customization {
         objects: scenario.objects.clone(),
-        fields: scenario
-            .fields
-            .iter()
-            .map(|(o, f)| (o.clone(), f.clone()))
-            .collect(),
+        fields: fields_in_order(&scenario.fields),
         currencies: scenario.currencies.iter().map(|c| c.code.clone()).collect(),
-    })?;
+        record_types: scenario.record_types.clone(),
+        ..Customization::default()
+    };
+    org.define(&custom, now)?;
+    let rules = Customization {
+        validation_rules: scenario.validation_rules.clone(),
+        duplicate_rules: scenario.duplicate_rules.clone(),
+        permissions: scenario.permissions.clone(),
+        ..Customization::default()
+    };
+    org.check_definition(&rules)?;
     let mark = org.mark();
     let result = Loader::new(org, now).run(scenario);
     if result.is_err() {
         org.rollback(mark);
     }
     org.commit_silently();
-    result
+    result?;
+    // Rules come last: a scenario may hold records that nobody could write today.
+    org.define(&rules, now).map(|_| ())
+}
+
+/// Custom fields by object, in the form that the schema keeps.
+pub fn fields_in_order(fields: &BTreeMap<String, Vec<FieldSpec>>) -> Vec<(String, Vec<FieldSpec>)> {
+    fields.iter().map(|(o, f)| (o.clone(), f.clone())).collect()
 }
 
 struct Loader<'a> {

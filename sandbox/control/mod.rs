@@ -1,8 +1,10 @@
 //! `/sandbox/*`: what a test can see and change. Bodies are JSON; errors are `{"error": "…"}`.
 
 mod access;
+mod define;
 mod faults;
 mod org;
+mod records;
 mod time;
 
 use crate::requests::LOG_CAPACITY;
@@ -26,6 +28,17 @@ pub fn routes() -> Router<Shared> {
         .route("/sandbox/requests", get(requests).delete(forget_requests))
         .route("/sandbox/reset", post(org::reset))
         .route("/sandbox/seed", post(org::seed))
+        .route("/sandbox/records/undelete", post(records::undelete))
+        .route("/sandbox/records/merge", post(records::merge))
+        .route(
+            "/sandbox/records/lock",
+            get(records::locked).post(records::set_locked),
+        )
+        .route("/sandbox/define", post(define::define))
+        .route(
+            "/sandbox/permissions",
+            get(define::permissions).put(define::permit),
+        )
         .route(
             "/sandbox/faults",
             get(faults::show)

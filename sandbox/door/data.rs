@@ -33,9 +33,7 @@ impl Surroundings for Around<'_> {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
         Some(ApiError {
             status,
-            error_code,
-            message,
-            fields: Some(Vec::new()),
+            ..ApiError::data(error_code, message, &[])
         })
     }
 

@@ -1,7 +1,8 @@
 //! Deletes: to the recycle bin, with children cascaded, cleared or in the way.
 
-use super::{ApiError, Hand, Id, Org, Value, rules};
+use super::{ApiError, Binned, Hand, Id, Org, Value, rules};
 use crate::schema::OnDelete;
+use std::sync::Arc;
 
 /// How deep cascades go; deeper hierarchies than any real schema has would be a loop.
 const CASCADE_DEPTH: usize = 20;
@@ -17,19 +18,27 @@ impl Org {
             Some(_) => {}
             None => return Err(ApiError::not_found()),
         }
+        self.check_lock(id)?;
         if !self.schema().at(at).can("delete") || id == self.standard_pricebook {
             return Err(cannot_delete("this record cannot be deleted"));
         }
         let mark = self.mark();
-        self.delete_tree(hand, at, id, 0)
+        self.delete_tree(hand, (at, id), id, 0)
             .inspect_err(|_| self.rollback(mark))
     }
 
-    fn delete_tree(&mut self, hand: &Hand, at: usize, id: Id, depth: usize) -> Result<(), ApiError> {
+    fn delete_tree(
+        &mut self,
+        hand: &Hand,
+        (at, id): (usize, Id),
+        root: Id,
+        depth: usize,
+    ) -> Result<(), ApiError> {
         if depth > CASCADE_DEPTH {
             return Err(cannot_delete("the records refer to each other too deeply"));
         }
         let schema = self.schema();
+        let mut unlinked = Vec::new();
         for list in &schema.at(at).children {
             let field = &schema.at(list.object).fields[list.field];
             let Some(reference) = &field.reference else {
@@ -37,18 +46,21 @@ impl Org {
             };
             for child in self.child_ids(list.object, list.field, id) {
                 match reference.on_delete {
-                    OnDelete::Cascade => self.delete_tree(hand, list.object, child, depth + 1)?,
-                    OnDelete::Clear => self.touch(hand, list.object, child, &[(&field.name, Value::Null)]),
+                    OnDelete::Cascade => self.delete_tree(hand, (list.object, child), root, depth + 1)?,
+                    OnDelete::Clear => {
+                        self.touch(hand, list.object, child, &[(&field.name, Value::Null)]);
+                        unlinked.push((child, field.name.clone()));
+                    }
                     OnDelete::Restrict => return Err(cannot_delete("another record depends on it")),
                 }
             }
         }
-        self.bin(hand, at, id);
+        self.bin(hand, (at, id), Binned { root, unlinked });
         rules::deleted(self, hand, at, id)
     }
 
     /// Children to care for; user references of the audit fields are left alone.
-    fn child_ids(&self, object: usize, field: usize, parent: Id) -> Vec<Id> {
+    pub(super) fn child_ids(&self, object: usize, field: usize, parent: Id) -> Vec<Id> {
         if self.table(object).indexed(field) {
             self.table(object).children(field, parent)
         } else {
@@ -56,12 +68,14 @@ impl Org {
         }
     }
 
-    fn bin(&mut self, hand: &Hand, at: usize, id: Id) {
+    /// Marks a record as deleted, without a look at its children.
+    pub(super) fn bin(&mut self, hand: &Hand, (at, id): (usize, Id), how: Binned) {
         let system = self.schema.at(at).system;
         let Some(mut row) = self.table(at).live(id).cloned() else {
             return;
         };
         row.deleted = true;
+        row.bin = Some(Arc::new(how));
         if let Some(field) = system.is_deleted {
             row.values[field] = Value::Bool(true);
         }

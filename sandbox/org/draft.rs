@@ -41,6 +41,7 @@ impl<'a> Draft<'a> {
     ) -> Draft<'a> {
         let empty = || Row {
             deleted: false,
+            bin: None,
             values: vec![Value::Null; object.fields.len()],
         };
         let mut row = before.clone().unwrap_or_else(empty);

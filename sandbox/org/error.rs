@@ -1,7 +1,7 @@
 //! Errors as the data API words them (REST API Developer Guide, Status Codes and Error Responses).
 
 use http::StatusCode;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
 /// One refusal, in the wire's words.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,10 @@ pub struct ApiError {
     pub message: String,
     /// Fields concerned; none when the wire leaves the key out.
     pub fields: Option<Vec<String>>,
+    /// One more key of the error object with its value, such as `duplicateResult`.
+    pub extra: Option<Box<(&'static str, Json)>>,
+    /// Further refusals of the same record, such as those of other validation rules.
+    pub also: Vec<ApiError>,
 }
 
 impl ApiError {
@@ -25,6 +29,8 @@ impl ApiError {
             error_code: code,
             message: message.into(),
             fields,
+            extra: None,
+            also: Vec::new(),
         }
     }
 
@@ -35,6 +41,8 @@ impl ApiError {
             error_code: code,
             message: message.into(),
             fields: None,
+            extra: None,
+            also: Vec::new(),
         }
     }
 
@@ -50,6 +58,8 @@ impl ApiError {
             error_code: "NOT_FOUND",
             message: message.into(),
             fields: None,
+            extra: None,
+            also: Vec::new(),
         }
     }
 
@@ -67,12 +77,23 @@ impl ApiError {
         ApiError::data("FIELD_INTEGRITY_EXCEPTION", message, fields)
     }
 
-    /// The object of an error body: `{"message","errorCode","fields"?}`.
+    /// This refusal and those that came with it.
+    pub fn all(&self) -> impl Iterator<Item = &ApiError> {
+        std::iter::once(self).chain(&self.also)
+    }
+
+    /// The object of an error body: `{"message","errorCode","fields"?}`, after the extra key if there is one.
     pub fn to_json(&self) -> Json {
-        match &self.fields {
-            Some(fields) => json!({"message": self.message, "errorCode": self.error_code, "fields": fields}),
-            None => json!({"message": self.message, "errorCode": self.error_code}),
+        let mut out = Map::new();
+        if let Some((key, value)) = self.extra.as_deref() {
+            out.insert((*key).to_owned(), value.clone());
         }
+        out.insert("message".into(), self.message.clone().into());
+        out.insert("errorCode".into(), self.error_code.into());
+        if let Some(fields) = &self.fields {
+            out.insert("fields".into(), fields.clone().into());
+        }
+        Json::Object(out)
     }
 
     /// The object of an `errors` array in per-row results, which says `statusCode` instead.

@@ -3,7 +3,7 @@
 use super::coerce::coerce;
 use super::draft::Given;
 use super::{ApiError, Org, Value};
-use crate::schema::{Field, Object};
+use crate::schema::{Field, Object, Schema};
 use serde_json::{Map, Value as Json};
 
 /// Which write a body is for.
@@ -29,6 +29,21 @@ pub fn read(
     purpose: Purpose,
     skip: &[&str],
 ) -> Result<Given, ApiError> {
+    read_in(org, &org.schema(), object, body, purpose, skip)
+}
+
+/// Like [`read`], with the schema as a user sees it; the object is taken from there.
+///
+/// # Errors
+/// As there.
+pub fn read_in(
+    org: &Org,
+    schema: &Schema,
+    object: &Object,
+    body: &Map<String, Json>,
+    purpose: Purpose,
+    skip: &[&str],
+) -> Result<Given, ApiError> {
     let mut given = Given::with_capacity(body.len());
     let mut locked = Vec::new();
     for (key, json) in body {
@@ -36,7 +51,12 @@ pub fn read(
             continue;
         }
         if let Some(parent) = json.as_object() {
-            given.push(parent_by_key(org, object, key, parent)?);
+            let (at, value) = parent_by_key(org, schema, object, key, parent)?;
+            if writable(&object.fields[at], purpose) {
+                given.push((at, value));
+            } else {
+                locked.push(object.fields[at].name.clone());
+            }
             continue;
         }
         let at = object.position(key).ok_or_else(|| no_such_column(object, key))?;
@@ -66,7 +86,7 @@ fn writable(field: &Field, purpose: Purpose) -> bool {
     match purpose {
         Purpose::Create => field.createable,
         Purpose::Update => field.updateable,
-        Purpose::Seed => field.kind != crate::schema::Kind::Address,
+        Purpose::Seed => field.kind != crate::schema::Kind::Address && !field.calculated(),
     }
 }
 
@@ -84,6 +104,7 @@ fn not_writable(fields: Vec<String>) -> ApiError {
 /// `"Account":{"Ext__c":"A1"}` sets the reference to the parent that has this key.
 fn parent_by_key(
     org: &Org,
+    schema: &Schema,
     object: &Object,
     name: &str,
     parent: &Map<String, Json>,
@@ -98,7 +119,6 @@ fn parent_by_key(
         .get("attributes")
         .and_then(|a| a.get("type"))
         .and_then(Json::as_str);
-    let schema = org.schema();
     let target = named
         .and_then(|n| schema.position(n))
         .filter(|t| reference.objects.contains(t))

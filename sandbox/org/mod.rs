@@ -1,24 +1,34 @@
 //! The org: schema, records, and the only ways to change them.
 
+mod calculate;
+mod checks;
 pub mod coerce;
 pub mod cursors;
+mod define;
 mod delete;
 pub mod draft;
+mod duplicates;
 pub mod error;
 pub mod id;
 pub mod input;
+mod locks;
+mod merge;
 mod rules;
 mod seed;
 mod snapshot;
 pub mod table;
 pub mod transaction;
+mod undelete;
 pub mod value;
 pub mod view;
+mod views;
 mod write;
 
+pub use duplicates::DuplicateHandling;
 pub use error::ApiError;
 pub use id::Id;
-pub use table::{Row, Table};
+pub use merge::Merged;
+pub use table::{Binned, Row, Table};
 pub use transaction::{Change, ChangeKind, Commit, Origin};
 pub use value::Value;
 
@@ -26,8 +36,10 @@ use crate::scenario::Scenario;
 use crate::schema::{Customization, Schema};
 use cursors::Cursors;
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use transaction::{ChangeLog, Undo};
+use views::Views;
 
 /// Who writes, and when. The same instant stamps every record of a transaction.
 #[derive(Debug, Clone)]
@@ -75,6 +87,10 @@ pub struct Org {
     undo: Vec<Undo>,
     log: ChangeLog,
     cursors: Cursors,
+    views: Views,
+    schema_changed: Timestamp,
+    locked: BTreeSet<Id>,
+    data_storage: Option<u64>,
     organization: String,
     standard_pricebook: Id,
     first_user: Id,
@@ -94,6 +110,10 @@ impl Org {
             undo: Vec::new(),
             log: ChangeLog::default(),
             cursors: Cursors::default(),
+            views: Views::default(),
+            schema_changed: now,
+            locked: BTreeSet::new(),
+            data_storage: None,
             organization: String::new(),
             standard_pricebook: Id::MIN,
             first_user: Id::MIN,
@@ -196,20 +216,53 @@ impl Org {
         }
     }
 
-    /// Adds objects and fields; existing rows get nulls for new fields.
-    pub fn customize(&mut self, more: &Customization) -> Result<(), String> {
+    /// Adds objects, fields and rules. Existing rows get nulls for new fields, and what is computed is computed anew.
+    ///
+    /// # Errors
+    /// Says what does not fit; then nothing is added.
+    pub fn customize(&mut self, more: &Customization, now: Timestamp) -> Result<(), String> {
         let mut custom = self.custom.clone();
-        custom.objects.extend(more.objects.iter().cloned());
-        custom.fields.extend(more.fields.iter().cloned());
-        if !more.currencies.is_empty() {
-            custom.currencies.clone_from(&more.currencies);
-        }
+        custom.extend(more)?;
+        self.rebuild(custom, now)
+    }
+
+    /// Puts these permissions in the place of all others.
+    ///
+    /// # Errors
+    /// Says which entry does not fit; then the old ones stay.
+    pub fn permit(
+        &mut self,
+        permissions: Vec<crate::schema::custom::PermissionSpec>,
+        now: Timestamp,
+    ) -> Result<(), String> {
+        let custom = Customization {
+            permissions,
+            ..self.custom.clone()
+        };
+        self.rebuild(custom, now)
+    }
+
+    /// What was added to the standard objects.
+    pub fn customization(&self) -> &Customization {
+        &self.custom
+    }
+
+    /// When the schema last changed.
+    pub fn schema_changed(&self) -> Timestamp {
+        self.schema_changed
+    }
+
+    fn rebuild(&mut self, custom: Customization, now: Timestamp) -> Result<(), String> {
         let schema = Schema::build(&custom)?;
         self.tables = self.relocated(&schema);
         self.schema = Arc::new(schema);
         self.custom = custom;
-        // Prepared queries speak of old positions.
+        self.schema_changed = now;
+        // Prepared queries and views speak of old positions.
         self.cursors = Cursors::default();
+        self.views = Views::default();
+        self.calculate_everything();
+        self.commit_silently();
         Ok(())
     }
 
@@ -224,6 +277,7 @@ impl Org {
             };
             let new = schema.at(to);
             let places: Vec<Option<usize>> = old.fields.iter().map(|f| new.position(&f.name)).collect();
+            let blank: Vec<Value> = new.fields.iter().map(blank_of).collect();
             let source = &self.tables[from];
             tables[to].made = source.made;
             let moved = source
@@ -232,7 +286,7 @@ impl Org {
                 .filter_map(|(at, n)| places[*at].map(|to| (to, *n)));
             tables[to].numbered = moved.collect();
             for (id, row) in source.rows() {
-                let mut values = vec![Value::Null; new.fields.len()];
+                let mut values = blank.clone();
                 for (value, place) in row.values.iter().zip(&places) {
                     if let Some(place) = place {
                         values[*place] = value.clone();
@@ -242,11 +296,20 @@ impl Org {
                     id,
                     Some(Arc::new(Row {
                         deleted: row.deleted,
+                        bin: row.bin.clone(),
                         values,
                     })),
                 );
             }
         }
         tables
+    }
+}
+
+/// What a record that is older than a field has in it: a checkbox is never empty.
+fn blank_of(field: &crate::schema::Field) -> Value {
+    match field.kind {
+        crate::schema::Kind::Boolean if !field.calculated() => Value::Bool(false),
+        _ => Value::Null,
     }
 }

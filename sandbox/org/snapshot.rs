@@ -4,10 +4,12 @@
 use super::cursors::Cursors;
 use super::transaction::ChangeLog;
 use super::value::parse_instant;
-use super::{Id, Org, Row, Table, Value};
+use super::views::Views;
+use super::{Binned, Id, Org, Row, Table, Value};
 use crate::schema::{Customization, Kind, Object, Schema};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
@@ -24,6 +26,10 @@ struct Head {
     standard_pricebook: String,
     first_user: String,
     custom: Customization,
+    #[serde(default)]
+    schema_changed: Timestamp,
+    #[serde(default)]
+    locked: Vec<String>,
     objects: BTreeMap<String, Counters>,
 }
 
@@ -74,6 +80,8 @@ impl Org {
             standard_pricebook: self.standard_pricebook.to_string(),
             first_user: self.first_user.to_string(),
             custom: self.custom.clone(),
+            schema_changed: self.schema_changed,
+            locked: self.locked.iter().map(Id::to_string).collect(),
             objects: self
                 .schema
                 .objects()
@@ -126,6 +134,10 @@ impl Org {
             undo: Vec::new(),
             log: ChangeLog::default(),
             cursors: Cursors::default(),
+            views: Views::default(),
+            schema_changed: head.schema_changed,
+            data_storage: None,
+            locked: head.locked.iter().filter_map(|id| Id::parse(id)).collect(),
             organization: head.organization,
             standard_pricebook: id(&head.standard_pricebook)?,
             first_user: id(&head.first_user)?,
@@ -166,6 +178,10 @@ impl Org {
             undo: Vec::new(),
             log: ChangeLog::default(),
             cursors: Cursors::default(),
+            views: Views::default(),
+            schema_changed: self.schema_changed,
+            data_storage: self.data_storage,
+            locked: self.locked.clone(),
             organization: self.organization.clone(),
             standard_pricebook: self.standard_pricebook,
             first_user: self.first_user,
@@ -206,6 +222,9 @@ fn row_out(object: &Object, id: Id, row: &Row) -> Map<String, Json> {
     if row.deleted {
         out.insert("deleted".into(), true.into());
     }
+    if let Some(bin) = &row.bin {
+        out.insert("bin".into(), bin_out(bin));
+    }
     for (field, value) in object.fields.iter().zip(&row.values).skip(1) {
         match value {
             Value::Null => {}
@@ -217,14 +236,45 @@ fn row_out(object: &Object, id: Id, row: &Row) -> Map<String, Json> {
     out
 }
 
+fn bin_out(bin: &Binned) -> Json {
+    let unlinked: Vec<Json> = bin
+        .unlinked
+        .iter()
+        .map(|(id, field)| json!([id.to_string(), field]))
+        .collect();
+    json!({"root": bin.root.to_string(), "unlinked": unlinked})
+}
+
+fn bin_in(json: &Json) -> Option<Binned> {
+    let pair = |entry: &Json| {
+        let id = entry.get(0)?.as_str().and_then(Id::parse)?;
+        Some((id, entry.get(1)?.as_str()?.to_owned()))
+    };
+    Some(Binned {
+        root: json.get("root")?.as_str().and_then(Id::parse)?,
+        unlinked: json
+            .get("unlinked")?
+            .as_array()?
+            .iter()
+            .map(pair)
+            .collect::<Option<_>>()?,
+    })
+}
+
 fn row_in(object: &Object, map: &Map<String, Json>) -> Result<(Id, Row), String> {
     let mut row = Row {
         deleted: false,
+        bin: None,
         values: vec![Value::Null; object.fields.len()],
     };
     for (key, json) in map {
         if key == "deleted" {
             row.deleted = json == &Json::Bool(true);
+            continue;
+        }
+        if key == "bin" {
+            let bin = bin_in(json).ok_or_else(|| format!("bin: bad value {json}"))?;
+            row.bin = Some(Arc::new(bin));
             continue;
         }
         let at = object

@@ -7,11 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
+/// What an undelete has to know of a deletion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Binned {
+    /// The record whose deletion took this one along; the record itself when it was deleted on its own.
+    pub root: Id,
+    /// Records that pointed here and lost their reference, with the name of the field.
+    pub unlinked: Vec<(Id, String)>,
+}
+
 /// A record: values in the order of the object's fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// Whether it lies in the recycle bin.
     pub deleted: bool,
+    /// How it got there; none for live records.
+    pub bin: Option<Arc<Binned>>,
     /// One value per field.
     pub values: Vec<Value>,
 }

@@ -145,10 +145,20 @@ impl Org {
         self.undo.clear();
     }
 
-    /// Stores a row and remembers what it replaces.
-    pub(super) fn store(&mut self, object: usize, id: Id, row: Option<Row>) {
+    /// Stores a row and remembers what it replaces; fields that are computed from it follow.
+    pub(super) fn store(&mut self, object: usize, id: Id, mut row: Option<Row>) {
+        let schema = self.schema.clone();
+        let known = schema.at(object);
+        if let Some(row) = &mut row {
+            self.fill_formulas(known, row);
+        }
         let before = self.tables[object].put(id, row.map(Arc::new));
+        let watched = known.is_watched();
+        let was = before.clone().filter(|_| watched);
         self.undo.push(Undo { object, id, before });
+        if watched {
+            self.spread(&schema, object, id, was.as_deref());
+        }
     }
 
     fn changes(&self) -> Vec<Change> {
@@ -177,8 +187,11 @@ impl Org {
                 b.values[*at] != after.values[*at]
             })
         };
+        // What is computed is no change of its own; a real org does not announce it either.
+        let written = |at: &usize| !self.schema.at(undo.object).fields[*at].calculated();
         let fields: Vec<_> = (0..after.values.len())
             .filter(differs)
+            .filter(written)
             .map(|at| (at, after.values[at].clone()))
             .collect();
         (kind != ChangeKind::Update || !fields.is_empty()).then_some(Change {

@@ -1,7 +1,7 @@
 //! Creates and updates: defaults, rules, checks, store, roll-ups.
 
 use super::draft::{Draft, Given};
-use super::{ApiError, Hand, Id, Org, Row, Value, rules};
+use super::{ApiError, DuplicateHandling, Hand, Id, Org, Row, Value, rules};
 use crate::schema::{Field, ID, Kind, Object};
 use rust_decimal::Decimal;
 
@@ -11,11 +11,28 @@ impl Org {
     /// # Errors
     /// The first rule that the record breaks.
     pub fn insert(&mut self, hand: &Hand, at: usize, given: Given) -> Result<Id, ApiError> {
+        self.insert_with(hand, at, given, &DuplicateHandling::default())
+    }
+
+    /// Like [`Org::insert`], with a word about duplicate rules.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn insert_with(
+        &mut self,
+        hand: &Hand,
+        at: usize,
+        given: Given,
+        duplicates: &DuplicateHandling,
+    ) -> Result<Id, ApiError> {
+        self.check_storage()?;
         let schema = self.schema();
         let id = self.next_id(at, schema.at(at));
         let draft = Draft::new((at, schema.at(at)), id, hand, None, given);
         let mark = self.mark();
-        self.save(draft).inspect_err(|_| self.rollback(mark)).map(|()| id)
+        self.save(draft, duplicates)
+            .inspect_err(|_| self.rollback(mark))
+            .map(|()| id)
     }
 
     /// Changes a record. Nothing changes when it fails.
@@ -23,15 +40,31 @@ impl Org {
     /// # Errors
     /// NOT_FOUND or ENTITY_IS_DELETED when there is no such record, else the first rule that the record breaks.
     pub fn update(&mut self, hand: &Hand, at: usize, id: Id, given: Given) -> Result<(), ApiError> {
+        self.update_with(hand, at, id, given, &DuplicateHandling::default())
+    }
+
+    /// Like [`Org::update`], with a word about duplicate rules.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update_with(
+        &mut self,
+        hand: &Hand,
+        at: usize,
+        id: Id,
+        given: Given,
+        duplicates: &DuplicateHandling,
+    ) -> Result<(), ApiError> {
         let before = match self.table(at).row(id) {
             Some(row) if row.deleted => return Err(ApiError::deleted()),
             Some(row) => row.clone(),
             None => return Err(ApiError::not_found()),
         };
+        self.check_lock(id)?;
         let schema = self.schema();
         let draft = Draft::new((at, schema.at(at)), id, hand, Some(before), given);
         let mark = self.mark();
-        self.save(draft).inspect_err(|_| self.rollback(mark))
+        self.save(draft, duplicates).inspect_err(|_| self.rollback(mark))
     }
 
     /// Live records whose field has this value.
@@ -55,13 +88,20 @@ impl Org {
         Id::new(object.prefix, table.made)
     }
 
-    fn save(&mut self, mut draft: Draft<'_>) -> Result<(), ApiError> {
+    /// The order of a real org: the system's own checks, what triggers do, the org's rules, uniqueness (Apex Developer
+    /// Guide, Triggers and Order of Execution).
+    fn save(&mut self, mut draft: Draft<'_>, duplicates: &DuplicateHandling) -> Result<(), ApiError> {
         if draft.creating() {
             self.fill_defaults(&mut draft);
         }
         check_required(&draft)?;
         self.check_references(&draft)?;
+        self.check_owner(&draft)?;
+        self.check_record_type(&draft)?;
         rules::before(self, &mut draft)?;
+        self.fill_formulas(draft.object, &mut draft.row);
+        self.check_validations(&draft)?;
+        self.check_duplicates(&draft, duplicates)?;
         self.check_unique(&draft)?;
         self.stamp(&mut draft);
         let Draft {
@@ -100,7 +140,10 @@ impl Org {
         let object = draft.object;
         for (at, field) in object.fields.iter().enumerate() {
             if draft.row.values[at].is_null() {
-                draft.row.values[at] = self.default_of(draft.at, at, field, draft.hand.user);
+                draft.row.values[at] = match field.name.as_str() {
+                    "RecordTypeId" => self.default_record_type(object),
+                    _ => self.default_of(draft.at, at, field, draft.hand.user),
+                };
             }
         }
     }
@@ -117,6 +160,7 @@ impl Org {
         match field.name.as_str() {
             "OwnerId" => Value::Id(user),
             "CurrencyIsoCode" => Value::text(self.corporate_currency()),
+            _ if field.calculated() => Value::Null,
             _ if field.kind == Kind::Boolean => Value::Bool(false),
             _ => field.default_pick().map_or(Value::Null, Value::text),
         }
@@ -157,7 +201,7 @@ impl Org {
                         ..ApiError::deleted()
                     });
                 }
-                Some(_) => {}
+                Some(_) => self.check_lookup_filter(draft, field, (target, id))?,
                 None => return Err(unknown_reference()),
             }
         }
@@ -166,23 +210,32 @@ impl Org {
 
     fn check_unique(&self, draft: &Draft<'_>) -> Result<(), ApiError> {
         for (at, field) in draft.object.fields.iter().enumerate().filter(|(_, f)| f.unique) {
-            let value = &draft.row.values[at];
-            if value.is_null() {
-                continue;
-            }
-            if let Some(other) = self
-                .matches(draft.at, at, value)
-                .into_iter()
-                .find(|id| *id != draft.id)
-            {
-                let message = format!(
-                    "duplicate value found: {} duplicates value on record with id: {other}",
-                    field.name
-                );
-                return Err(ApiError::data("DUPLICATE_VALUE", message, &[]));
-            }
+            self.check_unique_value(draft.at, draft.id, at, field, &draft.row.values[at])?;
         }
         Ok(())
+    }
+
+    /// Refuses a value that another live record has in a unique field.
+    pub(super) fn check_unique_value(
+        &self,
+        object: usize,
+        own: Id,
+        at: usize,
+        field: &Field,
+        value: &Value,
+    ) -> Result<(), ApiError> {
+        if value.is_null() {
+            return Ok(());
+        }
+        let mut others = self.matches(object, at, value).into_iter();
+        let Some(other) = others.find(|id| *id != own) else {
+            return Ok(());
+        };
+        let message = format!(
+            "duplicate value found: {} duplicates value on record with id: {other}",
+            field.name
+        );
+        Err(ApiError::data("DUPLICATE_VALUE", message, &[]))
     }
 
     /// Sets fields of a record without rules, as the platform does for roll-ups; stamps it when something differs.

@@ -43,7 +43,12 @@ impl Outcome {
             out.insert("id".into(), id.to_string().into());
         }
         out.insert("success".into(), self.error.is_none().into());
-        let errors: Vec<Json> = self.error.iter().map(ApiError::to_row_json).collect();
+        let errors: Vec<Json> = self
+            .error
+            .iter()
+            .flat_map(ApiError::all)
+            .map(ApiError::to_row_json)
+            .collect();
         out.insert("errors".into(), errors.into());
         if let (Some(created), None) = (self.created, &self.error) {
             out.insert("created".into(), created.into());
@@ -102,7 +107,7 @@ impl Door<'_> {
         record: &Map<String, Json>,
         twice: bool,
     ) -> Result<Id, ApiError> {
-        let schema = self.org.schema();
+        let schema = self.schema();
         let id = match (id, record.keys().any(|k| k.eq_ignore_ascii_case("id"))) {
             (Some(id), _) if id.prefix() == schema.at(at).prefix => id,
             (Some(id), _) => return Err(malformed_id(&id.to_string())),
@@ -138,7 +143,7 @@ impl Door<'_> {
         }
         let name = {
             let probe = self.external_key(at, field, &Json::Null)?;
-            self.org.schema().at(at).fields[probe.field].name.clone()
+            self.schema().at(at).fields[probe.field].name.clone()
         };
         let key_of = |record: &Map<String, Json>| get(record, &name).cloned().unwrap_or(Json::Null);
         let keys: Vec<String> = records
@@ -213,7 +218,7 @@ impl Door<'_> {
         let records: Vec<Map<String, Json>> = vec![Map::new(); ids.len()];
         self.many(all_or_none, &records, |door, n, _| {
             let id = Id::parse(ids[n]);
-            let at = id.and_then(|id| door.org.schema().by_prefix(id.prefix()));
+            let at = id.and_then(|id| door.schema().by_prefix(id.prefix()));
             let result = match (id, at) {
                 (Some(id), Some(at)) => door.delete(at, id).map(|()| id).map_err(row_missing),
                 _ => Err(malformed_id(ids[n])),
@@ -264,7 +269,7 @@ impl Door<'_> {
                     &[],
                 )
             };
-            self.org.schema().position(name).ok_or_else(missing)
+            self.schema().position(name).ok_or_else(missing)
         };
         Ok(names.iter().map(object).collect())
     }
@@ -279,7 +284,7 @@ impl Door<'_> {
             }
         };
         check_count(ids.len(), READ_LIMIT)?;
-        let schema = self.org.schema();
+        let schema = self.schema();
         let names: Vec<&str> = fields.iter().map(String::as_str).collect();
         let fields = Door::fields(schema.at(at), &names)?;
         let record = |id: &String| {

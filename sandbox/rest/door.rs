@@ -4,10 +4,14 @@ use super::target::{Version, split};
 use super::{Caller, DataResponse, Surroundings, refused};
 use crate::org::draft::Given;
 use crate::org::input::{self, Purpose};
-use crate::org::{ApiError, Hand, Id, Org};
-use crate::schema::Object;
+use crate::org::{ApiError, DuplicateHandling, Hand, Id, Org};
+use crate::schema::{Object, Schema};
 use http::{HeaderMap, Method};
 use serde_json::{Map, Value as Json};
+use std::sync::Arc;
+
+/// First version with the duplicate rule header, and with the right spelling of its result.
+const KNOWS_DUPLICATE_HEADER: u16 = 52;
 
 /// A body: as it came, or already read as part of a composite.
 #[derive(Debug, Clone)]
@@ -123,12 +127,29 @@ pub struct Door<'a> {
     pub caller: &'a Caller,
     /// Who writes, and when.
     pub hand: Hand,
+    /// The schema as this user sees it in this version.
+    pub view: Arc<Schema>,
+    /// What the request says about duplicate rules.
+    pub duplicates: DuplicateHandling,
 }
 
 impl Door<'_> {
-    /// Answers a request; errors become error bodies.
+    /// Answers a request; errors become error bodies. A sub-request may be in another version and bring its own
+    /// headers; what it does not say is as the outer one has it.
     pub fn answer(&mut self, ask: &Ask, within: Within) -> DataResponse {
-        self.route(ask, within).unwrap_or_else(|error| refused(&error))
+        let (view, duplicates) = (self.view.clone(), self.duplicates.clone());
+        if let Ok(version) = version_of(ask) {
+            self.view = self.org.schema_for(self.hand.user, version.number);
+            duplicate_handling(ask, &version, &mut self.duplicates);
+        }
+        let response = self.route(ask, within).unwrap_or_else(|error| refused(&error));
+        (self.view, self.duplicates) = (view, duplicates);
+        response
+    }
+
+    /// The schema as the request sees it.
+    pub fn schema(&self) -> Arc<Schema> {
+        self.view.clone()
     }
 
     /// Makes all changes so far final.
@@ -156,17 +177,15 @@ impl Door<'_> {
         skip: &[&str],
         more: Given,
     ) -> Result<Id, ApiError> {
-        let schema = self.org.schema();
+        let schema = self.schema();
         let object = schema.at(at);
-        if !object.can("create") {
-            return Err(refuses(object, "create"));
-        }
-        let mut given = input::read(self.org, object, body, Purpose::Create, skip)?;
+        allowed(object, "create")?;
+        let mut given = input::read_in(self.org, &schema, object, body, Purpose::Create, skip)?;
         given.extend(more);
         if let Some(fault) = self.around.before_write(&object.name, None) {
             return Err(fault);
         }
-        self.org.insert(&self.hand, at, given)
+        self.org.insert_with(&self.hand, at, given, &self.duplicates)
     }
 
     /// Changes a record from a body.
@@ -180,16 +199,14 @@ impl Door<'_> {
         body: &Map<String, Json>,
         skip: &[&str],
     ) -> Result<(), ApiError> {
-        let schema = self.org.schema();
+        let schema = self.schema();
         let object = schema.at(at);
-        if !object.can("update") {
-            return Err(refuses(object, "update"));
-        }
-        let given = input::read(self.org, object, body, Purpose::Update, skip)?;
+        allowed(object, "update")?;
+        let given = input::read_in(self.org, &schema, object, body, Purpose::Update, skip)?;
         if let Some(fault) = self.around.before_write(&object.name, Some(&id.to_string())) {
             return Err(fault);
         }
-        self.org.update(&self.hand, at, id, given)
+        self.org.update_with(&self.hand, at, id, given, &self.duplicates)
     }
 
     /// Deletes a record.
@@ -197,8 +214,9 @@ impl Door<'_> {
     /// # Errors
     /// What the fault or the record's rules say.
     pub fn delete(&mut self, at: usize, id: Id) -> Result<(), ApiError> {
-        let schema = self.org.schema();
+        let schema = self.schema();
         let object = schema.at(at);
+        allowed(object, "delete")?;
         if let Some(fault) = self.around.before_write(&object.name, Some(&id.to_string())) {
             return Err(fault);
         }
@@ -210,7 +228,7 @@ impl Door<'_> {
     /// # Errors
     /// NOT_FOUND.
     pub fn object(&self, name: &str) -> Result<usize, ApiError> {
-        self.org.schema().position(name).ok_or_else(ApiError::not_found)
+        self.schema().position(name).ok_or_else(ApiError::not_found)
     }
 
     /// Positions of fields by a comma-separated list of names; `Id` is added when missing.
@@ -234,9 +252,47 @@ impl Door<'_> {
     }
 }
 
-fn refuses(object: &Object, call: &str) -> ApiError {
-    let message = format!("entity type {} does not support {call}", object.name);
-    ApiError::bad("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", message)
+/// Whether the object knows a call, and the user may make it.
+fn allowed(object: &Object, call: &str) -> Result<(), ApiError> {
+    if object.may(call) {
+        return Ok(());
+    }
+    let (code, verb) = match call {
+        "create" => ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "inserted"),
+        "update" if !object.can(call) => ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "updated"),
+        "delete" if !object.can(call) => ("INSUFFICIENT_ACCESS_OR_READONLY", "deleted"),
+        // Who may make records but not change them has too few rights on each of them.
+        _ => {
+            let message = "insufficient access rights on object id";
+            return Err(ApiError {
+                status: http::StatusCode::FORBIDDEN,
+                ..ApiError::data("INSUFFICIENT_ACCESS_OR_READONLY", message, &[])
+            });
+        }
+    };
+    let message = format!("entity type cannot be {verb}: {}", object.label);
+    Err(ApiError::data(code, message, &[]))
+}
+
+/// Reads `Sforce-Duplicate-Rule-Header`, whose parts are separated by `;` or `,`.
+fn duplicate_handling(ask: &Ask, version: &Version, handling: &mut DuplicateHandling) {
+    handling.version.clone_from(&version.text);
+    handling.misspelt = version.number < KNOWS_DUPLICATE_HEADER;
+    let Some(header) = ask.header("sforce-duplicate-rule-header") else {
+        return;
+    };
+    if version.number < KNOWS_DUPLICATE_HEADER {
+        return;
+    }
+    let says = |name: &str| {
+        header.split([';', ',']).any(|part| {
+            part.split_once('=').is_some_and(|(key, value)| {
+                key.trim().eq_ignore_ascii_case(name) && value.trim().eq_ignore_ascii_case("true")
+            })
+        })
+    };
+    handling.allow_save = says("allowSave");
+    handling.include_record_details = says("includeRecordDetails");
 }
 
 /// A path segment as id of a record of this object.

@@ -56,7 +56,7 @@ impl Door<'_> {
         if ask.method != Method::GET {
             return Err(ask.not_allowed("GET,HEAD"));
         }
-        let schema = self.org.schema();
+        let schema = self.schema();
         let wanted = ask
             .parameter("sObjects")
             .map(|list| list.split(',').map(str::trim).collect::<Vec<_>>());

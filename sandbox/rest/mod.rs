@@ -22,7 +22,7 @@ mod upsert;
 use crate::org::{ApiError, Hand, Id, Org, Origin};
 use door::{Ask, Door, Payload, Within};
 use http::{HeaderMap, Method, StatusCode};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 /// One call of the data API after authentication; sub-requests of composites come through the same door.
 #[derive(Debug, Clone)]
@@ -92,10 +92,12 @@ pub fn call(
         return refused(&error);
     }
     let mut door = Door {
+        view: org.schema(),
         org,
         around,
         caller,
         hand,
+        duplicates: crate::org::DuplicateHandling::default(),
     };
     let ask = Ask::parse(
         request.method.clone(),
@@ -126,7 +128,7 @@ fn answer(status: StatusCode, body: Option<Json>) -> DataResponse {
     }
 }
 
-/// An error as the whole answer: an array of one.
+/// An error as the whole answer: an array, of one as a rule.
 fn refused(error: &ApiError) -> DataResponse {
-    answer(error.status, Some(json!([error.to_json()])))
+    answer(error.status, Some(error.all().map(ApiError::to_json).collect()))
 }

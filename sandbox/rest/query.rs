@@ -30,7 +30,7 @@ impl Door<'_> {
         let text = ask
             .parameter("q")
             .ok_or_else(|| ApiError::bad("MALFORMED_QUERY", "A query string has to be specified"))?;
-        let plan = soql::prepare(&self.org.schema(), text, self.hand.now, all)?;
+        let plan = soql::prepare(&self.schema(), text, self.hand.now, all)?;
         if ask
             .parameter("columns")
             .is_some_and(|v| v.eq_ignore_ascii_case("true"))
@@ -105,7 +105,7 @@ impl Door<'_> {
     }
 
     fn explain(&self, text: &str) -> Result<DataResponse, ApiError> {
-        let schema = self.org.schema();
+        let schema = self.schema();
         let plan = soql::prepare(&schema, text, self.hand.now, false)?;
         let table = self.org.table(plan.object);
         Ok(ok(json!({
@@ -128,7 +128,7 @@ fn batch_size(ask: &Ask) -> usize {
 
 /// `columns=true`, which the Salesforce CLI asks for: what stands in each column.
 fn columns(door: &Door<'_>, text: &str, plan: &Plan) -> Json {
-    let schema = door.org.schema();
+    let schema = door.schema();
     let columns = soql::columns(&schema, plan);
     json!({
         "columnMetadata": columns, "entityName": schema.at(plan.object).name, "groupBy": false,

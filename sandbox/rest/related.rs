@@ -23,7 +23,7 @@ impl Door<'_> {
         if path.len() > LEVELS + 1 {
             return Err(ApiError::not_found());
         }
-        let schema = self.org.schema();
+        let schema = self.schema();
         let (mut at, mut id) = (at, id_of(schema.at(at), segment)?);
         for (depth, name) in path.iter().enumerate() {
             let row = self.org.table(at).live(id).ok_or_else(ApiError::not_found)?;
@@ -54,11 +54,11 @@ impl Door<'_> {
         if ask.method != Method::GET {
             return Err(ask.not_allowed("GET,HEAD"));
         }
-        let schema = self.org.schema();
+        let schema = self.schema();
         let object = schema.at(at);
         let fields = match ask.parameter("fields") {
             Some(names) => Door::fields(object, &names.split(',').collect::<Vec<_>>())?,
-            None => (0..object.fields.len()).collect(),
+            None => object.shown.clone(),
         };
         let records: Vec<Json> = ids
             .iter()

@@ -50,7 +50,7 @@ impl Door<'_> {
         if ask.method != Method::GET {
             return Err(ask.not_allowed("GET,HEAD"));
         }
-        let schema = self.org.schema();
+        let schema = self.schema();
         if !schema.at(at).can("replicate") {
             let message = format!("The entity {} is not replicateable", schema.at(at).name);
             return Err(ApiError::bad("INVALID_TYPE_FOR_OPERATION", message));
@@ -85,7 +85,7 @@ impl Door<'_> {
     }
 
     fn stamped(&self, at: usize, from: Timestamp, until: Timestamp, deleted: bool) -> Vec<(Id, Timestamp)> {
-        let stamp = self.org.schema().at(at).system.stamp;
+        let stamp = self.schema().at(at).system.stamp;
         let table = self.org.table(at);
         let ids = table.between(stamp, Some(from.as_second()), Some(until.as_second() - 1));
         let row = |id: Id| {

@@ -24,7 +24,7 @@ impl Door<'_> {
         segment: &str,
     ) -> Result<DataResponse, ApiError> {
         if !matches!(segment.len(), 15 | 18) {
-            let known = self.org.schema().at(at).position(segment).is_some();
+            let known = self.schema().at(at).position(segment).is_some();
             let message =
                 format!("Provided external ID field does not exist or is not accessible: {segment}");
             return Err(if known {
@@ -35,7 +35,7 @@ impl Door<'_> {
         }
         let id = match ask.method {
             Method::GET => Id::parse(segment).ok_or_else(|| malformed_id(segment))?,
-            _ => id_of(self.org.schema().at(at), segment)?,
+            _ => id_of(self.schema().at(at), segment)?,
         };
         self.row_by_id(ask, version, at, id)
     }
@@ -91,11 +91,11 @@ impl Door<'_> {
         if conditional::not_modified(ask, modified)? {
             return Ok(answer(StatusCode::NOT_MODIFIED, None));
         }
-        let schema = self.org.schema();
+        let schema = self.schema();
         let object = schema.at(at);
         let fields = match ask.parameter("fields") {
             Some(names) => Door::fields(object, &names.split(',').collect::<Vec<_>>())?,
-            None => (0..object.fields.len()).collect(),
+            None => object.shown.clone(),
         };
         let body = self
             .org

@@ -4,7 +4,7 @@ use super::door::{Ask, Door};
 use super::target::Version;
 use super::{DataResponse, answer, conditional, ok};
 use crate::org::{ApiError, Id};
-use crate::schema::describe;
+use crate::schema::describe::{self, RecordTypeInfo};
 use http::{Method, StatusCode, header};
 use serde_json::{Value as Json, json};
 
@@ -39,7 +39,7 @@ impl Door<'_> {
 
     fn is_field(&self, at: usize, name: &str) -> bool {
         let shaped_like_id = matches!(name.len(), 15 | 18) && Id::parse(name).is_some();
-        !shaped_like_id || self.org.schema().at(at).position(name).is_some()
+        !shaped_like_id || self.schema().at(at).position(name).is_some()
     }
 
     fn describe_global(&mut self, ask: &Ask, version: &Version) -> Result<DataResponse, ApiError> {
@@ -49,11 +49,14 @@ impl Door<'_> {
         if conditional::not_modified(ask, self.schema_changed())? {
             return Ok(answer(StatusCode::NOT_MODIFIED, None));
         }
-        let schema = self.org.schema();
+        let schema = self.schema();
+        let instance_url = self.around.instance_url();
+        let reader = version.reader(&instance_url);
         let list: Vec<Json> = schema
             .objects()
             .iter()
-            .map(|o| describe::brief(o, &version.text))
+            .filter(|o| !o.hidden)
+            .map(|o| describe::brief(o, reader))
             .collect();
         let mut response = ok(json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list}));
         conditional::stamp(&mut response, self.schema_changed());
@@ -64,7 +67,8 @@ impl Door<'_> {
         match ask.method {
             Method::POST => self.create_row(ask, version, at),
             Method::GET => {
-                let brief = describe::brief(self.org.schema().at(at), &version.text);
+                let instance_url = self.around.instance_url();
+                let brief = describe::brief(self.schema().at(at), version.reader(&instance_url));
                 Ok(ok(json!({"objectDescribe": brief, "recentItems": []})))
             }
             _ => Err(ask.not_allowed("GET,HEAD,POST")),
@@ -78,36 +82,44 @@ impl Door<'_> {
         if conditional::not_modified(ask, self.schema_changed())? {
             return Ok(answer(StatusCode::NOT_MODIFIED, None));
         }
-        let schema = self.org.schema();
-        let mut response = ok(describe::full(&schema, at, &self.record_types(at), &version.text));
+        let schema = self.schema();
+        let instance_url = self.around.instance_url();
+        let reader = version.reader(&instance_url);
+        let mut response = ok(describe::full(&schema, at, &self.record_types(at), reader));
         conditional::stamp(&mut response, self.schema_changed());
         Ok(response)
     }
 
-    /// Schemas only change by seeding, so the first user's age is theirs.
+    /// When what a describe shows last changed.
     fn schema_changed(&self) -> jiff::Timestamp {
-        let user = self.org.schema().position("User");
-        user.and_then(|at| self.org.last_modified(at, self.org.first_user()))
-            .unwrap_or(self.hand.now)
+        self.org.schema_changed()
     }
 
-    /// Active record types of an object: id, developer name, label.
-    fn record_types(&self, at: usize) -> Vec<(Id, String, String)> {
-        let schema = self.org.schema();
-        let Some(types) = schema.position("RecordType") else {
+    /// The record types of an object.
+    pub(super) fn record_types(&self, at: usize) -> Vec<RecordTypeInfo> {
+        let schema = self.schema();
+        let object = schema.at(at);
+        let Some(types) = self.org.schema().position("RecordType") else {
             return Vec::new();
         };
         let text = |id: Id, name: &str| {
-            self.org
-                .peek(types, id, name)
-                .as_text()
-                .unwrap_or_default()
-                .to_owned()
+            let value = self.org.peek(types, id, name);
+            value.as_text().unwrap_or_default().to_owned()
         };
-        let of_object = |id: &Id| text(*id, "SobjectType").eq_ignore_ascii_case(&schema.at(at).name);
-        let ids = self.org.table(types).rows().map(|(id, _)| id).filter(of_object);
-        ids.map(|id| (id, text(id, "DeveloperName"), text(id, "Name")))
-            .collect()
+        let of_object = |id: &Id| text(*id, "SobjectType").eq_ignore_ascii_case(&object.name);
+        let info = |id: Id| {
+            let name = text(id, "DeveloperName");
+            let mut specs = object.record_types.iter();
+            RecordTypeInfo {
+                id: id.to_string(),
+                name: text(id, "Name"),
+                active: self.org.peek(types, id, "IsActive").is_true(),
+                default: specs.any(|s| s.default && s.name == name),
+                developer_name: name,
+            }
+        };
+        let rows = self.org.table(types).rows();
+        rows.map(|(id, _)| id).filter(of_object).map(info).collect()
     }
 
     /// `POST /sobjects/X`.
@@ -125,7 +137,7 @@ impl Door<'_> {
         let url = format!(
             "/services/data/{}/sobjects/{}/{id}",
             version.text,
-            self.org.schema().at(at).name
+            self.schema().at(at).name
         );
         if let Ok(url) = url.parse() {
             response.headers.insert(header::LOCATION, url);

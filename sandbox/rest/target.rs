@@ -1,5 +1,7 @@
 //! Taking request targets apart.
 
+use crate::schema::describe::Reader;
+
 /// API version of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
@@ -15,6 +17,15 @@ pub const OLDEST: u16 = 31;
 pub const NEWEST: u16 = 68;
 
 impl Version {
+    /// Who reads a describe in this version.
+    pub fn reader<'a>(&'a self, instance_url: &'a str) -> Reader<'a> {
+        Reader {
+            version: &self.text,
+            number: self.number,
+            instance_url,
+        }
+    }
+
     /// The version a path segment names, if it is served.
     pub fn parse(segment: &str) -> Option<Version> {
         let number: u16 = segment.strip_prefix('v')?.strip_suffix(".0")?.parse().ok()?;

@@ -54,7 +54,7 @@ impl Door<'_> {
             }
             match self.tree_record(next, &mut waiting) {
                 Ok(id) => made.push(json!({"referenceId": reference, "id": id.to_string()})),
-                Err(error) => failed.push(json!({"referenceId": reference, "errors": [error.to_row_json()]})),
+                Err(error) => failed.push(json!({"referenceId": reference, "errors": rows_of(&error)})),
             }
         }
         if failed.is_empty() {
@@ -72,7 +72,7 @@ impl Door<'_> {
 
     /// Makes one record and queues its children.
     fn tree_record(&mut self, next: Waiting, waiting: &mut VecDeque<Waiting>) -> Result<Id, ApiError> {
-        let schema = self.org.schema();
+        let schema = self.schema();
         let object = schema.at(next.object);
         let lists: Vec<String> = next
             .record
@@ -106,6 +106,10 @@ impl Door<'_> {
         }
         Ok(id)
     }
+}
+
+fn rows_of(error: &ApiError) -> Vec<Json> {
+    error.all().map(ApiError::to_row_json).collect()
 }
 
 fn push(

@@ -52,7 +52,7 @@ impl Door<'_> {
     /// # Errors
     /// NOT_FOUND for fields that are no upsert keys, and what coercion refuses.
     pub(super) fn external_key(&self, at: usize, name: &str, value: &Json) -> Result<ExternalKey, ApiError> {
-        let schema = self.org.schema();
+        let schema = self.schema();
         let object = schema.at(at);
         let field = object
             .position(name)
@@ -72,7 +72,7 @@ impl Door<'_> {
 
     /// 300: the URLs of all records that have the value.
     fn choices(&self, version: &Version, at: usize, found: &[Id]) -> DataResponse {
-        let schema = self.org.schema();
+        let schema = self.schema();
         let name = &schema.at(at).name;
         let urls: Vec<Json> = found
             .iter()
@@ -89,7 +89,7 @@ impl Door<'_> {
         key: &ExternalKey,
     ) -> Result<DataResponse, ApiError> {
         let body = ask.object()?;
-        let name = self.org.schema().at(at).fields[key.field].name.clone();
+        let name = self.schema().at(at).fields[key.field].name.clone();
         for forbidden in ["Id", &name] {
             if body.keys().any(|k| k.eq_ignore_ascii_case(forbidden)) {
                 return Err(id_in_body(forbidden));

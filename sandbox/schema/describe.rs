@@ -1,203 +1,192 @@
-//! Describes: what objects and fields look like to clients (REST API Developer Guide, sObject Describe).
+//! Describes of objects: what they are to clients (REST API Developer Guide, Describe Global, sObject Describe).
 
-use super::field::{Field, Kind};
+use super::describe_field::field;
 use super::object::{Children, Object};
 use super::{OnDelete, Schema};
-use crate::org::Id;
 use serde_json::{Map, Value as Json, json};
 
-/// Id of the record type that every object has.
-const MASTER: &str = "012000000000000AAA";
+/// Id of the record type that every object with record types has.
+pub const MASTER: &str = "012000000000000AAA";
+/// First version whose describes name associated entities and say how complete they are; recorded describes of
+/// version 48 do not, those of version 52 do.
+const SAYS_ASSOCIATES: u16 = 50;
 
-/// An object's entry in the global describe.
-pub fn brief(object: &Object, version: &str) -> Json {
-    let base = format!("/services/data/{version}/sobjects/{}", object.name);
-    let layoutable = object.can("layout");
-    let mut urls = json!({
-        "rowTemplate": format!("{base}/{{ID}}"), "describe": format!("{base}/describe"), "sobject": base,
-    });
-    if layoutable {
-        urls["layouts"] = format!("{base}/describe/layouts").into();
-        urls["compactLayouts"] = format!("{base}/describe/compactLayouts").into();
-        urls["defaultValues"] = format!("{base}/defaultValues?recordTypeId&fields").into();
-    }
-    json!({
-        "activateable": false, "associateEntityType": null, "associateParentEntity": null,
-        "createable": object.can("create"), "custom": object.custom, "customSetting": false,
-        "deepCloneable": false, "deletable": object.can("delete"), "deprecatedAndHidden": false,
-        "feedEnabled": false, "hasSubtypes": false, "isInterface": false, "isSubtype": false,
-        "keyPrefix": object.prefix_text(), "label": object.label, "labelPlural": object.plural,
-        "layoutable": layoutable, "mergeable": matches!(object.name.as_str(), "Account" | "Contact"),
-        "mruEnabled": layoutable, "name": object.name, "queryable": true,
-        "replicateable": object.can("replicate"), "retrieveable": true, "searchable": object.can("search"),
-        "triggerable": object.can("create"), "undeletable": object.can("undelete") && object.can("delete"),
-        "updateable": object.can("update"), "urls": urls,
-    })
+/// For whom a describe is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    /// API version as in paths, such as `v68.0`.
+    pub version: &'a str,
+    /// The same as a number.
+    pub number: u16,
+    /// Scheme and host of the org, for links into its user interface.
+    pub instance_url: &'a str,
 }
 
-/// An object's full describe. `record_types` are id, developer name and label.
-pub fn full(schema: &Schema, at: usize, record_types: &[(Id, String, String)], version: &str) -> Json {
+/// A record type as a describe shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordTypeInfo {
+    /// Id, 18 characters.
+    pub id: String,
+    /// API name.
+    pub developer_name: String,
+    /// Label.
+    pub name: String,
+    /// Whether it can be chosen.
+    pub active: bool,
+    /// Whether records that name none get it.
+    pub default: bool,
+}
+
+/// An object's entry in the global describe.
+pub fn brief(object: &Object, reader: Reader<'_>) -> Json {
+    let layoutable = object.can("layout");
+    let mut out = json!({
+        "activateable": false, "associateEntityType": null, "associateParentEntity": null,
+        "createable": object.may("create"), "custom": object.custom, "customSetting": false,
+        "deepCloneable": object.name == "Opportunity", "deletable": object.may("delete"), "deprecatedAndHidden": false,
+        "feedEnabled": object.feed, "hasSubtypes": false, "isInterface": false, "isSubtype": false,
+        "keyPrefix": object.prefix_text(), "label": object.label, "labelPlural": object.plural,
+        "layoutable": layoutable, "mergeable": object.mergeable(), "mruEnabled": object.has_tab(),
+        "name": object.name, "queryable": true, "replicateable": object.can("replicate"), "retrieveable": true,
+        "searchable": object.can("search"), "triggerable": object.can("create"),
+        "undeletable": object.can("undelete") && object.can("delete"), "updateable": object.may("update"),
+        "urls": urls(object, reader),
+    });
+    forget_associates(&mut out, reader);
+    out
+}
+
+/// An object's full describe.
+pub fn full(schema: &Schema, at: usize, record_types: &[RecordTypeInfo], reader: Reader<'_>) -> Json {
     let object = schema.at(at);
-    let children: Vec<Json> = object.children.iter().map(|c| child(schema, c)).collect();
-    let fields: Vec<Json> = object.fields.iter().map(|f| field(object, f)).collect();
-    let more = json!({
+    let children: Vec<Json> = object.children.iter().filter_map(|c| child(schema, c)).collect();
+    let fields: Vec<Json> = object.shown.iter().map(|f| field(object, *f)).collect();
+    let mut more = json!({
         "actionOverrides": [], "childRelationships": children, "compactLayoutable": object.can("layout"),
         "defaultImplementation": null, "extendedBy": null, "extendsInterfaces": null, "fields": fields,
         "implementedBy": null, "implementsInterfaces": null, "listviewable": null, "lookupLayoutable": null,
         "namedLayoutInfos": [], "networkScopeFieldName": null,
-        "recordTypeInfos": record_type_infos(object, record_types, version),
+        "recordTypeInfos": record_type_infos(object, record_types, reader),
         "searchLayoutable": object.can("search"), "sobjectDescribeOption": "FULL",
-        "supportedScopes": [{"label": format!("All {}", object.plural), "name": "everything"},
-                            {"label": format!("My {}", object.plural), "name": "mine"}],
+        "supportedScopes": scopes(object, reader), "urls": all_urls(object, reader),
     });
-    sorted([brief(object, version), more])
+    forget_associates(&mut more, reader);
+    sorted([brief(object, reader), more])
 }
 
-/// Both halves in one object with its keys in alphabetical order, as the wire has them.
-fn sorted(halves: [Json; 2]) -> Json {
-    let pairs = halves.into_iter().filter_map(|half| {
-        if let Json::Object(map) = half {
-            Some(map)
-        } else {
-            None
+/// Older versions do not have these keys.
+fn forget_associates(out: &mut Json, reader: Reader<'_>) {
+    if let (Json::Object(map), true) = (out, reader.number < SAYS_ASSOCIATES) {
+        for key in [
+            "associateEntityType",
+            "associateParentEntity",
+            "sobjectDescribeOption",
+        ] {
+            map.shift_remove(key);
         }
+    }
+}
+
+/// Where an object's resources are; the order is the wire's.
+fn urls(object: &Object, reader: Reader<'_>) -> Map<String, Json> {
+    let base = format!("/services/data/{}/sobjects/{}", reader.version, object.name);
+    let (layouts, tab) = (object.can("layout"), object.has_tab());
+    let all = [
+        ("compactLayouts", "/describe/compactLayouts", layouts),
+        ("rowTemplate", "/{ID}", true),
+        ("approvalLayouts", "/describe/approvalLayouts", tab),
+        ("listviews", "/listviews", tab),
+        ("describe", "/describe", true),
+        ("quickActions", "/quickActions", layouts),
+        ("layouts", "/describe/layouts", layouts),
+        ("sobject", "", true),
+    ];
+    all.into_iter()
+        .filter(|(.., there)| *there)
+        .map(|(name, path, _)| (name.to_owned(), format!("{base}{path}").into()))
+        .collect()
+}
+
+/// The same with the pages of the user interface, which only a full describe has.
+fn all_urls(object: &Object, reader: Reader<'_>) -> Json {
+    let mut out = urls(object, reader);
+    if object.can("layout") {
+        let host = reader.instance_url;
+        out.insert("uiDetailTemplate".into(), format!("{host}/{{ID}}").into());
+        out.insert("uiEditTemplate".into(), format!("{host}/{{ID}}/e").into());
+        let new = format!("{host}/{}/e", object.prefix_text());
+        out.insert("uiNewRecord".into(), new.into());
+        if reader.number < SAYS_ASSOCIATES {
+            let base = format!("/services/data/{}/sobjects/{}", reader.version, object.name);
+            let values = format!("{base}/defaultValues?recordTypeId&fields");
+            out.insert("defaultValues".into(), values.into());
+        }
+    }
+    Json::Object(out)
+}
+
+fn scopes(object: &Object, reader: Reader<'_>) -> Json {
+    let plural = object.plural.to_lowercase();
+    let mut scopes = vec![json!({"label": format!("All {plural}"), "name": "everything"})];
+    if object.position("OwnerId").is_some() {
+        scopes.push(json!({"label": format!("My {plural}"), "name": "mine"}));
+    }
+    if matches!(object.name.as_str(), "Account" | "Contact" | "Opportunity") {
+        if reader.number >= SAYS_ASSOCIATES {
+            scopes.push(json!({"label": "Filter by scope", "name": "scopingRule"}));
+        }
+        scopes.push(json!({"label": format!("My team's {plural}"), "name": "team"}));
+    }
+    Json::Array(scopes)
+}
+
+/// Both halves in one object with its keys in alphabetical order, as the wire has them; the second half wins.
+pub(super) fn sorted(halves: [Json; 2]) -> Json {
+    let pairs = halves.into_iter().filter_map(|half| match half {
+        Json::Object(map) => Some(map),
+        _ => None,
     });
     let all: std::collections::BTreeMap<String, Json> = pairs.flatten().collect();
     Json::Object(all.into_iter().collect::<Map<_, _>>())
 }
 
-fn child(schema: &Schema, list: &Children) -> Json {
+fn child(schema: &Schema, list: &Children) -> Option<Json> {
     let object = schema.at(list.object);
     let reference = object.fields[list.field].reference.as_ref();
     let on_delete = reference.map_or(OnDelete::Clear, |r| r.on_delete);
-    json!({
-        "cascadeDelete": on_delete == OnDelete::Cascade, "childSObject": object.name,
-        "deprecatedAndHidden": false, "field": object.fields[list.field].name, "junctionIdListNames": [],
-        "junctionReferenceTo": [], "relationshipName": list.name,
-        "restrictedDelete": on_delete == OnDelete::Restrict,
-    })
-}
-
-fn record_type_infos(object: &Object, types: &[(Id, String, String)], version: &str) -> Json {
-    let info = |id: &str, developer_name: &str, name: &str, master: bool| {
-        let layout = format!(
-            "/services/data/{version}/sobjects/{}/describe/layouts/{id}",
-            object.name
-        );
+    let listed = reference.is_some_and(|r| !r.unlisted);
+    listed.then(|| {
         json!({
-            "active": true, "available": true, "defaultRecordTypeMapping": master && types.is_empty(),
-            "developerName": developer_name, "master": master, "name": name, "recordTypeId": id,
-            "urls": {"layout": layout},
+            "cascadeDelete": on_delete == OnDelete::Cascade, "childSObject": object.name,
+            "deprecatedAndHidden": false, "field": object.fields[list.field].name, "junctionIdListNames": [],
+            "junctionReferenceTo": [], "relationshipName": list.name,
+            "restrictedDelete": on_delete == OnDelete::Restrict,
         })
-    };
-    let mut infos: Vec<Json> = types
-        .iter()
-        .map(|(id, dev, name)| info(&id.to_string(), dev, name, false))
-        .collect();
-    infos.push(info(MASTER, "Master", "Master", true));
-    Json::Array(infos)
-}
-
-/// The 57 keys of a field. In two halves, because one literal of that size exceeds the compiler's macro depth.
-fn field(object: &Object, field: &Field) -> Json {
-    sorted([nature(object, field), form(field)])
-}
-
-/// What the field is and who may do what with it.
-fn nature(object: &Object, field: &Field) -> Json {
-    let reference = field.reference.as_ref();
-    let plain = plain(field);
-    json!({
-        "aggregatable": plain && field.kind != Kind::Boolean, "aiPredictionField": false,
-        "autoNumber": field.auto_number.is_some(), "calculated": false, "calculatedFormula": null,
-        "cascadeDelete": reference.is_some_and(|r| r.on_delete == OnDelete::Cascade),
-        "caseSensitive": field.case_sensitive, "compoundFieldName": compound_name(object, field),
-        "controllerName": null, "createable": field.createable, "custom": field.custom,
-        "defaultValue": default_value(field), "defaultValueFormula": null,
-        "defaultedOnCreate": field.defaulted, "dependentPicklist": false, "deprecatedAndHidden": false,
-        "displayLocationInDecimal": false, "encrypted": false, "externalId": field.external_id,
-        "filterable": plain, "filteredLookupInfo": null, "formulaTreatNullNumberAsZero": false,
-        "groupable": groupable(field), "idLookup": field.id_lookup, "label": field.label, "name": field.name,
-        "nameField": field.name_field, "nillable": field.nillable,
-        "permissionable": field.nillable && field.createable, "sortable": plain, "unique": field.unique,
-        "updateable": field.updateable, "writeRequiresMasterRead": false,
     })
 }
 
-/// How its values look and where they point.
-fn form(field: &Field) -> Json {
-    let reference = field.reference.as_ref();
-    let length = if field.kind.is_text() || reference.is_some() || field.kind == Kind::Id {
-        field.length
-    } else {
-        0
-    };
-    let polymorphic = reference.is_some_and(|r| r.polymorphic);
-    json!({
-        "byteLength": byte_length(field, length), "digits": field.digits, "extraTypeInfo": extra_type(field),
-        "highScaleNumber": false, "htmlFormatted": false, "inlineHelpText": field.help, "length": length,
-        "mask": null, "maskType": null, "namePointing": polymorphic, "picklistValues": picklist(field),
-        "polymorphicForeignKey": polymorphic, "precision": field.precision, "queryByDistance": false,
-        "referenceTargetField": null, "referenceTo": reference.map(|r| r.to.clone()).unwrap_or_default(),
-        "relationshipName": reference.and_then(|r| r.relationship.clone()), "relationshipOrder": null,
-        "restrictedDelete": reference.is_some_and(|r| r.on_delete == OnDelete::Restrict),
-        "restrictedPicklist": field.restricted, "scale": field.scale,
-        "searchPrefilterable": reference.is_some(), "soapType": field.kind.soap(), "type": field.kind.name(),
-    })
-}
-
-fn plain(field: &Field) -> bool {
-    field.kind != Kind::Address && field.filterable
-}
-
-/// Text takes three bytes a character; ids are plain ASCII.
-fn byte_length(field: &Field, length: u32) -> u32 {
-    if field.kind.is_text() { length * 3 } else { length }
-}
-
-fn compound_name(object: &Object, field: &Field) -> Option<String> {
-    let person = matches!(object.name.as_str(), "Contact" | "User");
-    let part = matches!(
-        field.name.as_str(),
-        "FirstName" | "LastName" | "Salutation" | "Name"
-    );
-    field
-        .compound
-        .clone()
-        .or_else(|| (person && part).then(|| "Name".to_owned()))
-}
-
-fn default_value(field: &Field) -> Json {
-    match field.kind {
-        Kind::Boolean => Json::Bool(false),
-        _ => field.default_value.clone().unwrap_or(Json::Null),
+/// The object's own record types, then the master; none where there cannot be any.
+fn record_type_infos(object: &Object, types: &[RecordTypeInfo], reader: Reader<'_>) -> Json {
+    if !object.typed {
+        return json!([]);
     }
-}
-
-fn extra_type(field: &Field) -> Option<&'static str> {
-    (field.kind == Kind::Textarea).then_some("plaintextarea")
-}
-
-fn groupable(field: &Field) -> bool {
-    let never = matches!(
-        field.kind,
-        Kind::Double
-            | Kind::Currency
-            | Kind::Percent
-            | Kind::DateTime
-            | Kind::Textarea
-            | Kind::Address
-            | Kind::MultiPicklist
+    let master = RecordTypeInfo {
+        id: MASTER.into(),
+        developer_name: "Master".into(),
+        name: "Master".into(),
+        active: true,
+        default: types.iter().all(|t| !t.default),
+    };
+    let base = format!(
+        "/services/data/{}/sobjects/{}/describe/layouts",
+        reader.version, object.name
     );
-    !never && field.filterable
-}
-
-fn picklist(field: &Field) -> Json {
-    let value = |v: &super::spec::PickValue| {
+    let info = |t: &RecordTypeInfo| {
         json!({
-            "active": v.active, "defaultValue": v.default, "label": v.label.as_ref().unwrap_or(&v.value),
-            "validFor": null, "value": v.value,
+            "active": t.active, "available": t.active, "defaultRecordTypeMapping": t.default,
+            "developerName": t.developer_name, "master": t.id == MASTER, "name": t.name, "recordTypeId": t.id,
+            "urls": {"layout": format!("{base}/{}", t.id)},
         })
     };
-    field.values.iter().map(value).collect()
+    types.iter().chain([&master]).map(info).collect()
 }

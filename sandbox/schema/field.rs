@@ -1,7 +1,10 @@
 //! A field as the org knows it.
 
-use super::spec::{FieldSpec, PickValue};
+use super::behaviour::LookupFilter;
+use super::calculation::Calculation;
+use super::spec::{FieldSpec, LookupFilterSpec, PickValue, SummarySpec};
 use serde_json::Value as Json;
+use std::sync::Arc;
 
 /// Type of a field, in the describe's vocabulary (REST API Developer Guide, sObject Describe).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +126,8 @@ pub struct Reference {
     pub relationship: Option<String>,
     /// Name of the child list on the parent.
     pub children: Option<String>,
+    /// Whether describes of the parent leave the list out.
+    pub unlisted: bool,
     /// What a delete of the parent does.
     pub on_delete: OnDelete,
 }
@@ -166,6 +171,8 @@ pub struct Field {
     pub name_field: bool,
     /// Only listed picklist values.
     pub restricted: bool,
+    /// Whether searches can be narrowed by it.
+    pub search_prefilterable: bool,
     /// May stand in WHERE and ORDER BY.
     pub filterable: bool,
     /// Picklist values.
@@ -178,10 +185,31 @@ pub struct Field {
     pub auto_number: Option<String>,
     /// Compound field this one is a part of.
     pub compound: Option<String>,
+    /// More about the type.
+    pub extra_type: Option<String>,
+    permissionable: Option<bool>,
     /// Help text.
     pub help: Option<String>,
     /// Whether the org keeps an index over it.
     pub indexed: bool,
+    /// First API version that knows it.
+    pub since: u16,
+    /// Whether it does not exist in this view of the schema; its position stays.
+    pub hidden: bool,
+    /// Formula as written.
+    pub formula: Option<String>,
+    /// Whether the formula reads empty numbers as zero.
+    pub blanks_as_zero: bool,
+    /// Roll-up as written.
+    pub summary: Option<SummarySpec>,
+    /// How the org computes it, once the schema is linked.
+    pub calculation: Option<Arc<Calculation>>,
+    /// Name of the controlling field of a dependent picklist.
+    pub controller: Option<String>,
+    /// Lookup filter as written.
+    pub filter_spec: Option<LookupFilterSpec>,
+    /// Lookup filter, once the schema is linked.
+    pub lookup_filter: Option<Arc<LookupFilter>>,
 }
 
 impl Field {
@@ -192,12 +220,13 @@ impl Field {
         let access = spec.access.as_deref().unwrap_or("cu");
         let boolean = kind == Kind::Boolean;
         let picked = spec.values.iter().map(|v| v.full()).collect::<Vec<_>>();
-        let computed = kind == Kind::Address || spec.auto_number.is_some();
+        let calculated = spec.formula.is_some() || spec.summary.is_some();
+        let computed = kind == Kind::Address || spec.auto_number.is_some() || calculated;
         Ok(Field {
             name: spec.name.clone(),
             label: spec.label.clone().unwrap_or_else(|| label_of(&spec.name)),
             kind,
-            length: length_of(kind, spec.length),
+            length: length_of(kind, spec.length, spec.formula.is_some()),
             precision: precision_of(kind, spec.precision),
             scale: spec.scale,
             digits: if kind != Kind::Int {
@@ -209,9 +238,9 @@ impl Field {
             },
             createable: access.contains('c') && !computed,
             updateable: access.contains('u') && !computed,
-            nillable: !spec.required && !boolean,
+            nillable: !spec.required && (!boolean || calculated),
             defaulted: spec.defaulted
-                || boolean
+                || boolean && !calculated
                 || spec.auto_number.is_some()
                 || spec.default_value.is_some(),
             custom: spec.name.ends_with("__c"),
@@ -221,20 +250,44 @@ impl Field {
             id_lookup: spec.id_lookup || spec.external_id && spec.unique || kind == Kind::Id,
             name_field: false,
             restricted: spec.restricted,
+            search_prefilterable: spec.search_prefilterable,
             filterable: filterable(kind, spec),
             values: picked,
             reference: reference_of(kind, spec)?,
             default_value: spec.default_value.clone(),
             auto_number: spec.auto_number.clone(),
-            compound: None,
+            compound: spec.compound.clone(),
+            extra_type: spec.extra_type.clone(),
+            permissionable: spec.permissionable,
             help: spec.help.clone(),
             indexed: indexed(kind, spec),
+            since: spec.since,
+            hidden: false,
+            formula: spec.formula.clone(),
+            blanks_as_zero: spec.blanks_as_zero.unwrap_or(true),
+            summary: spec.summary.clone(),
+            calculation: None,
+            controller: spec.controller.clone(),
+            filter_spec: spec.lookup_filter.clone(),
+            lookup_filter: None,
         })
     }
 
     /// Whether a create must bring a value.
     pub fn required(&self) -> bool {
         self.createable && !self.nillable && !self.defaulted
+    }
+
+    /// Whether the org computes the value (`calculated` in a describe).
+    pub fn calculated(&self) -> bool {
+        self.formula.is_some() || self.summary.is_some()
+    }
+
+    /// Whether permissions may hide it or make it read-only (`permissionable` in a describe).
+    pub fn permissionable(&self) -> bool {
+        let suggested = self.nillable && (self.createable || self.updateable || self.calculated())
+            || self.custom && !self.required();
+        self.permissionable.unwrap_or(suggested)
     }
 
     /// Whether the field can be the key of an upsert.
@@ -254,9 +307,13 @@ fn filterable(kind: Kind, spec: &FieldSpec) -> bool {
         .unwrap_or(kind != Kind::Textarea || spec.length <= 4000)
 }
 
-fn length_of(kind: Kind, length: u32) -> u32 {
+/// Length of a text that a formula makes (Salesforce Help, Tips for Building Formulas: 1,300 characters).
+const FORMULA_TEXT: u32 = 1_300;
+
+fn length_of(kind: Kind, length: u32, formula: bool) -> u32 {
     match kind {
         Kind::Id | Kind::Reference => 18,
+        Kind::String if formula => FORMULA_TEXT,
         Kind::Picklist | Kind::String if length == 0 => 255,
         Kind::Email if length == 0 => 80,
         Kind::Phone if length == 0 => 40,
@@ -306,6 +363,7 @@ fn reference_of(kind: Kind, spec: &FieldSpec) -> Result<Option<Reference>, Strin
         polymorphic: spec.polymorphic,
         relationship: spec.relationship.clone().or(custom),
         children: spec.children.clone(),
+        unlisted: spec.unlisted,
         on_delete,
     }))
 }

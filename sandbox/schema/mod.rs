@@ -1,18 +1,25 @@
 //! What objects and fields exist: the standard ones from embedded tables, custom ones from a scenario.
 
+pub mod access;
+pub mod behaviour;
+pub mod calculation;
+pub mod custom;
 pub mod describe;
+mod describe_field;
 pub mod field;
 pub mod object;
 pub mod spec;
 
+pub use custom::Customization;
 pub use field::{Field, Kind, OnDelete, Reference};
 pub use object::{Children, ID, Object};
 pub use spec::{FieldSpec, ObjectSpec};
 
 use std::collections::HashMap;
 
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
     include_str!("objects/account.json"),
+    include_str!("objects/asset.json"),
     include_str!("objects/contact.json"),
     include_str!("objects/currency_type.json"),
     include_str!("objects/opportunity.json"),
@@ -31,24 +38,13 @@ const TABLES: [&str; 17] = [
     include_str!("objects/user.json"),
 ];
 
-/// What a scenario adds to the standard objects. Kept whole, so that a snapshot can rebuild the schema.
-#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Customization {
-    /// Custom objects, in the order of their key prefixes.
-    pub objects: Vec<ObjectSpec>,
-    /// Custom fields by object name.
-    pub fields: Vec<(String, Vec<FieldSpec>)>,
-    /// Active currency codes, the corporate one first; one or none means a single-currency org.
-    pub currencies: Vec<String>,
-}
-
 /// All objects of an org.
 #[derive(Debug, Clone)]
 pub struct Schema {
     objects: Vec<Object>,
     by_name: HashMap<String, usize>,
     by_prefix: HashMap<[u8; 3], usize>,
+    milestones: Vec<u16>,
 }
 
 impl Schema {
@@ -58,29 +54,35 @@ impl Schema {
             objects: Vec::new(),
             by_name: HashMap::new(),
             by_prefix: HashMap::new(),
+            milestones: Vec::new(),
         };
         let multi = custom.currencies.len() > 1;
+        let typed: Vec<&str> = custom.record_types.iter().map(|t| t.object.as_str()).collect();
         for table in TABLES {
             let spec: ObjectSpec = serde_json::from_str(table).map_err(|e| format!("object table: {e}"))?;
             if multi || spec.name != "CurrencyType" {
-                schema.add(&spec, multi)?;
+                schema.add(&spec, multi, &typed)?;
             }
         }
         for spec in &custom.objects {
             if !spec.name.ends_with("__c") {
                 return Err(format!("custom object {} must end in __c", spec.name));
             }
-            schema.add(spec, multi)?;
+            schema.add(spec, multi, &typed)?;
         }
         for (object, fields) in &custom.fields {
             schema.add_fields(object, fields)?;
         }
         schema.list_currencies(&custom.currencies);
         schema.link()?;
+        schema.link_calculations()?;
+        schema.link_behaviour(custom)?;
+        schema.note_milestones();
+        access::check(&schema, &custom.permissions)?;
         Ok(schema)
     }
 
-    fn add(&mut self, spec: &ObjectSpec, multi: bool) -> Result<(), String> {
+    fn add(&mut self, spec: &ObjectSpec, multi: bool, typed: &[&str]) -> Result<(), String> {
         let prefix = match spec.prefix.as_deref().map(str::as_bytes) {
             Some([a, b, c]) => [*a, *b, *c],
             Some(_) => return Err(format!("{}: a key prefix has three characters", spec.name)),
@@ -93,7 +95,8 @@ impl Schema {
         if self.by_prefix.insert(prefix, at).is_some() {
             return Err(format!("{}: its key prefix is already taken", spec.name));
         }
-        self.objects.push(Object::build(spec, prefix, multi)?);
+        let has_types = typed.iter().any(|t| t.eq_ignore_ascii_case(&spec.name));
+        self.objects.push(Object::build(spec, prefix, multi, has_types)?);
         Ok(())
     }
 

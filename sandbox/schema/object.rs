@@ -1,8 +1,12 @@
 //! An object as the org knows it, and how it is put together from its written form.
 
+use super::behaviour::{DuplicateRule, Validation};
+use super::calculation::Dependent;
+use super::custom::RecordTypeSpec;
 use super::field::{Field, Kind};
 use super::spec::{FieldSpec, ObjectSpec, PickSpec};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Position of `Id` in every object.
 pub const ID: usize = 0;
@@ -48,6 +52,10 @@ pub struct Object {
     pub prefix: [u8; 3],
     /// Custom object.
     pub custom: bool,
+    /// Whether it can have record types.
+    pub typed: bool,
+    /// Whether people can follow its records (`feedEnabled`).
+    pub feed: bool,
     /// Calls this object refuses.
     pub without: Vec<String>,
     /// Fields in describe order.
@@ -58,13 +66,36 @@ pub struct Object {
     pub name_field: Option<usize>,
     /// Child lists.
     pub children: Vec<Children>,
+    /// Calls that this view of the schema forbids, though the object knows them.
+    pub denied: Vec<&'static str>,
+    /// Whether the object does not exist in this view; its position stays.
+    pub hidden: bool,
+    /// Positions of the fields that this view shows, in describe order.
+    pub shown: Vec<usize>,
+    /// Positions of formula fields, each after those it reads.
+    pub formulas: Vec<usize>,
+    /// Formula fields of other objects that read a field here.
+    pub dependents: Vec<Dependent>,
+    /// Roll-ups over the records of this object: object and field above.
+    pub summed_by: Vec<(usize, usize)>,
+    /// Validation rules in force.
+    pub validations: Vec<Arc<Validation>>,
+    /// Duplicate rules in force.
+    pub duplicates: Vec<Arc<DuplicateRule>>,
+    /// Record types.
+    pub record_types: Vec<RecordTypeSpec>,
     by_name: HashMap<String, usize>,
     by_relationship: HashMap<String, usize>,
 }
 
 impl Object {
     /// Builds the object from its written form.
-    pub fn build(spec: &ObjectSpec, prefix: [u8; 3], multi_currency: bool) -> Result<Object, String> {
+    pub fn build(
+        spec: &ObjectSpec,
+        prefix: [u8; 3],
+        multi_currency: bool,
+        has_types: bool,
+    ) -> Result<Object, String> {
         let label = spec
             .label
             .clone()
@@ -75,15 +106,26 @@ impl Object {
             prefix,
             custom: spec.name.ends_with("__c"),
             name: spec.name.clone(),
+            typed: spec.record_types || spec.name.ends_with("__c"),
+            feed: spec.feed,
             without: spec.without.clone(),
             fields: Vec::new(),
             system: SystemFields::default(),
             name_field: None,
             children: Vec::new(),
+            denied: Vec::new(),
+            hidden: false,
+            shown: Vec::new(),
+            formulas: Vec::new(),
+            dependents: Vec::new(),
+            summed_by: Vec::new(),
+            validations: Vec::new(),
+            duplicates: Vec::new(),
+            record_types: Vec::new(),
             by_name: HashMap::new(),
             by_relationship: HashMap::new(),
         };
-        for field in all_fields(spec, object.custom, multi_currency) {
+        for field in all_fields(spec, object.custom, multi_currency, has_types) {
             object.add(&field).map_err(|e| format!("{}: {e}", spec.name))?;
         }
         object.settle_names(spec);
@@ -104,7 +146,7 @@ impl Object {
 
     fn push(&mut self, spec: &FieldSpec, compound: Option<String>) -> Result<(), String> {
         let mut field = Field::build(spec)?;
-        field.compound = compound;
+        field.compound = compound.or(field.compound);
         let at = self.fields.len();
         if self.by_name.insert(spec.name.to_ascii_lowercase(), at).is_some() {
             return Err(format!("field {} is defined twice", spec.name));
@@ -113,6 +155,7 @@ impl Object {
             self.by_relationship.insert(name.to_ascii_lowercase(), at);
         }
         self.fields.push(field);
+        self.shown.push(at);
         Ok(())
     }
 
@@ -161,33 +204,110 @@ impl Object {
         !self.without.iter().any(|refused| refused == call)
     }
 
+    /// Whether it has a page of its own with lists of records and recently used ones.
+    pub fn has_tab(&self) -> bool {
+        self.can("layout") && self.name_field.is_some() && self.can("search")
+    }
+
+    /// Whether this view of the schema allows the call; objects that know it may be closed to a user.
+    pub fn may(&self, call: &str) -> bool {
+        self.can(call) && !self.denied.contains(&call)
+    }
+
+    /// Whether fields of other objects are computed from the records of this one.
+    pub fn is_watched(&self) -> bool {
+        !self.dependents.is_empty() || !self.summed_by.is_empty()
+    }
+
+    /// Makes a field vanish from names, lists and relationships; its position stays.
+    pub fn hide(&mut self, at: usize) {
+        self.fields[at].hidden = true;
+        self.shown.retain(|shown| *shown != at);
+        self.by_name.retain(|_, found| *found != at);
+        self.by_relationship.retain(|_, found| *found != at);
+    }
+
+    /// Makes the parents behind these reference fields unnameable.
+    pub fn forget_relationships(&mut self, fields: &[usize]) {
+        self.by_relationship.retain(|_, at| !fields.contains(at));
+    }
+
+    /// Whether records of it can be merged (SOAP API Developer Guide, merge; leads and cases do not exist here).
+    pub fn mergeable(&self) -> bool {
+        matches!(self.name.as_str(), "Account" | "Contact")
+    }
+
     /// The key prefix as text.
     pub fn prefix_text(&self) -> &str {
         std::str::from_utf8(&self.prefix).unwrap_or("000")
     }
 }
 
-/// Every field of an object: id, deletion mark, its own, then the audit fields.
-fn all_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool) -> Vec<FieldSpec> {
-    let deletable = !spec.without.iter().any(|w| w == "delete");
+/// Every field of an object in describe order. A table puts a system field into its place by naming it with the type
+/// `system`; those that it does not name come after its own fields, and before them in a custom object.
+fn all_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool, has_types: bool) -> Vec<FieldSpec> {
+    let mut system = system_fields(spec, custom, multi_currency, has_types);
+    let mut take = |name: &str| {
+        let at = system.iter().position(|f| f.name == name)?;
+        Some(system.remove(at))
+    };
+    let placed = |f: &FieldSpec| spec.fields.iter().any(|g| g.kind == SYSTEM && g.name == f.name);
+    let mut fields: Vec<FieldSpec> = take("Id").into_iter().collect();
+    let own: Vec<FieldSpec> = spec
+        .fields
+        .iter()
+        .filter_map(|f| {
+            if f.kind == SYSTEM {
+                take(&f.name)
+            } else {
+                Some(f.clone())
+            }
+        })
+        .collect();
+    if custom {
+        let (name, rest): (Vec<_>, Vec<_>) = own.into_iter().partition(|f| f.name == "Name");
+        fields.extend(take("OwnerId"));
+        fields.extend(take("IsDeleted"));
+        fields.extend(name);
+        fields.extend(system);
+        fields.extend(rest);
+    } else {
+        fields.extend(take("IsDeleted").filter(|f| !placed(f)));
+        fields.extend(own);
+        fields.extend(system);
+    }
+    fields
+}
+
+/// Type of a table's entry that only says where a system field stands.
+const SYSTEM: &str = "system";
+
+fn system_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool, has_types: bool) -> Vec<FieldSpec> {
     let mut fields = vec![read_only(&spec.name_of_id_label(), "Id", "id")];
-    if deletable {
+    if !spec.without.iter().any(|w| w == "delete") {
         fields.push(read_only("Deleted", "IsDeleted", "boolean"));
     }
     if custom && !spec.fields.iter().any(|f| f.name == "Name") {
         fields.push(FieldSpec {
             length: 80,
+            label: Some(
+                format!("{} Name", spec.label.as_deref().unwrap_or_default())
+                    .trim()
+                    .into(),
+            ),
             ..FieldSpec::of("Name", "string")
         });
     }
-    fields.extend(spec.fields.iter().cloned());
-    if spec.owner || custom {
+    // A detail belongs to whom its master belongs to.
+    if spec.owner || custom && !spec.fields.iter().any(is_master) {
         fields.push(owner(&spec.name));
     }
-    if spec.record_types {
+    // The field comes with the first record type of the object.
+    if has_types && (spec.record_types || custom) {
         fields.push(FieldSpec {
             references: vec!["RecordType".into()],
             relationship: Some("RecordType".into()),
+            permissionable: Some(false),
             ..FieldSpec::of("RecordTypeId", "reference")
         });
     }
@@ -197,14 +317,23 @@ fn all_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool) -> Vec<Fiel
     fields.extend(audit());
     if spec.activities {
         fields.push(read_only("Last Activity", "LastActivityDate", "date").nillable());
+    }
+    if spec.activities || custom {
         fields.push(read_only("Last Viewed Date", "LastViewedDate", "datetime").nillable());
         fields.push(read_only("Last Referenced Date", "LastReferencedDate", "datetime").nillable());
     }
     fields
 }
 
+fn is_master(field: &FieldSpec) -> bool {
+    field.required && field.on_delete.as_deref() == Some("cascade")
+}
+
 impl ObjectSpec {
     fn name_of_id_label(&self) -> String {
+        if let Some(label) = &self.id_label {
+            return label.clone();
+        }
         match self.label.as_deref() {
             Some(label) if !self.name.ends_with("__c") => format!("{label} ID"),
             _ => "Record ID".into(),
@@ -267,22 +396,22 @@ fn audit() -> [FieldSpec; 5] {
     ]
 }
 
-/// Suffix, type, length, precision and scale of the parts of an address (Object Reference, Address Compound Fields).
-const ADDRESS: [(&str, Kind, u32, u8, u8); 8] = [
-    ("Street", Kind::Textarea, 255, 0, 0),
-    ("City", Kind::String, 40, 0, 0),
-    ("State", Kind::String, 80, 0, 0),
-    ("PostalCode", Kind::String, 20, 0, 0),
-    ("Country", Kind::String, 80, 0, 0),
-    ("Latitude", Kind::Double, 0, 18, 15),
-    ("Longitude", Kind::Double, 0, 18, 15),
-    ("GeocodeAccuracy", Kind::Picklist, 40, 0, 0),
+/// Suffix, label, type, length, precision and scale of the parts of an address (Object Reference, Address Compound Fields).
+const ADDRESS: [(&str, &str, Kind, u32, u8, u8); 8] = [
+    ("Street", "Street", Kind::Textarea, 255, 0, 0),
+    ("City", "City", Kind::String, 40, 0, 0),
+    ("State", "State/Province", Kind::String, 80, 0, 0),
+    ("PostalCode", "Zip/Postal Code", Kind::String, 20, 0, 0),
+    ("Country", "Country", Kind::String, 80, 0, 0),
+    ("Latitude", "Latitude", Kind::Double, 0, 18, 15),
+    ("Longitude", "Longitude", Kind::Double, 0, 18, 15),
+    ("GeocodeAccuracy", "Geocode Accuracy", Kind::Picklist, 40, 0, 0),
 ];
 
 fn address_parts<'a>(stem: &'a str, access: &'a str) -> impl Iterator<Item = FieldSpec> + 'a {
     ADDRESS
         .iter()
-        .map(move |(suffix, kind, length, precision, scale)| FieldSpec {
+        .map(move |(suffix, label, kind, length, precision, scale)| FieldSpec {
             length: *length,
             precision: *precision,
             scale: *scale,
@@ -293,6 +422,11 @@ fn address_parts<'a>(stem: &'a str, access: &'a str) -> impl Iterator<Item = Fie
             } else {
                 Vec::new()
             },
+            label: Some(
+                format!("{} {label}", super::field::label_of(stem))
+                    .trim()
+                    .to_owned(),
+            ),
             ..FieldSpec::of(&format!("{stem}{suffix}"), kind.name())
         })
 }

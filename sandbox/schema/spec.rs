@@ -15,6 +15,9 @@ pub struct ObjectSpec {
     /// Plural label; the label plus "s" when absent.
     #[serde(default)]
     pub plural: Option<String>,
+    /// Label of the id; made from the label when absent.
+    #[serde(default)]
+    pub id_label: Option<String>,
     /// Three-character key prefix; custom objects get a00, a01 … in order.
     #[serde(default)]
     pub prefix: Option<String>,
@@ -30,6 +33,9 @@ pub struct ObjectSpec {
     /// Whether `LastActivityDate`, `LastViewedDate` and `LastReferencedDate` exist.
     #[serde(default)]
     pub activities: bool,
+    /// Whether people can follow its records.
+    #[serde(default)]
+    pub feed: bool,
     /// Calls that this object refuses: create, update, delete, undelete, search, layout, replicate.
     #[serde(default)]
     pub without: Vec<String>,
@@ -88,15 +94,78 @@ pub struct FieldSpec {
     pub children: Option<String>,
     /// What a delete of the parent does: `clear` (default), `cascade` or `restrict`.
     pub on_delete: Option<String>,
+    /// Whether searches can be narrowed by it; a reference's alone, and false when absent.
+    pub search_prefilterable: bool,
     /// Whether a query may filter and sort by it; true when absent.
     pub filterable: Option<bool>,
     /// Value of a create that leaves the field out.
     #[serde(rename = "default")]
     pub default_value: Option<Json>,
+    /// First API version that knows the field; all of them when 0.
+    pub since: u16,
+    /// Formula that gives the value; the field is read-only then.
+    pub formula: Option<String>,
+    /// Whether the formula reads empty numbers as zero; true when absent.
+    pub blanks_as_zero: Option<bool>,
+    /// Summary of child records that gives the value; the field is read-only then.
+    pub summary: Option<SummarySpec>,
+    /// Picklist or checkbox whose value decides which values of this picklist may be chosen.
+    pub controller: Option<String>,
+    /// Condition on the record that a reference points to.
+    pub lookup_filter: Option<LookupFilterSpec>,
     /// Numbering format such as `Q-{0000}`; the number fills the braces.
     pub auto_number: Option<String>,
+    /// Whether permissions may restrict it; what its other flags suggest when absent.
+    pub permissionable: Option<bool>,
+    /// More about the type (`extraTypeInfo` of a describe).
+    pub extra_type: Option<String>,
+    /// Compound field that it is a part of.
+    pub compound: Option<String>,
+    /// Whether the child list of a parent leaves it out.
+    pub unlisted: bool,
     /// Help text.
     pub help: Option<String>,
+}
+
+/// A roll-up of child records (Salesforce Help, Roll-Up Summary Field).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SummarySpec {
+    /// Name of the child list, as in queries.
+    pub children: String,
+    /// What is made of the children.
+    pub function: SummaryFunction,
+    /// Field of the children; left out for `count`.
+    #[serde(default)]
+    pub field: Option<String>,
+    /// Formula over a child; only children for which it is true count.
+    #[serde(default)]
+    pub filter: Option<String>,
+}
+
+/// What a roll-up makes of its children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SummaryFunction {
+    /// Their number.
+    Count,
+    /// The sum of a field.
+    Sum,
+    /// The smallest value of a field.
+    Min,
+    /// The greatest value of a field.
+    Max,
+}
+
+/// A lookup filter (Salesforce Help, Lookup Filters).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LookupFilterSpec {
+    /// Formula over the record pointed to, which must be true.
+    pub condition: String,
+    /// Text of the refusal.
+    #[serde(default)]
+    pub message: Option<String>,
 }
 
 /// A picklist value, written as a plain string or in full.
@@ -124,6 +193,9 @@ pub struct PickValue {
     /// Whether the value may still be chosen.
     #[serde(default = "active")]
     pub active: bool,
+    /// Values of the controlling field that allow this one; all when empty.
+    #[serde(rename = "validFor", default, skip_serializing_if = "Vec::is_empty")]
+    pub valid_for: Vec<String>,
 }
 
 fn active() -> bool {
@@ -140,6 +212,7 @@ impl PickSpec {
                 label: None,
                 default: false,
                 active: true,
+                valid_for: Vec::new(),
             },
         }
     }

@@ -54,6 +54,25 @@ pub fn deleted(org: &mut Org, hand: &Hand, at: usize, id: Id) -> Result<(), ApiE
     Ok(())
 }
 
+/// Carries an undelete on to the totals above.
+pub fn restored(org: &mut Org, hand: &Hand, at: usize, id: Id) {
+    let schema = org.schema();
+    let parent = |name: &str| org.peek(at, id, name).as_id();
+    match schema.at(at).name.as_str() {
+        "OpportunityLineItem" => {
+            if let Some(opportunity) = parent("OpportunityId") {
+                opportunity::total(org, hand, opportunity);
+            }
+        }
+        "QuoteLineItem" => {
+            if let Some(quote) = parent("QuoteId") {
+                quote::total(org, hand, quote);
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Whether a required field may be left out this time.
 pub fn exempt(draft: &Draft<'_>, field: &str) -> bool {
     draft.object.name == "PricebookEntry" && field == "UnitPrice" && draft.get("UseStandardPrice").is_true()

@@ -45,6 +45,16 @@ impl Site {
         Site::of(&sandbox::scenario::named(scenario).expect("an embedded scenario"))
     }
 
+    /// The org after a restart: what its snapshot holds, and nothing else.
+    pub fn restart(&mut self) {
+        let mut lines = Vec::new();
+        self.org
+            .still()
+            .write(&mut lines)
+            .expect("a vector takes every byte");
+        self.org = Org::read(&mut lines.as_slice()).expect("it reads back");
+    }
+
     pub fn of(scenario: &sandbox::scenario::Scenario) -> Site {
         let mut org = Org::empty(start());
         org.load(scenario, start()).expect("the scenario loads");
@@ -61,6 +71,25 @@ impl Site {
             fault: Mutex::new(None),
         };
         Site { org, world, caller }
+    }
+
+    /// The demo org with a further scenario on top.
+    pub fn also(more: Json) -> Site {
+        let mut site = Site::new();
+        site.add(more).expect("the scenario loads");
+        site
+    }
+
+    /// Loads a further scenario.
+    pub fn add(&mut self, more: Json) -> Result<(), String> {
+        let scenario = serde_json::from_value(more).map_err(|e| e.to_string())?;
+        self.org.load(&scenario, start())
+    }
+
+    /// Lets another user call, by login name.
+    pub fn become_user(&mut self, username: &str) {
+        let user = self.org.user_by_username(username).expect("a user");
+        self.caller.user_id = user.id;
     }
 
     /// Lets seconds pass.

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlencode
 
 URL = os.environ["INTEROP_SANDBOX"]
+# No proxy of this machine: the sandbox is on loopback.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @cache
@@ -21,8 +24,7 @@ def call(method, path, body=None):
     """One call, JSON in and out."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(URL + path, data, {"Content-Type": "application/json"}, method=method)
-    # No proxy of this machine: the sandbox is on loopback.
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
+    with _OPENER.open(request) as answer:
         return json.loads(answer.read() or "null")
 
 
@@ -59,3 +61,11 @@ def advance_clock(seconds):
     """Moves the sandbox's time forward, and returns it."""
     now = call("POST", "/sandbox/clock", {"advanceSeconds": seconds})["now"]
     return datetime.fromisoformat(now[:19] + "+00:00")
+
+
+def token(grant_type, **more):
+    """What the token endpoint answers to the app of `info`."""
+    form = {"grant_type": grant_type, "client_id": info()["clientId"], "client_secret": info()["clientSecret"], **more}
+    request = urllib.request.Request(info()["instanceUrl"] + "/services/oauth2/token", urlencode(form).encode())
+    with _OPENER.open(request) as answer:
+        return json.loads(answer.read())

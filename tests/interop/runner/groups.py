@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tempfile
 import threading
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ class Group:
     """A client, how its packages are installed, and how its checks are started."""
 
     name: str
+    # Where the checks and the list of packages are.
+    folder: str
     install: Callable[[str], Path]
     command: Callable[[Path], list]
     only: str = ""
@@ -34,7 +37,7 @@ class Group:
         """Installs the client, starts a sandbox, and runs the group's checks."""
         try:
             report.tell(self.name, "installing the client, unless it is there")
-            installed = self.install(self.name)
+            installed = self.install(self.folder)
             with tempfile.TemporaryDirectory(prefix=f"interop-{self.name}.") as scratch:
                 scratch = Path(scratch)
                 with sandbox(program, scratch / "sandbox") as url:
@@ -90,30 +93,35 @@ class Group:
 
 
 def _by_node(name):
-    return Group(name, packages.npm, lambda _: ["node", str(HERE / name / "main.mjs")])
+    return Group(name, name, packages.npm, lambda _: ["node", str(HERE / name / "main.mjs")])
+
+
+# Each command of the CLI is a process that works for a second, so its checks are two groups.
+def _cli(subject):
+    program = str(HERE / "cli" / "main.py")
+    return Group(f"cli-{subject}", "cli", packages.npm, lambda _: [sys.executable, program, subject])
+
+
+def _by_python(name):
+    program = str(HERE / name / "main.py")
+    return Group(name, name, packages.python, lambda installed: [str(installed / "bin" / "python"), program])
 
 
 ALL = {
     group.name: group
-    for group in [
-        # The slowest first.
-        Group("cli", packages.npm, lambda _: ["python3", str(HERE / "cli" / "main.py")]),
-        _by_node("jsforce"),
-        Group(
-            "simple-salesforce", packages.python,
-            lambda installed: [str(installed / "bin" / "python"), str(HERE / "simple-salesforce" / "main.py")],
-        ),
-    ]
+    for group in [_cli("access"), _cli("data"), _by_node("jsforce"), _by_python("simple-salesforce")]
 }
 
 
 def chosen(words):
-    """The groups of these names, or all. `jsforce:upsert` is only the checks with `upsert` in their name."""
+    """The groups that begin with these words, or all. `jsforce:upsert` is only the checks with `upsert` in their name."""
     groups = []
     for word in words:
-        name, _, only = word.partition(":")
-        if name not in ALL:
-            raise Refusal(f"there is no group {name}; there are: {' '.join(ALL)}")
-        ALL[name].only = only
-        groups.append(ALL[name])
+        prefix, _, only = word.partition(":")
+        found = [group for name, group in ALL.items() if name.startswith(prefix)]
+        if not found:
+            raise Refusal(f"there is no group {prefix}; there are: {' '.join(ALL)}")
+        for group in found:
+            group.only = only
+        groups += [group for group in found if group not in groups]
     return groups or list(ALL.values())

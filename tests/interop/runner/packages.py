@@ -1,4 +1,4 @@
-"""Installs a group's packages, exactly those of its lock file, once per lock file.
+"""Installs packages, exactly those of a lock file, once per lock file.
 
 A folder is filled under a name of its own and then renamed, so that a broken installation is never taken for a good
 one. Scripts of npm packages do not run: none of these needs one.
@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from collections import defaultdict
 from functools import cache
 
 from .places import HERE, INSTALLED
@@ -17,22 +19,25 @@ from .refusal import Refusal
 # The oldest major version of Node that the pinned clients were seen to run on.
 NODE_MIN = 20
 
+# Groups side by side may want the same packages.
+_locks = defaultdict(threading.Lock)
 
-def npm(group):
-    """Folder that holds `node_modules` of the group."""
-    files = [HERE / group / name for name in ("package.json", "package-lock.json")]
+
+def npm(name):
+    """Folder that holds `node_modules` of what the folder of this name lists."""
+    files = [HERE / name / file for file in ("package.json", "package-lock.json")]
 
     def install(folder):
         for file in files:
             shutil.copy(file, folder)
         _call(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
 
-    return _once(group, files, str(node_version()), install)
+    return _once(name, files, str(node_version()), install)
 
 
-def python(group):
-    """Folder of a virtual environment with the packages of the group."""
-    requirements = HERE / group / "requirements.txt"
+def python(name):
+    """Folder of a virtual environment with what the folder of this name lists."""
+    requirements = HERE / name / "requirements.txt"
 
     def install(folder):
         _call([sys.executable, "-m", "venv", str(folder)], folder)
@@ -41,7 +46,7 @@ def python(group):
         _call([*pip, "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", str(requirements)], folder)
         _call([*pip, "check"], folder)
 
-    return _once(group, [requirements], sys.version, install)
+    return _once(name, [requirements], sys.version, install)
 
 
 @cache
@@ -56,13 +61,18 @@ def node_version():
     return major
 
 
-def _once(group, files, made_with, install):
+def _once(name, files, made_with, install):
     digest = hashlib.sha256(made_with.encode())
     for file in files:
         digest.update(file.read_bytes())
-    folder = INSTALLED / f"{group}-{digest.hexdigest()[:16]}"
-    if folder.exists():
-        return folder
+    folder = INSTALLED / f"{name}-{digest.hexdigest()[:16]}"
+    with _locks[name]:
+        if not folder.exists():
+            _fill(folder, install)
+    return folder
+
+
+def _fill(folder, install):
     unfinished = folder.with_name(f"{folder.name}.{os.getpid()}")
     unfinished.mkdir(parents=True)
     try:
@@ -70,7 +80,6 @@ def _once(group, files, made_with, install):
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return folder
 
 
 def _call(command, folder):

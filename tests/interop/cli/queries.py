@@ -41,7 +41,7 @@ def nested_csv():
     # The CLI says the number of children before each child.
     children = [name for at in range(3) for name in ("Contacts.totalSize", f"Contacts.records.{at}.LastName")]
     equal(rows, [["Name", *children], ["Northwind Robotics", "3", "Dvořák", "3", "Hoffmann", "3", "Tanaka"]])
-    soql = "SELECT Family, COUNT(Id) parts, MAX(ProductCode) FROM Product2 GROUP BY Family ORDER BY Family"
+    soql = "SELECT Family, COUNT(Id) parts, MAX(ProductCode) FROM Product2 GROUP BY Family ORDER BY MAX(ProductCode) DESC"
     rows = list(csv.reader(io.StringIO(text(*org("data", "query", "--query", soql), "--result-format", "csv"))))
     equal(rows[0], ["Family", "parts", "max(ProductCode)"])
     equal(rows[1], ["Hardware", "2", "VC-210"])

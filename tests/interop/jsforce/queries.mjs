@@ -32,7 +32,7 @@ check("reads parents and children in one query", async () => {
 
 check("counts and groups", async () => {
   equal(await salesforce.sobject("PricebookEntry").count(), 8);
-  const { records } = await salesforce.query("SELECT Family, COUNT(Id) parts FROM Product2 GROUP BY Family ORDER BY Family");
+  const { records } = await salesforce.query("SELECT Family, COUNT(Id) parts FROM Product2 GROUP BY Family ORDER BY MAX(ProductCode) DESC");
   equal(records, [
     { attributes: { type: "AggregateResult" }, Family: "Hardware", parts: 2 },
     { attributes: { type: "AggregateResult" }, Family: "Services", parts: 1 },

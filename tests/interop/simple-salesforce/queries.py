@@ -52,7 +52,7 @@ def counts():
 @check("groups, with and without an alias")
 def groups():
     rows = salesforce().query(
-        "SELECT Family, COUNT(Id) parts, MAX(ProductCode) FROM Product2 GROUP BY Family ORDER BY Family"
+        "SELECT Family, COUNT(Id) parts, MAX(ProductCode) FROM Product2 GROUP BY Family ORDER BY MAX(ProductCode) DESC"
     )["records"]
     equal([dict(row) for row in rows], [
         {"attributes": {"type": "AggregateResult"}, "Family": "Hardware", "parts": 2, "expr0": "VC-210"},

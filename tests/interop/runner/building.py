@@ -13,6 +13,8 @@ def sandbox_program():
     skip when nothing changed."""
     named = os.environ.get("SALESFORCE_SANDBOX")
     if named:
+        if not Path(named).is_file():
+            raise Refusal(f"SALESFORCE_SANDBOX names no file: {named}")
         return Path(named).resolve()
     command = ["cargo", "build", "--quiet", "--locked", "--package", "sandbox", "--bin", "salesforce-sandbox"]
     print("building the sandbox", flush=True)

@@ -5,7 +5,8 @@ import { pathToFileURL } from "node:url";
 
 const require = createRequire(`${process.env.INTEROP_PACKAGES}/`);
 
+/** Where a package begins, by name. */
+export const resolve = (name) => require.resolve(name);
+
 /** A package by name. */
-export async function load(name) {
-  return import(pathToFileURL(require.resolve(name)).href);
-}
+export const load = (name) => import(pathToFileURL(resolve(name)).href);

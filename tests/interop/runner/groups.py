@@ -109,7 +109,7 @@ def _by_python(name):
 
 ALL = {
     group.name: group
-    for group in [_cli("access"), _cli("data"), _by_node("jsforce"), _by_python("simple-salesforce")]
+    for group in [_cli("access"), _cli("data"), _by_node("jsforce"), _by_node("pubsub"), _by_python("simple-salesforce")]
 }
 
 

@@ -43,9 +43,9 @@ async function failure(run) {
 
 /** The error, and the lines of the check that led to it; not those of the client. */
 function told(error) {
-  const frames = (error.stack ?? "").split("\n").filter((line) => /\/tests\/interop\/.*\.mjs:\d+/.test(line));
-  const places = frames.map((line) => line.match(/([^/]+\.mjs:\d+)/)[1]);
-  return [places.join(" < "), `${error.name}: ${error.message}`].filter(Boolean).join("\n");
+  const places = [...(error.stack ?? "").matchAll(/\/tests\/interop\/.*\/([^/]+\.mjs:\d+)/g)].map(([, place]) => place);
+  const ours = places.filter((place) => !place.startsWith("checking.mjs") && !place.startsWith("main.mjs"));
+  return [ours.join(" < "), `${error.name}: ${error.message}`].filter(Boolean).join("\n");
 }
 
 // An error that no check waited for is a defect of the client or of the check; it must not go by unseen.

@@ -9,6 +9,9 @@ from pathlib import Path
 # A check that waits longer waits for something that will not come.
 CHECK_SECONDS_MAX = 90
 
+# The folder of the interop tests.
+HERE = str(Path(__file__).resolve().parent.parent)
+
 _checks = []
 
 
@@ -48,8 +51,9 @@ def _passes(group, name, function):
 
 def _told(error):
     """The error, and the lines of the check that led to it; not those of the client."""
-    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
-    lines = [f"{Path(frame.filename).name}:{frame.lineno}: {frame.line}" for frame in ours[1:]]
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if HERE in frame.filename and frame.filename != __file__]
+    lines = [f"{Path(frame.filename).name}:{frame.lineno}: {frame.line}" for frame in ours]
     return "\n".join([*lines, f"{type(error).__name__}: {error}"])
 
 

@@ -8,6 +8,6 @@ HERE = Path(__file__).resolve().parent.parent
 # The repository.
 ROOT = HERE.parent.parent
 # What cargo and we build; nothing else is written to.
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target").resolve()
+TARGET = (ROOT / (os.environ.get("CARGO_TARGET_DIR") or "target")).resolve()
 # Installed packages, kept between runs.
 INSTALLED = TARGET / "interop"

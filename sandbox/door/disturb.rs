@@ -21,7 +21,7 @@ pub fn instead(sandbox: &Sandbox, visit: &Visit, headers: &HeaderMap, fault: &Fa
         Fault::SessionExpired {} => {
             // The session really ends, so that a client that repeats without refreshing gets nowhere.
             if let Some(token) = bearer(headers) {
-                lock(&sandbox.access).revoke(token);
+                lock(&sandbox.access).end_session(token);
                 sandbox.touch();
             }
             data::session_expired()

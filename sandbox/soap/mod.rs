@@ -2,7 +2,7 @@
 //! The envelope is read as text: clients' envelopes differ in prefixes only, and nothing else of XML is needed.
 
 use crate::door::Visit;
-use crate::oauth::{Session, password_is_right};
+use crate::oauth::{Session, authenticate};
 use crate::org::User;
 use crate::state::{Sandbox, Shared, lock};
 use crate::wire::escaped;
@@ -85,7 +85,7 @@ fn dispatch(sandbox: &Sandbox, visit: &Visit, endpoint: &Endpoint, envelope: &st
         })
     } else if element(envelope, "logout").is_some() {
         session_user(sandbox, visit, envelope).map(|_| {
-            lock(&sandbox.access).revoke(&element(envelope, "sessionId").unwrap_or_default());
+            lock(&sandbox.access).end_session(&element(envelope, "sessionId").unwrap_or_default());
             ("logoutResponse", String::new())
         })
     } else {
@@ -124,14 +124,8 @@ fn log_in(
     };
     let username = element(login, "username").ok_or_else(invalid)?;
     let password = element(login, "password").ok_or_else(invalid)?;
-    let user = lock(&sandbox.org)
-        .user_by_username(&username)
-        .filter(|user| user.active)
-        .ok_or_else(invalid)?;
-    if !password_is_right(sandbox, &password) {
-        return Err(invalid());
-    }
     let now = visit.now(sandbox);
+    let user = authenticate(sandbox, &username, &password, now).map_err(|_| invalid())?;
     let organization = lock(&sandbox.org).organization_id().to_owned();
     let lifetime = sandbox.session_lifetime();
     let session = Session::new(&user.id, None, vec!["full".to_owned()], now);

@@ -3,7 +3,7 @@
 mod data;
 mod disturb;
 
-pub use data::{data, versions};
+pub use data::{Around, data, versions};
 
 use crate::clock::{shifted, stopwatch};
 use crate::faults::{Call, Fault, Verdict};

@@ -125,6 +125,22 @@ pub struct Door<'a> {
     pub hand: Hand,
 }
 
+impl<'a> Door<'a> {
+    /// Opens it for a caller, at this instant of the sandbox.
+    pub fn open(org: &'a mut Org, around: &'a dyn Surroundings, caller: &'a Caller) -> Self {
+        let hand = Hand {
+            user: Id::parse(&caller.user_id).unwrap_or_else(|| org.first_user()),
+            now: around.now(),
+        };
+        Self {
+            org,
+            around,
+            caller,
+            hand,
+        }
+    }
+}
+
 impl Door<'_> {
     /// Answers a request; errors become error bodies.
     pub fn answer(&mut self, ask: &Ask, within: Within) -> DataResponse {

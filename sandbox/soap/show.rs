@@ -7,14 +7,16 @@ use crate::schema::{Kind, Object, Schema};
 use serde_json::{Map, Value as Json};
 
 /// Parts of an address in the order of the WSDL, base type first, with their keys in JSON.
-const ADDRESS: [&str; 8] = [
+const ADDRESS: [&str; 10] = [
     "latitude",
     "longitude",
     "city",
     "country",
+    "countryCode",
     "geocodeAccuracy",
     "postalCode",
     "state",
+    "stateCode",
     "street",
 ];
 

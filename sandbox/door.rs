@@ -3,7 +3,7 @@
 mod data;
 mod disturb;
 
-pub use data::{data, versions};
+pub use data::{Around, data, versions};
 
 use crate::clock::{shifted, stopwatch};
 use crate::faults::{Call, Fault, Verdict};
@@ -147,6 +147,7 @@ pub async fn answer(
     request: Request<Body>,
 ) -> Result<Response, Closed> {
     let base_url = base_url(&sandbox, scheme, request.headers());
+    let request = with_single_slash(request);
     if request.uri().path().starts_with("/sandbox") {
         return Ok(control(&routes, &base_url, request).await);
     }
@@ -170,6 +171,18 @@ pub async fn answer(
         Some(over) => disturb::drip(response, over).await,
         None => response,
     })
+}
+
+/// Clients put paths behind instance URLs that end with a slash; Salesforce takes no notice of the second one.
+fn with_single_slash(mut request: Request<Body>) -> Request<Body> {
+    let target = request.uri().path_and_query().map(|target| target.as_str());
+    let Some(rest) = target.filter(|target| target.starts_with("//")) else {
+        return request;
+    };
+    if let Ok(uri) = format!("/{}", rest.trim_start_matches('/')).parse() {
+        *request.uri_mut() = uri;
+    }
+    request
 }
 
 /// The whole request, if it is not too large.
@@ -273,8 +286,8 @@ fn base_url(sandbox: &Sandbox, scheme: &str, headers: &HeaderMap) -> String {
     if is_loopback_name(without_port(host)) {
         return format!("{scheme}://{host}");
     }
-    match (scheme, sandbox.addresses.tls) {
-        ("https", Some(at)) => format!("https://localhost:{}", at.port()),
+    match (scheme, sandbox.addresses.tls_url()) {
+        ("https", Some(url)) => url,
         _ => format!("http://{}", sandbox.addresses.http),
     }
 }

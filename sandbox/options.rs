@@ -64,9 +64,32 @@ pub struct Settings {
     /// How long a refresh is under way, in milliseconds: a second refresh with the same token in that time
     /// is answered `token request is already being processed`.
     pub refresh_window_millis: u64,
+    /// Logins of one user in an hour; refreshes are none. Beyond it the answer is `login rate exceeded`.
+    pub logins_per_hour: u32,
+    /// Wrong passwords in a row that lock a user out for fifteen minutes; 0 never does.
+    pub max_invalid_logins: u32,
+    /// Whether a password without the security token is refused, as from a network that the org does not trust.
+    pub security_token_required: bool,
+    /// Whether users with the right credentials are let in at all.
+    pub admission: Admission,
     /// Authorize without a person: `/services/oauth2/authorize` redirects at once, as the `login_hint` user
     /// or the org's first user.
     pub auto_approve: bool,
+}
+
+/// What stands between a user and the org, whatever the credentials ("Restrict Where and When Users Can Log In").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Admission {
+    /// Nothing.
+    #[default]
+    Open,
+    /// The login ranges of network addresses.
+    IpRestricted,
+    /// The login hours.
+    OutsideHours,
+    /// The org is switched off.
+    OrganizationInactive,
 }
 
 impl Default for Settings {
@@ -78,6 +101,10 @@ impl Default for Settings {
             daily_api_requests: 5_000_000,
             max_grants: 5,
             refresh_window_millis: 20,
+            logins_per_hour: 3_600,
+            max_invalid_logins: 10,
+            security_token_required: false,
+            admission: Admission::Open,
             auto_approve: false,
         }
     }

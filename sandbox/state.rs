@@ -70,6 +70,17 @@ pub struct Addresses {
     pub pubsub: Option<SocketAddr>,
 }
 
+impl Addresses {
+    /// Base URL over HTTPS. The certificate is made out to localhost and to both numbers of loopback; not every machine
+    /// has the name for version 6.
+    pub fn tls_url(&self) -> Option<String> {
+        self.tls.map(|at| match at {
+            SocketAddr::V4(at) => format!("https://localhost:{}", at.port()),
+            SocketAddr::V6(at) => format!("https://[::1]:{}", at.port()),
+        })
+    }
+}
+
 /// What a client has to know to log in; the JSON of `GET /sandbox/info`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -170,11 +181,7 @@ impl Sandbox {
         };
         Info {
             instance_url: format!("http://{}", self.addresses.http),
-            // The certificate is made out to localhost and 127.0.0.1.
-            tls_instance_url: self
-                .addresses
-                .tls
-                .map(|at| format!("https://localhost:{}", at.port())),
+            tls_instance_url: self.addresses.tls_url(),
             pub_sub_endpoint: self.addresses.pubsub.map(|at| format!("localhost:{}", at.port())),
             ca_certificate_path: self.ca_certificate_path.clone(),
             api_version: API_VERSION,

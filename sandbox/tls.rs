@@ -1,12 +1,16 @@
 //! A certificate authority of the sandbox's own and a certificate for loopback, so that clients that insist on
 //! HTTPS can be pointed here with one extra trusted certificate.
 
+use crate::clock::Clock;
+use jiff::civil::Date;
+use jiff::{Span, ToSpan};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, PublicKeyData, date_time_ymd,
 };
 use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +18,11 @@ use std::sync::Arc;
 const CA_FILE: &str = "ca.pem";
 const CA_KEY_FILE: &str = "ca.key";
 /// Names in the leaf certificate.
-const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
+const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// Life of a leaf: some clients take none that lives longer than 398 days.
+const LEAF_DAYS: i64 = 397;
+/// Life of the authority, which people put into trust stores.
+const AUTHORITY_DAYS: i64 = 3_650;
 
 /// Makes a TLS configuration; with a state directory the authority is kept there, so that trust survives a restart.
 /// The leaf is fresh each time. Returns where clients find the authority's certificate.
@@ -26,8 +34,11 @@ pub fn configure(state_dir: Option<&Path>) -> io::Result<(Arc<ServerConfig>, Opt
     let leaf_key = KeyPair::generate().map_err(io::Error::other)?;
     let mut leaf = CertificateParams::new(NAMES.map(str::to_owned)).map_err(io::Error::other)?;
     leaf.distinguished_name.push(DnType::CommonName, "localhost");
+    leaf.is_ca = IsCa::ExplicitNoCa;
+    leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     leaf.use_authority_key_identifier_extension = true;
+    set_life(&mut leaf, LEAF_DAYS);
     let leaf = leaf.signed_by(&leaf_key, &issuer).map_err(io::Error::other)?;
     let key = PrivateKeyDer::try_from(leaf_key.serialize_der()).map_err(io::Error::other)?;
     // The provider is named here, so that nothing depends on what the process has installed.
@@ -47,7 +58,7 @@ fn authority(state_dir: Option<&Path>) -> io::Result<(Issuer<'static, KeyPair>, 
     };
     let (certificate, key) = (dir.join(CA_FILE), dir.join(CA_KEY_FILE));
     if certificate.exists() && key.exists() {
-        let broken = |why: rcgen::Error| {
+        let broken = |why: String| {
             let text = format!(
                 "{} or {} is broken ({why}); delete both to have new ones made",
                 certificate.display(),
@@ -56,8 +67,12 @@ fn authority(state_dir: Option<&Path>) -> io::Result<(Issuer<'static, KeyPair>, 
             io::Error::new(io::ErrorKind::InvalidData, text)
         };
         // The authority's name and key are all that signing needs; its certificate stays as clients know it.
-        let key = KeyPair::from_pem(&std::fs::read_to_string(&key)?).map_err(broken)?;
-        return Ok((Issuer::new(authority_params()?, key), Some(certificate)));
+        let pair = KeyPair::from_pem(&std::fs::read_to_string(&key)?);
+        let pair = pair.map_err(|error| broken(error.to_string()))?;
+        if !belong_together(&std::fs::read_to_string(&certificate)?, &pair) {
+            return Err(broken("they do not belong together".to_owned()));
+        }
+        return Ok((Issuer::new(authority_params()?, pair), Some(certificate)));
     }
     let (issuer, pem) = fresh_authority()?;
     crate::snapshot::write_private(&key, issuer.key().serialize_pem().as_bytes())?;
@@ -81,5 +96,31 @@ fn authority_params() -> io::Result<CertificateParams> {
     );
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    set_life(&mut params, AUTHORITY_DAYS);
     Ok(params)
+}
+
+/// From yesterday, for clocks that are behind. Clients judge certificates by the machine's clock, so the sandbox's own,
+/// which tests move about, must not show here.
+fn set_life(params: &mut CertificateParams, days: i64) {
+    let today = Clock::default().now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let moved = |by: Span| {
+        let date: Date = today.saturating_add(by);
+        date_time_ymd(
+            date.year().into(),
+            date.month().unsigned_abs(),
+            date.day().unsigned_abs(),
+        )
+    };
+    params.not_before = moved(-1.day());
+    params.not_after = moved(days.days());
+}
+
+/// Whether this certificate is about this key; the one kept with another key would make every client refuse.
+fn belong_together(certificate: &str, key: &KeyPair) -> bool {
+    let Ok(certificate) = CertificateDer::from_pem_slice(certificate.as_bytes()) else {
+        return false;
+    };
+    let public = key.subject_public_key_info();
+    certificate.windows(public.len()).any(|part| part == public)
 }

@@ -1,7 +1,7 @@
 //! Settings, apps, sessions and grants.
 
 use super::{Complaint, read};
-use crate::oauth::Client;
+use crate::oauth::{Client, check_key};
 use crate::options::Settings;
 use crate::state::{Shared, lock};
 use axum::Json;
@@ -45,6 +45,8 @@ pub async fn register_client(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Client>), Complaint> {
     let client: Client = read(&body)?;
+    let key = client.jwt_public_key.as_deref();
+    key.map(check_key).transpose().map_err(Complaint)?;
     lock(&sandbox.access).register(client.clone());
     sandbox.touch();
     Ok((StatusCode::CREATED, Json(client)))

@@ -16,9 +16,11 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::form_urlencoded;
 
 /// What the data API may ask the rest of the sandbox.
-struct Around<'a> {
-    sandbox: &'a Sandbox,
-    visit: &'a Visit,
+pub struct Around<'a> {
+    /// The sandbox.
+    pub sandbox: &'a Sandbox,
+    /// The request.
+    pub visit: &'a Visit,
 }
 
 impl Surroundings for Around<'_> {
@@ -95,6 +97,9 @@ pub async fn data(
     let Some(session) = sandbox.session(&visit, token) else {
         return session_expired();
     };
+    if !session.reaches_api() {
+        return not_for_rest();
+    }
     if sandbox.limits.used(visit.now(&sandbox)) >= sandbox.settings().daily_api_requests {
         let response = wire::error(
             StatusCode::FORBIDDEN,
@@ -136,6 +141,12 @@ pub fn session_expired() -> Response {
         .headers_mut()
         .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Token"));
     response
+}
+
+/// The 401 for a session whose scopes do not open the API. No refresh helps, and clients know the text.
+fn not_for_rest() -> Response {
+    let text = "This session is not valid for use with the REST API";
+    wire::error(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", text)
 }
 
 /// Adds the header that says how much of the allowance is used.

@@ -3,6 +3,7 @@
 use super::{Visit, bearer, data};
 use crate::faults::{ErrorBody, Fault, LimitScope};
 use crate::oauth::Refusal;
+use crate::soap;
 use crate::state::{Sandbox, lock};
 use crate::wire;
 use axum::body::{Body, Bytes};
@@ -12,16 +13,24 @@ use http::{HeaderMap, StatusCode, header};
 use std::convert::Infallible;
 use std::time::Duration;
 
+/// What Salesforce says of its own mistakes.
+const UNEXPECTED: &str =
+    "An unexpected error occurred. Please include this ErrorId if you contact support: 0-0 (0)";
 /// Pieces of a slow body.
 const PIECES: usize = 16;
 
 /// The answer of a fault that prevents the request.
 pub fn instead(sandbox: &Sandbox, visit: &Visit, headers: &HeaderMap, fault: &Fault) -> Response {
+    if visit.call.is_soap()
+        && let Some(response) = in_soap(sandbox, visit, headers, fault)
+    {
+        return response;
+    }
     match fault {
         Fault::SessionExpired {} => {
             // The session really ends, so that a client that repeats without refreshing gets nowhere.
             if let Some(token) = bearer(headers) {
-                lock(&sandbox.access).revoke(token);
+                lock(&sandbox.access).end_session(token);
                 sandbox.touch();
             }
             data::session_expired()
@@ -52,6 +61,29 @@ pub fn instead(sandbox: &Sandbox, visit: &Visit, headers: &HeaderMap, fault: &Fa
     }
 }
 
+/// The same in SOAP's words; what has none of its own is the same everywhere.
+fn in_soap(sandbox: &Sandbox, visit: &Visit, headers: &HeaderMap, fault: &Fault) -> Option<Response> {
+    let said = match fault {
+        Fault::SessionExpired {} => {
+            let token = soap::session_id(headers, &visit.call.body).unwrap_or_default();
+            lock(&sandbox.access).end_session(&token);
+            sandbox.touch();
+            soap::no_session(&token)
+        }
+        Fault::RequestLimit { scope } => soap::Fault::api("REQUEST_LIMIT_EXCEEDED", limit_text(*scope)),
+        Fault::ServerError {
+            status: 500,
+            body: ErrorBody::Json,
+        } => soap::Fault::api("UNKNOWN_EXCEPTION", UNEXPECTED),
+        Fault::ServerError {
+            status,
+            body: ErrorBody::Json,
+        } => return Some(server_error(*status, ErrorBody::Html)),
+        _ => return None,
+    };
+    Some(soap::refusal(&visit.call.target, &said))
+}
+
 /// The message is the only difference between limits that end in seconds and limits that end tomorrow.
 pub fn limit_text(scope: LimitScope) -> &'static str {
     match scope {
@@ -69,11 +101,7 @@ fn server_error(status: u16, body: ErrorBody) -> Response {
         (ErrorBody::Json, StatusCode::SERVICE_UNAVAILABLE) => {
             wire::error(status, "SERVER_UNAVAILABLE", "Server temporarily unavailable")
         }
-        (ErrorBody::Json, _) => {
-            let text =
-                "An unexpected error occurred. Please include this ErrorId if you contact support: 0-0 (0)";
-            wire::error(status, "UNKNOWN_EXCEPTION", text)
-        }
+        (ErrorBody::Json, _) => wire::error(status, "UNKNOWN_EXCEPTION", UNEXPECTED),
     }
 }
 

@@ -24,6 +24,19 @@ impl Call {
             .is_some_and(|rest| rest.len() > 1)
     }
 
+    /// Whether this is a call of the SOAP API that needs a session.
+    pub fn is_soap_data(&self) -> bool {
+        let logs_in = [&b"<login"[..], b":login"]
+            .into_iter()
+            .any(|lead| find_ignoring_case(&self.body, lead).is_some());
+        self.is_soap() && !logs_in
+    }
+
+    /// Whether this goes to the SOAP API.
+    pub fn is_soap(&self) -> bool {
+        self.target.starts_with("/services/Soap/")
+    }
+
     fn is_token(&self) -> bool {
         self.target.split('?').next() == Some("/services/oauth2/token")
     }
@@ -57,18 +70,18 @@ pub fn fits(when: &When, fault: &Fault, call: &Call) -> bool {
 /// Some faults exist only on some paths: a token endpoint never answers `INVALID_SESSION_ID`.
 fn in_habitat(fault: &Fault, call: &Call) -> bool {
     match fault {
-        Fault::SessionExpired {} | Fault::RequestLimit { .. } => call.is_data(),
+        Fault::SessionExpired {} | Fault::RequestLimit { .. } => call.is_data() || call.is_soap_data(),
         Fault::AlreadyProcessing {} => call.is_refresh(),
         Fault::InvalidGrant { .. } | Fault::TokenHtmlMaintenance {} => call.is_token(),
         _ => true,
     }
 }
 
-/// Whether the request names this object, in its path, its query or, for composite requests, its body.
+/// Whether the request names this object, in its path, its query or, for composite and SOAP requests, its body.
 fn touches(call: &Call, object: &str) -> bool {
     let target = decoded(&call.target);
-    let composite = call.target.contains("/composite");
-    names(target.as_bytes(), object) || (composite && names(&call.body, object))
+    let in_body = call.target.contains("/composite") || call.is_soap();
+    names(target.as_bytes(), object) || (in_body && names(&call.body, object))
 }
 
 fn names(text: &[u8], object: &str) -> bool {
@@ -79,6 +92,7 @@ fn names(text: &[u8], object: &str) -> bool {
         "from+",
         "\"type\":\"",
         "\"type\": \"",
+        "type>",
     ];
     before.iter().any(|lead| {
         let needle = format!("{lead}{object}");

@@ -1,100 +1,63 @@
 //! Who has access: apps, authorization codes, grants with their refresh tokens, and sessions.
 
+use super::attempts::Attempts;
 use super::client::Client;
+use super::code::{Code, Codes, Worthless};
+use super::frontdoor::Tickets;
+use super::grant::{Grant, Refreshed};
 use super::random;
 use super::refusal::Refusal;
+use super::session::{Session, Sessions};
 use crate::options::Settings;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Life of an authorization code ("OAuth 2.0 Web Server Flow": fifteen minutes).
-const CODE_LIFE: SignedDuration = SignedDuration::from_mins(15);
-/// Sessions, codes and assertion ids kept; beyond that the dead ones are swept out. Bounds memory under token loops.
-const SWEEP_AT: usize = 10_000;
-/// Spent refresh tokens remembered per grant for reuse detection.
-const MAX_SPENT: usize = 1_000;
+/// Ids of assertions remembered against replay; beyond it the older half is forgotten.
+const MAX_ASSERTIONS: usize = 10_000;
 
-/// All access to one org. Codes do not outlive the process, grants and sessions do.
+/// All access to one org.
 #[derive(Default, Serialize, Deserialize)]
 pub struct Access {
     clients: BTreeMap<String, Client>,
     grants: BTreeMap<u64, Grant>,
     next_grant: u64,
-    sessions: HashMap<String, Session>,
+    sessions: Sessions,
+    #[serde(default)]
+    codes: Codes,
+    #[serde(default)]
+    assertions: HashMap<String, Timestamp>,
+    /// Logins and wrong passwords of each user.
+    #[serde(default)]
+    pub attempts: Attempts,
+    /// One-time tickets of the front door.
     #[serde(skip)]
-    codes: HashMap<String, Code>,
+    pub tickets: Tickets,
     #[serde(skip)]
     refreshing: HashSet<String>,
-    #[serde(skip)]
-    assertions: HashSet<String>,
 }
 
-/// A user's lasting consent to an app, with the refresh token that stands for it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Grant {
-    /// Who gave it.
-    pub user_id: String,
-    /// To which app.
-    pub client_id: String,
-    /// For what.
-    pub scopes: Vec<String>,
-    /// The refresh token that is valid now.
-    pub refresh_token: String,
-    /// Refresh tokens that rotation has replaced.
-    spent: Vec<String>,
-}
-
-/// A login session; its key is the access token.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Session {
-    /// Whose.
-    pub user_id: String,
-    /// Through which app; none for SOAP login.
-    pub client_id: Option<String>,
-    /// With what.
-    pub scopes: Vec<String>,
-    /// When it began.
-    pub issued_at: Timestamp,
-    /// When it was last used; it lives on from there.
-    pub last_used: Timestamp,
-    grant: Option<u64>,
-}
-
-/// An authorization code and what the token request must repeat.
-#[derive(Clone, Debug)]
-pub struct Code {
-    /// App it was given to.
-    pub client_id: String,
-    /// Callback it was sent to.
-    pub redirect_uri: String,
-    /// Who consented.
-    pub user_id: String,
-    /// To what.
-    pub scopes: Vec<String>,
-    /// PKCE challenge, S256.
-    pub challenge: Option<String>,
-    /// OpenID nonce.
-    pub nonce: Option<String>,
-    /// When.
-    pub issued_at: Timestamp,
-}
-
-/// What a refresh found.
-pub struct Refreshed {
-    /// Whose session it is going to be.
-    pub user_id: String,
-    /// With what.
-    pub scopes: Vec<String>,
-    /// The new refresh token, if rotation replaced it.
-    pub rotated: Option<String>,
-    grant: u64,
+/// What a revocation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// The token is dead.
+    Done,
+    /// It is no token of this org, or was dead before.
+    Unknown,
+    /// It lives until it says itself that it ends: a token in JWT format.
+    Impossible,
 }
 
 impl Access {
-    /// Registers an app, or replaces it.
+    /// Registers an app, or replaces it. Another secret revokes what the old one stood for, as applying a rotated
+    /// consumer secret does.
     pub fn register(&mut self, client: Client) {
-        self.clients.insert(client.client_id.clone(), client);
+        let before = self.clients.insert(client.client_id.clone(), client.clone());
+        if before.is_some_and(|old| old.client_secret != client.client_secret) {
+            self.revoke_grants(None, Some(&client.client_id));
+            let of_app = |session: &Session| session.client_id.as_deref() == Some(&client.client_id);
+            self.sessions.end(of_app);
+        }
     }
 
     /// A registered app.
@@ -109,60 +72,44 @@ impl Access {
 
     /// Keeps a code until it is used.
     pub fn add_code(&mut self, code: Code) -> String {
-        if self.codes.len() >= SWEEP_AT {
-            self.codes
-                .retain(|_, old| code.issued_at.duration_since(old.issued_at) < CODE_LIFE);
-        }
-        let text = random::code();
-        self.codes.insert(text.clone(), code);
-        text
+        self.codes.add(code)
     }
 
-    /// Uses up a code.
+    /// Uses up a code. One that comes a second time revokes what came of it the first time (RFC 6749 §4.1.2).
     ///
     /// # Errors
     /// `invalid_grant` for a code that was never given or already used, or is too old.
     pub fn take_code(&mut self, text: &str, now: Timestamp) -> Result<Code, Refusal> {
-        let code = self
-            .codes
-            .remove(text)
-            .ok_or_else(|| Refusal::grant("invalid authorization code"))?;
-        if now.duration_since(code.issued_at) >= CODE_LIFE {
-            return Err(Refusal::grant("expired authorization code"));
-        }
-        Ok(code)
+        self.codes.take(text, now).map_err(|why| match why {
+            Worthless::Expired => Refusal::grant("expired authorization code"),
+            Worthless::Unknown => Refusal::grant("invalid authorization code"),
+            Worthless::Used { grant } => {
+                grant.iter().for_each(|id| self.revoke_grant(*id));
+                self.sessions.end(|session| session.code.as_deref() == Some(text));
+                Refusal::grant("invalid authorization code")
+            }
+        })
     }
 
     /// Records a consent with a new refresh token; beyond `max_grants` of this user and app the oldest is revoked.
-    pub fn add_grant(
-        &mut self,
-        user_id: &str,
-        client_id: &str,
-        scopes: &[String],
-        max_grants: usize,
-    ) -> (u64, String) {
-        let same = |grant: &Grant| grant.user_id == user_id && grant.client_id == client_id;
-        let earlier: Vec<u64> = self
-            .grants
-            .iter()
-            .filter(|(_, grant)| same(grant))
-            .map(|(id, _)| *id)
-            .collect();
+    pub fn add_grant(&mut self, grant: Grant, max_grants: usize) -> (u64, String) {
+        let same = |other: &Grant| other.user_id == grant.user_id && other.client_id == grant.client_id;
+        let earlier: Vec<u64> = self.ids_of(same);
         let surplus = (earlier.len() + 1).saturating_sub(max_grants.max(1));
-        for oldest in &earlier[..surplus.min(earlier.len())] {
+        for oldest in earlier.iter().take(surplus) {
             self.revoke_grant(*oldest);
         }
         self.next_grant += 1;
-        let refresh_token = random::refresh_token();
-        let grant = Grant {
-            user_id: user_id.to_owned(),
-            client_id: client_id.to_owned(),
-            scopes: scopes.to_vec(),
-            refresh_token: refresh_token.clone(),
-            spent: Vec::new(),
-        };
+        let refresh_token = grant.refresh_token.clone();
         self.grants.insert(self.next_grant, grant);
         (self.next_grant, refresh_token)
+    }
+
+    /// Records a consent that came of an authorization code, with which it is revoked should that be used again.
+    pub fn add_grant_of_code(&mut self, code: &str, grant: Grant, max_grants: usize) -> (u64, String) {
+        let (id, refresh_token) = self.add_grant(grant, max_grants);
+        self.codes.note_grant(code, id);
+        (id, refresh_token)
     }
 
     /// Whether the user has consented to the app before.
@@ -188,7 +135,8 @@ impl Access {
         self.refreshing.remove(token);
     }
 
-    /// Exchanges a refresh token. A spent one revokes the whole grant when reuse is detected.
+    /// Exchanges a refresh token. A spent one revokes the whole grant when reuse is detected, and so does a policy of
+    /// the app that has run out.
     ///
     /// # Errors
     /// `expired access/refresh token` for everything that is not the present refresh token of a grant to this app.
@@ -197,36 +145,30 @@ impl Access {
         token: &str,
         client_id: &str,
         settings: &Settings,
+        now: Timestamp,
     ) -> Result<Refreshed, Refusal> {
-        let expired = || Refusal::grant("expired access/refresh token");
-        let spent = |grant: &Grant| grant.spent.iter().any(|old| old == token);
-        if let Some(id) = self
-            .grants
-            .iter()
-            .find(|(_, grant)| spent(grant))
-            .map(|(id, _)| *id)
-        {
+        let gone = || Refusal::grant("expired access/refresh token");
+        if let Some(id) = self.ids_of(|grant| grant.had(token)).first() {
             if settings.reuse_detection {
-                self.revoke_grant(id);
+                self.revoke_grant(*id);
             }
-            return Err(expired());
+            return Err(gone());
         }
-        let rotation = self
-            .client(client_id)
-            .and_then(|client| client.rotation)
-            .unwrap_or(settings.rotation);
-        let present = |grant: &Grant| grant.refresh_token == token && grant.client_id == client_id;
-        let (id, grant) = self
-            .grants
-            .iter_mut()
-            .find(|(_, grant)| present(grant))
-            .ok_or_else(expired)?;
-        let rotated = rotation.then(|| grant.rotate());
+        let client = self.clients.get(client_id).ok_or_else(gone)?;
+        let present = |grant: &Grant| grant.client_id == client_id && grant.has(token);
+        let found = self.grants.iter_mut().find(|(_, grant)| present(grant));
+        let (id, grant) = found.map(|(id, grant)| (*id, grant)).ok_or_else(gone)?;
+        if grant.has_expired(client, now) {
+            self.revoke_grant(id);
+            return Err(gone());
+        }
+        grant.last_used = now;
+        let rotation = client.rotation.unwrap_or(settings.rotation);
         Ok(Refreshed {
+            rotated: rotation.then(|| grant.rotate()),
             user_id: grant.user_id.clone(),
             scopes: grant.scopes.clone(),
-            rotated,
-            grant: *id,
+            grant: id,
         })
     }
 
@@ -237,133 +179,96 @@ impl Access {
         session: Session,
         lifetime: SignedDuration,
     ) -> String {
-        if self.sessions.len() >= SWEEP_AT {
-            let now = session.issued_at;
-            self.sessions
-                .retain(|_, old| now.duration_since(old.last_used) < lifetime);
-        }
         let token = random::access_token(organization_id);
-        self.sessions.insert(token.clone(), session);
+        self.sessions.add(token.clone(), session, lifetime);
         token
+    }
+
+    /// Begins a session under a token that was made elsewhere.
+    pub fn add_session_of(&mut self, token: String, session: Session, lifetime: SignedDuration) {
+        self.sessions.add(token, session, lifetime);
     }
 
     /// The session of an access token, which this use prolongs; `None` when it has ended.
     pub fn use_session(&mut self, token: &str, now: Timestamp, lifetime: SignedDuration) -> Option<Session> {
-        let session = self.sessions.get_mut(token)?;
-        if now.duration_since(session.last_used) >= lifetime {
-            self.sessions.remove(token);
-            return None;
-        }
-        session.last_used = now.max(session.last_used);
-        Some(session.clone())
+        self.sessions.touch(token, now, lifetime)
     }
 
     /// Looks at a session without prolonging it.
     pub fn session(&self, token: &str, now: Timestamp, lifetime: SignedDuration) -> Option<&Session> {
-        self.sessions
-            .get(token)
-            .filter(|session| now.duration_since(session.last_used) < lifetime)
+        self.sessions.peek(token, now, lifetime)
     }
 
     /// The grant of a refresh token that is valid now.
-    pub fn grant_of(&self, refresh_token: &str) -> Option<&Grant> {
-        self.grants
-            .values()
-            .find(|grant| grant.refresh_token == refresh_token)
+    pub fn grant_of(&self, refresh_token: &str, now: Timestamp) -> Option<&Grant> {
+        let expired = |grant: &Grant| {
+            let client = self.clients.get(&grant.client_id);
+            client.is_none_or(|client| grant.has_expired(client, now))
+        };
+        let found = self.grants.values().find(|grant| grant.has(refresh_token));
+        found.filter(|grant| !expired(grant))
     }
 
-    /// Revokes an access token, or a refresh token with everything that came of it; `false` when it is neither.
-    pub fn revoke(&mut self, token: &str) -> bool {
-        let grant = self
-            .grants
-            .iter()
-            .find(|(_, grant)| grant.refresh_token == token)
-            .map(|(id, _)| *id);
-        match grant {
-            Some(id) => self.revoke_grant(id),
-            None => return self.sessions.remove(token).is_some(),
+    /// Revokes an access token, or a refresh token with everything that came of it.
+    pub fn revoke(&mut self, token: &str, now: Timestamp, lifetime: SignedDuration) -> Revocation {
+        if let Some(id) = self.ids_of(|grant| grant.has(token)).first() {
+            self.revoke_grant(*id);
+            return Revocation::Done;
         }
-        true
+        match self.sessions.peek(token, now, lifetime) {
+            Some(session) if session.is_jwt() => Revocation::Impossible,
+            Some(_) => {
+                self.sessions.remove(token);
+                Revocation::Done
+            }
+            None => Revocation::Unknown,
+        }
+    }
+
+    /// Ends one session at once, of whatever kind; for faults.
+    pub fn end_session(&mut self, token: &str) {
+        self.sessions.remove(token);
     }
 
     /// Ends all sessions; grants stay, so that clients can refresh. Returns how many ended.
     pub fn expire_sessions(&mut self) -> usize {
-        let count = self.sessions.len();
-        self.sessions.clear();
-        count
+        self.sessions.end(|_| true)
     }
 
     /// Revokes all grants that fit, with their sessions; `None` fits everything. Returns how many there were.
     pub fn revoke_grants(&mut self, user_id: Option<&str>, client_id: Option<&str>) -> usize {
-        let fits = |grant: &Grant| {
+        let ids = self.ids_of(|grant| {
             user_id.is_none_or(|id| id == grant.user_id) && client_id.is_none_or(|id| id == grant.client_id)
-        };
-        let ids: Vec<u64> = self
-            .grants
-            .iter()
-            .filter(|(_, grant)| fits(grant))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in &ids {
-            self.revoke_grant(*id);
-        }
+        });
+        ids.iter().for_each(|id| self.revoke_grant(*id));
         ids.len()
     }
 
-    /// Remembers the `jti` of an assertion; `false` when it was seen before (RFC 7523 §3).
-    pub fn first_use_of_assertion(&mut self, jti: &str) -> bool {
-        if self.assertions.len() >= SWEEP_AT {
-            self.assertions.clear();
+    /// Remembers the id of an assertion of this issuer; `false` when it was seen before (RFC 7523 §3).
+    pub fn first_use_of_assertion(&mut self, issuer: &str, jti: &str, now: Timestamp) -> bool {
+        if self.assertions.len() >= MAX_ASSERTIONS {
+            let mut ages: Vec<Timestamp> = self.assertions.values().copied().collect();
+            ages.sort_unstable();
+            let limit = ages[MAX_ASSERTIONS / 2];
+            self.assertions.retain(|_, seen| *seen > limit);
         }
-        self.assertions.insert(jti.to_owned())
+        self.assertions.insert(format!("{issuer}\n{jti}"), now).is_none()
     }
 
-    /// Live grants and sessions, for the control plane.
+    /// Grants and sessions, for the control plane.
     pub fn counts(&self) -> (usize, usize) {
         (self.grants.len(), self.sessions.len())
     }
 
+    fn ids_of(&self, fits: impl Fn(&Grant) -> bool) -> Vec<u64> {
+        let fitting = self.grants.iter().filter(|(_, grant)| fits(grant));
+        fitting.map(|(id, _)| *id).collect()
+    }
+
+    /// Tokens in JWT format outlive their grant: nobody asks about them before they end.
     fn revoke_grant(&mut self, id: u64) {
         self.grants.remove(&id);
-        self.sessions.retain(|_, session| session.grant != Some(id));
-    }
-}
-
-impl Grant {
-    fn rotate(&mut self) -> String {
-        let next = random::refresh_token();
-        if self.spent.len() == MAX_SPENT {
-            self.spent.remove(0);
-        }
-        self.spent
-            .push(std::mem::replace(&mut self.refresh_token, next.clone()));
-        next
-    }
-}
-
-impl Session {
-    /// A session that begins now.
-    pub fn new(user_id: &str, client_id: Option<&str>, scopes: Vec<String>, now: Timestamp) -> Self {
-        Self {
-            user_id: user_id.to_owned(),
-            client_id: client_id.map(str::to_owned),
-            scopes,
-            issued_at: now,
-            last_used: now,
-            grant: None,
-        }
-    }
-
-    /// The same, ending with a grant.
-    pub fn under(mut self, grant: u64) -> Self {
-        self.grant = Some(grant);
-        self
-    }
-}
-
-impl Refreshed {
-    /// The grant that was refreshed.
-    pub fn grant(&self) -> u64 {
-        self.grant
+        self.sessions
+            .end(|session| session.grant == Some(id) && !session.is_jwt());
     }
 }

@@ -1,6 +1,8 @@
 //! Registered apps: consumer key, secret, callbacks, scopes and policies.
 
 use super::random;
+use super::refusal::Refusal;
+use crate::org::User;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -39,16 +41,31 @@ pub struct Client {
     pub scopes: Vec<String>,
     /// Login name of the Run-As user of the client-credentials flow; without one the flow is refused.
     pub run_as: Option<String>,
-    /// Public key for JWT bearer assertions, PEM (`BEGIN PUBLIC KEY`); without one the flow is refused.
+    /// Public key for signed assertions, PEM (`BEGIN PUBLIC KEY`), or the certificate (`BEGIN CERTIFICATE`) that one
+    /// uploads to Salesforce; without one assertions are refused.
     pub jwt_public_key: Option<String>,
     /// Whether users are approved by an administrator; if not, JWT bearer needs an earlier grant of the user.
     pub preauthorized: bool,
+    /// Login names of the users that an administrator has approved; nobody named is everybody. Counts only where
+    /// users are approved by an administrator.
+    pub approved_users: Vec<String>,
+    /// Whether the org has installed the app. Users cannot authorize one that it has not ("Connected App Usage
+    /// Restrictions", September 2025).
+    pub installed: bool,
     /// Whether an authorization code needs a code challenge.
     pub pkce_required: bool,
+    /// Whether exchanging a code needs the secret even with PKCE ("Require Secret for Web Server Flow").
+    pub secret_for_code: bool,
     /// Whether a refresh needs the secret ("Require Secret for Refresh Token Flow").
     pub secret_for_refresh: bool,
     /// Refresh-token rotation of this app; without it the sandbox's setting holds.
     pub rotation: Option<bool>,
+    /// Seconds after which a refresh token ends ("Expire refresh token after").
+    pub refresh_lifetime_seconds: Option<u32>,
+    /// Seconds without use after which a refresh token ends ("Expire refresh token if not used for").
+    pub refresh_idle_seconds: Option<u32>,
+    /// Whether access tokens are in JWT format.
+    pub jwt_access_tokens: bool,
 }
 
 impl Default for Client {
@@ -61,9 +78,15 @@ impl Default for Client {
             run_as: None,
             jwt_public_key: None,
             preauthorized: true,
+            approved_users: Vec::new(),
+            installed: true,
             pkce_required: false,
+            secret_for_code: false,
             secret_for_refresh: false,
             rotation: None,
+            refresh_lifetime_seconds: None,
+            refresh_idle_seconds: None,
+            jwt_access_tokens: false,
         }
     }
 }
@@ -78,6 +101,7 @@ impl Client {
             client_secret,
             run_as,
             jwt_public_key,
+            secret_for_code: true,
             secret_for_refresh: true,
             ..Self::default()
         }
@@ -89,6 +113,20 @@ impl Client {
             client_id: PLATFORM_CLI.to_owned(),
             preauthorized: false,
             ..Self::default()
+        }
+    }
+
+    /// Whether an administrator lets this user in.
+    ///
+    /// # Errors
+    /// `invalid_app_access` for a user whom nobody has approved.
+    pub fn check_approved(&self, user: &User) -> Result<(), Refusal> {
+        let named = |name: &String| name.eq_ignore_ascii_case(&user.username);
+        let open = !self.preauthorized || self.approved_users.is_empty();
+        if open || self.approved_users.iter().any(named) {
+            Ok(())
+        } else {
+            Err(Refusal::not_approved())
         }
     }
 

@@ -1,17 +1,28 @@
 //! Who a token belongs to: userinfo and the identity URL ("Identity URLs", "User Info Endpoint").
 //! Errors here are plain text with 403, neither JSON nor 401.
 
-use super::access::Session;
 use super::params::Params;
+use super::session::Session;
 use crate::door::{Visit, bearer};
 use crate::org::User;
-use crate::state::{API_VERSION, Shared, lock};
+use crate::state::{API_VERSION, Sandbox, Shared, lock};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+
+/// A user with what only these pages tell.
+pub struct Person {
+    /// The user.
+    pub user: User,
+    /// When the record was last modified.
+    pub modified: Timestamp,
+    /// Mobile phone, null or text.
+    pub mobile_phone: Value,
+}
 
 /// `GET /services/oauth2/userinfo`.
 pub async fn user_info(
@@ -21,7 +32,7 @@ pub async fn user_info(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let params = merged(query, &body);
+    let params = Params::of(query.as_deref(), &body);
     let user = match caller(&sandbox, &visit, &headers, &params) {
         Ok(session) => lock(&sandbox.org).user(&session.user_id),
         Err(text) => return refused(StatusCode::FORBIDDEN, text),
@@ -29,6 +40,7 @@ pub async fn user_info(
     let Some(user) = user else {
         return refused(StatusCode::FORBIDDEN, "Bad_OAuth_Token");
     };
+    let person = Person::of(&sandbox, &user);
     let organization = lock(&sandbox.org).organization_id().to_owned();
     let base = &visit.base_url;
     let photo = format!("{base}/profilephoto/005/F");
@@ -37,10 +49,10 @@ pub async fn user_info(
         "preferred_username": user.username, "nickname": user.nickname, "name": user.name, "email": user.email,
         "email_verified": true, "given_name": user.first_name, "family_name": user.last_name,
         "zoneinfo": user.time_zone, "photos": {"picture": photo, "thumbnail": format!("{base}/profilephoto/005/T")},
-        "profile": format!("{base}/{}", user.id), "picture": photo, "address": {},
+        "profile": format!("{base}/{}", user.id), "picture": photo, "address": person.address(),
         "is_salesforce_integration_user": false, "urls": urls(base, &organization, &user.id, None),
         "active": user.active, "user_type": "STANDARD", "language": user.language, "locale": user.locale,
-        "utcOffset": utc_offset_millis(&user, visit.now(&sandbox)), "updated_at": rfc3339(visit.now(&sandbox)),
+        "utcOffset": utc_offset_millis(&user, visit.now(&sandbox)), "updated_at": rfc3339(person.modified),
         "is_app_installed": true,
     }))
 }
@@ -54,7 +66,7 @@ pub async fn identity(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let params = merged(query, &body);
+    let params = Params::of(query.as_deref(), &body);
     let session = match caller(&sandbox, &visit, &headers, &params) {
         Ok(session) => session,
         Err(text) => return refused(StatusCode::FORBIDDEN, text),
@@ -72,23 +84,19 @@ pub async fn identity(
     let version = params
         .get("version")
         .map(|asked| if asked == "latest" { API_VERSION } else { asked });
-    answer(identity_body(
-        &visit,
-        &organization,
-        &user,
-        version,
-        utc_offset_millis(&user, visit.now(&sandbox)),
-    ))
+    let person = Person::of(&sandbox, &user);
+    let utc_offset = utc_offset_millis(&user, visit.now(&sandbox));
+    answer(identity_body(&visit, &organization, &person, version, utc_offset))
 }
 
 fn identity_body(
     visit: &Visit,
     organization: &str,
-    user: &User,
+    person: &Person,
     version: Option<&str>,
     utc_offset: i64,
 ) -> Value {
-    let base = &visit.base_url;
+    let (base, user) = (&visit.base_url, &person.user);
     json!({
         "id": format!("{base}/id/{organization}/{}", user.id), "asserted_user": true, "user_id": user.id,
         "organization_id": organization, "username": user.username, "nick_name": user.nickname,
@@ -96,15 +104,36 @@ fn identity_body(
         "last_name": user.last_name, "timezone": user.time_zone,
         "photos": {"picture": format!("{base}/profilephoto/005/F"), "thumbnail": format!("{base}/profilephoto/005/T")},
         "addr_street": null, "addr_city": null, "addr_state": null, "addr_country": null, "addr_zip": null,
-        "mobile_phone": null, "mobile_phone_verified": false, "is_lightning_login_user": false,
+        "mobile_phone": person.mobile_phone, "mobile_phone_verified": false, "is_lightning_login_user": false,
         "status": {"created_date": null, "body": null}, "urls": urls(base, organization, &user.id, version),
         "active": user.active, "user_type": "STANDARD", "language": user.language, "locale": user.locale,
-        "utcOffset": utc_offset, "last_modified_date": "2026-01-01T00:00:00Z", "is_app_installed": true,
+        "utcOffset": utc_offset, "last_modified_date": rfc3339(person.modified), "is_app_installed": true,
     })
 }
 
+impl Person {
+    /// Looks the rest up.
+    pub fn of(sandbox: &Sandbox, user: &User) -> Self {
+        let org = lock(&sandbox.org);
+        let (table, id) = (org.schema().position("User"), crate::org::Id::parse(&user.id));
+        let peek = |name: &str| table.zip(id).map(|(table, id)| org.peek(table, id, name));
+        let mobile = peek("MobilePhone").and_then(|value| value.as_text().map(str::to_owned));
+        let modified = peek("LastModifiedDate").and_then(|value| value.as_instant());
+        Self {
+            user: user.clone(),
+            modified: modified.unwrap_or_default(),
+            mobile_phone: mobile.map_or(Value::Null, Value::from),
+        }
+    }
+
+    /// Users of this org have no address, so there are no parts of it (OpenID Connect Core §5.1.1).
+    pub fn address(&self) -> Value {
+        json!({})
+    }
+}
+
 /// The token of header, query or body; then its session.
-fn caller(
+pub fn caller(
     sandbox: &Shared,
     visit: &Visit,
     headers: &HeaderMap,
@@ -117,12 +146,8 @@ fn caller(
     sandbox.session(visit, token).ok_or("Bad_OAuth_Token")
 }
 
-fn merged(query: Option<String>, body: &Bytes) -> Params {
-    let query = query.unwrap_or_default();
-    Params::parse(&[query.as_bytes(), body.as_ref()].join(&b'&'))
-}
-
-fn refused(status: StatusCode, text: &'static str) -> Response {
+/// A refusal of these pages.
+pub fn refused(status: StatusCode, text: &'static str) -> Response {
     (status, [(header::CONTENT_TYPE, "text/html;charset=UTF-8")], text).into_response()
 }
 
@@ -167,12 +192,13 @@ fn urls(base: &str, organization: &str, user: &str, version: Option<&str>) -> Va
     )
 }
 
-fn utc_offset_millis(user: &User, now: jiff::Timestamp) -> i64 {
+fn utc_offset_millis(user: &User, now: Timestamp) -> i64 {
     let zone = jiff::tz::TimeZone::get(&user.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
     i64::from(zone.to_offset(now).seconds()) * 1_000
 }
 
-fn rfc3339(at: jiff::Timestamp) -> String {
+/// `2026-11-22T10:00:00Z`.
+pub fn rfc3339(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

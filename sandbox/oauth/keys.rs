@@ -14,6 +14,14 @@ const JWT_KEY_FILE: &str = "jwt.key";
 const SIGNING_KEY_FILE: &str = "id-token.key";
 /// Key id in headers of identity tokens and in `/id/keys`.
 pub const SIGNING_KEY_ID: &str = "sandbox-1";
+/// When the key for access tokens was made, as its id says in milliseconds; real orgs have one per org and rotation.
+const ACCESS_KEY_MADE: u64 = 1_767_225_600_000;
+
+/// Key id in headers of access tokens in JWT format. It is the same key, published a second time.
+pub fn access_key_id(organization: &str) -> String {
+    let short = organization.get(..15).unwrap_or(organization);
+    format!("CORE_ATJWT.{short}.{ACCESS_KEY_MADE}")
+}
 
 /// The keys of one sandbox.
 pub struct Keys {
@@ -61,14 +69,14 @@ impl Keys {
         Ok(self.signing.get_or_init(|| key))
     }
 
-    /// Public half of [`Keys::signing`] as a JSON Web Key (RFC 7517).
+    /// Public half of [`Keys::signing`] as a JSON Web Key (RFC 7517) of this id.
     ///
     /// # Errors
     /// As [`Keys::signing`].
-    pub fn jwk(&self) -> io::Result<serde_json::Value> {
+    pub fn jwk(&self, id: &str) -> io::Result<serde_json::Value> {
         let mut jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(self.signing()?, Algorithm::RS256)
             .map_err(io::Error::other)?;
-        jwk.common.key_id = Some(SIGNING_KEY_ID.to_owned());
+        jwk.common.key_id = Some(id.to_owned());
         jwk.common.public_key_use = Some(jsonwebtoken::jwk::PublicKeyUse::Signature);
         serde_json::to_value(jwk).map_err(io::Error::other)
     }

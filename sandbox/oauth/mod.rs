@@ -2,10 +2,21 @@
 //! and omissions that real clients are written around ("OAuth Authorization Flows"; RFC 6749, 7009, 7523, 7636, 7662).
 
 mod access;
+mod access_jwt;
+mod admission;
+mod assertion;
+mod attempts;
 mod authorize;
+mod authorize_request;
 mod client;
+mod client_assertion;
+mod code;
 mod code_flow;
 mod discovery;
+mod format;
+mod frontdoor;
+mod grant;
+mod handout;
 mod identity;
 mod inspect;
 mod jwt_bearer;
@@ -13,17 +24,23 @@ mod keys;
 mod other_flows;
 mod page;
 mod params;
+mod password;
 mod random;
 mod refresh;
 mod refusal;
 mod scope;
+mod secret;
+mod session;
 mod token;
 
-pub use access::{Access, Session};
+pub use access::Access;
+pub use admission::{Barrier, admit};
+pub use assertion::check_key;
 pub use client::{Client, DefaultApp, default_app};
 pub use keys::Keys;
-pub use other_flows::password_is_right;
+pub use password::{Rejected, authenticate};
 pub use refusal::Refusal;
+pub use session::Session;
 
 use crate::state::Shared;
 use axum::Router;
@@ -42,9 +59,17 @@ pub fn routes() -> Router<Shared> {
         )
         .route(
             "/services/oauth2/revoke",
-            post(inspect::revoke).get(inspect::revoke_by_query),
+            post(inspect::revoke).get(inspect::revoke),
         )
-        .route("/services/oauth2/introspect", post(inspect::introspect))
+        .route(
+            "/services/oauth2/introspect",
+            post(inspect::introspect).fallback(token::must_post),
+        )
+        .route(
+            "/services/oauth2/singleaccess",
+            get(frontdoor::single_access).post(frontdoor::single_access),
+        )
+        .route("/secur/frontdoor.jsp", get(frontdoor::front_door))
         .route(
             "/services/oauth2/userinfo",
             get(identity::user_info).post(identity::user_info),

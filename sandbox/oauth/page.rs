@@ -1,4 +1,4 @@
-//! The two pages that a person can meet: login with consent, and an error that no app may be told.
+//! The pages that a person can meet: login with consent, an error that no app may be told, and the front door.
 
 use super::params::Params;
 use crate::wire::escaped;
@@ -44,6 +44,16 @@ pub fn login(params: &Params, client_id: &str, scopes: &[String], complaint: Opt
         username = escaped(username),
     );
     html(StatusCode::OK, "Sandbox login", &body)
+}
+
+/// Behind the front door: who is logged in, and which page was asked for. There is no user interface.
+pub fn welcome(username: &str, start: &str) -> Response {
+    let body = format!(
+        "<h1>Sandbox</h1><p>Logged in as <code>{}</code>.</p><p>A real org would now show <code>{}</code>.</p>",
+        escaped(username),
+        escaped(start)
+    );
+    html(StatusCode::OK, "Sandbox", &body)
 }
 
 /// What a person sees when app or callback are wrong.

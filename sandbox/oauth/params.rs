@@ -6,20 +6,33 @@ use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, header};
 use std::collections::HashMap;
 
+/// Largest form that is read, far above the longest assertion with the longest token.
+const MAX_FORM: usize = 256 * 1024;
+
 /// Decoded parameters. Of a repeated one the first counts.
 #[derive(Clone, Debug, Default)]
 pub struct Params(HashMap<String, String>);
 
 impl Params {
-    /// Reads `application/x-www-form-urlencoded` text, of a query or a body.
+    /// Reads `application/x-www-form-urlencoded` text, of a query or a body. What is too large holds nothing.
     pub fn parse(text: &[u8]) -> Self {
         let mut params = HashMap::new();
+        let text = if text.len() > MAX_FORM { b"" } else { text };
         for (name, value) in url::form_urlencoded::parse(text) {
             params
                 .entry(name.into_owned())
                 .or_insert_with(|| value.into_owned());
         }
         Self(params)
+    }
+
+    /// Parameters of body and query together; the body comes first. Many a client posts a query.
+    pub fn of(query: Option<&str>, body: &[u8]) -> Self {
+        let mut params = Self::parse(body);
+        for (name, value) in Self::parse(query.unwrap_or_default().as_bytes()).0 {
+            params.0.entry(name).or_insert(value);
+        }
+        params
     }
 
     /// The value, unless absent or empty.

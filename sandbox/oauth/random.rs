@@ -13,6 +13,14 @@ pub fn text(length: usize) -> String {
         .collect()
 }
 
+/// `length` random hexadecimal digits.
+pub fn hex(length: usize) -> String {
+    let mut bytes = vec![0_u8; length];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
+    let digit = |byte: &u8| char::from_digit(u32::from(byte & 15), 16).unwrap_or('0');
+    bytes.iter().map(digit).collect()
+}
+
 /// An opaque access token: `00D…` (15 letters of the organization id), `!`, random letters. Salesforce's CLI checks
 /// tokens against `(00D\w{12,15})![.\w]*`.
 pub fn access_token(organization_id: &str) -> String {

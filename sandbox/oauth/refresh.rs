@@ -1,7 +1,9 @@
 //! Refresh tokens: exchange, rotation, reuse, and two refreshes at once.
 
+use super::admission::open;
+use super::handout::{Form, Handout};
 use super::refusal::Refusal;
-use super::token::{Form, Handout, Request};
+use super::token::Request;
 use crate::state::{Sandbox, lock};
 use std::time::Duration;
 
@@ -9,28 +11,26 @@ use std::time::Duration;
 pub async fn exchange(request: &Request<'_>) -> Result<Handout, Refusal> {
     let token = request.params.need("refresh_token")?.to_owned();
     let client = request.client(false)?;
-    if client.secret_for_refresh && request.client_secret.is_none() {
+    let proven = request.client_secret.is_some() || request.params.get("client_assertion").is_some();
+    if client.secret_for_refresh && !proven {
         return Err(Refusal::wrong_secret());
     }
+    open(request.sandbox)?;
     let under_way = UnderWay::begin(request.sandbox, &token)?;
     let settings = request.sandbox.settings();
     tokio::time::sleep(Duration::from_millis(settings.refresh_window_millis)).await;
-    let refreshed = lock(&request.sandbox.access).refresh(&token, &client.client_id, &settings);
+    let now = request.visit.now(request.sandbox);
+    let refreshed = lock(&request.sandbox.access).refresh(&token, &client.client_id, &settings, now);
     request.sandbox.touch();
     let refreshed = refreshed?;
     drop(under_way);
     let gone = Refusal::grant("expired access/refresh token");
     let user = request.user(|org| org.user(&refreshed.user_id), gone)?;
-    let grant = Some(refreshed.grant());
-    let (scopes, refresh_token) = (refreshed.scopes, refreshed.rotated);
+    client.check_approved(&user)?;
     Ok(Handout {
-        user,
-        client,
-        scopes,
-        grant,
-        refresh_token,
-        nonce: None,
-        form: Form::Full,
+        grant: Some(refreshed.grant),
+        refresh_token: refreshed.rotated,
+        ..Handout::of_session(user, client, refreshed.scopes, Form::Full)
     })
 }
 

@@ -1,7 +1,8 @@
 //! Errors of the OAuth endpoints: an object, never the array of the data API.
 
+use super::format::Format;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::StatusCode;
 
 /// A refusal with its `error` and `error_description` ("OAuth 2.0 Error Codes"; RFC 6749 §5.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,19 @@ impl Refusal {
         Self::new("invalid_client", "invalid client credentials")
     }
 
+    /// The app is for users whom an administrator has approved, and this is none of them.
+    pub fn not_approved() -> Self {
+        Self::new(
+            "invalid_app_access",
+            "user is not admin approved to access this app",
+        )
+    }
+
+    /// The user is switched off.
+    pub fn inactive_user() -> Self {
+        Self::new("inactive_user", "user is inactive")
+    }
+
     /// A parameter is not there.
     pub fn missing(parameter: &str) -> Self {
         Self::new(
@@ -51,17 +65,19 @@ impl Refusal {
             "the requested scope is invalid, unknown, or malformed",
         )
     }
+
+    /// The answer in this format. Salesforce says 400 where the RFC would say 401.
+    pub fn written(self, format: Format) -> Response {
+        let pairs = [
+            ("error", self.error.to_owned()),
+            ("error_description", self.description),
+        ];
+        format.written(StatusCode::BAD_REQUEST, &pairs)
+    }
 }
 
 impl IntoResponse for Refusal {
-    /// Salesforce says 400 where the RFC would say 401, and answers JSON whatever `format` was.
     fn into_response(self) -> Response {
-        let body = serde_json::json!({"error": self.error, "error_description": self.description});
-        let head = [
-            (header::CONTENT_TYPE, "application/json;charset=UTF-8"),
-            (header::CACHE_CONTROL, "no-cache, no-store"),
-            (header::PRAGMA, "no-cache"),
-        ];
-        (StatusCode::BAD_REQUEST, head, body.to_string()).into_response()
+        self.written(Format::Json)
     }
 }

@@ -1,6 +1,6 @@
 //! One request inside the data API, and the records it may touch.
 
-use super::target::{Version, split};
+use super::target::{NEWEST, Version, split};
 use super::{Caller, DataResponse, Surroundings, refused};
 use crate::org::draft::Given;
 use crate::org::input::{self, Purpose};
@@ -131,6 +131,25 @@ pub struct Door<'a> {
     pub view: Arc<Schema>,
     /// What the request says about duplicate rules.
     pub duplicates: DuplicateHandling,
+}
+
+impl<'a> Door<'a> {
+    /// Opens it for a caller, at this instant of the sandbox.
+    pub fn open(org: &'a mut Org, around: &'a dyn Surroundings, caller: &'a Caller) -> Self {
+        let hand = Hand {
+            user: Id::parse(&caller.user_id).unwrap_or_else(|| org.first_user()),
+            now: around.now(),
+        };
+        let version = caller.origin.version.trim_end_matches(".0").parse();
+        Self {
+            view: org.schema_for(hand.user, version.unwrap_or(NEWEST)),
+            org,
+            around,
+            caller,
+            hand,
+            duplicates: DuplicateHandling::default(),
+        }
+    }
 }
 
 impl Door<'_> {

@@ -19,8 +19,9 @@ mod target;
 mod tree;
 mod upsert;
 
-use crate::org::{ApiError, Hand, Id, Org, Origin};
-use door::{Ask, Door, Payload, Within};
+pub(crate) use door::{Ask, Door, Payload, Within};
+
+use crate::org::{ApiError, Org, Origin};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value as Json;
 
@@ -81,24 +82,12 @@ pub fn call(
     caller: &Caller,
     request: &DataRequest,
 ) -> DataResponse {
-    let user = Id::parse(&caller.user_id).unwrap_or_else(|| org.first_user());
-    let hand = Hand {
-        user,
-        now: around.now(),
-    };
     if request.target.len() > TARGET_LIMIT {
         let mut error = ApiError::bad("URI_TOO_LONG", "Maximum URI length exceeded");
         error.status = StatusCode::URI_TOO_LONG;
         return refused(&error);
     }
-    let mut door = Door {
-        view: org.schema(),
-        org,
-        around,
-        caller,
-        hand,
-        duplicates: crate::org::DuplicateHandling::default(),
-    };
+    let mut door = Door::open(org, around, caller);
     let ask = Ask::parse(
         request.method.clone(),
         &request.target,

@@ -113,7 +113,7 @@ async fn an_unknown_app_or_callback_is_told_to_the_person_and_not_redirected() {
 async fn what_the_app_got_wrong_is_told_to_the_app() {
     let house = house().await;
     let wrong = [
-        (("response_type", "token"), "unsupported_response_type"),
+        (("response_type", "code token"), "unsupported_response_type"),
         (("scope", "api nonsense"), "invalid_scope"),
         (("code_challenge_method", "plain"), "invalid_request"),
     ];

@@ -13,13 +13,23 @@
     reason = "tables of cases are clearer than names for their columns"
 )]
 
+mod admission;
+mod apps;
+mod assertions;
 mod authorize;
+mod codes;
 mod data;
 mod faults;
+mod formats;
+mod frontdoor;
+mod fuzz;
 mod house;
+mod jwt_tokens;
 mod limits;
 mod refresh;
+mod revocation;
 mod snapshot;
 mod soap;
+mod tls;
 mod token;
 mod wire;

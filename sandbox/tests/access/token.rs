@@ -206,7 +206,7 @@ async fn errors_of_the_token_endpoint() {
     #[rustfmt::skip]
     let rows: [Refused; 9] = [
         (&[("grant_type", "nonsense")], "unsupported_grant_type", "grant type not supported"),
-        (&[("client_id", own)], "invalid_request", "missing required parameter: grant_type"),
+        (&[("client_id", own)], "unsupported_grant_type", "grant type not supported"),
         (&[("grant_type", "client_credentials"), ("client_id", "nobody"), ("client_secret", "s")], "invalid_client_id", "client identifier invalid"),
         (&[("grant_type", "client_credentials"), ("client_id", own), ("client_secret", "wrong")], "invalid_client", "invalid client credentials"),
         (&[("grant_type", "client_credentials"), ("client_id", own)], "invalid_client", "invalid client credentials"),

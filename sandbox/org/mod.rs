@@ -15,6 +15,7 @@ mod locks;
 mod merge;
 mod rules;
 mod seed;
+mod seen;
 mod snapshot;
 pub mod table;
 pub mod transaction;

@@ -1,5 +1,6 @@
 //! The org: schema, records, and the only ways to change them.
 
+mod bare;
 mod calculate;
 mod checks;
 pub mod coerce;

@@ -20,7 +20,7 @@ impl Org {
             for field in fields.iter().flatten() {
                 row.values[*field] = Value::instant(now);
             }
-            self.tables[object].put(*id, Some(row));
+            self.tables[object].put(*id, Some(std::sync::Arc::new(row)));
         }
     }
 }

@@ -26,14 +26,20 @@ impl Door<'_> {
             return Err(ask.not_allowed("GET,HEAD"));
         }
         let setting = self.setting(version, all);
-        if let Some(text) = ask.parameter("explain") {
-            let (schema, text) = (self.schema(), text.to_owned());
-            let plan = soql::prepare_for(&schema, &text, &setting)?;
-            return Ok(ok(explained(self.org, &text, &plan)?));
-        }
-        let text = query_text(ask)?;
+        let explain = ask.parameter("explain");
+        let text = explain.map_or_else(|| query_text(ask), Ok)?;
         let schema = self.schema();
-        let plan = soql::prepare_for(&schema, text, &setting)?;
+        let plan = match soql::prepare_for(&schema, text, &setting) {
+            Err(error) if error.error_code == "INVALID_TYPE" => {
+                // It may be an object of the org's own description.
+                let described = self.definitions(ask, version, text, &setting);
+                return described.unwrap_or(Err(error));
+            }
+            prepared => prepared?,
+        };
+        if explain.is_some() {
+            return Ok(ok(explained(self.org, text, &plan)?));
+        }
         if wants_columns(ask) {
             return Ok(ok(columns(&schema, &plan)));
         }

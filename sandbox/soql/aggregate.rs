@@ -231,11 +231,9 @@ impl Aggregation {
         let (expr, alias) = match item {
             Item::Expr(expr, alias) => (expr, alias.as_ref()),
             Item::Fields(name) => {
-                let fields = &scope.schema.at(scope.object).fields;
-                let first = fields
-                    .iter()
-                    .find(|f| f.name != "Id")
-                    .map_or("Id", |f| f.name.as_str());
+                let object = scope.schema.at(scope.object);
+                let mut fields = object.shown.iter().map(|at| &object.fields[*at]);
+                let first = fields.find(|f| f.name != "Id").map_or("Id", |f| f.name.as_str());
                 let reason = format!("Field must be grouped or aggregated: {first}");
                 return Err(misplaced(scope.query, name.at, &reason));
             }

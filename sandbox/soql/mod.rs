@@ -27,6 +27,7 @@ mod relative;
 mod render;
 mod run;
 mod scalar;
+pub mod search;
 mod semi_join;
 mod setting;
 mod shown;

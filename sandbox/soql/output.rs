@@ -78,6 +78,10 @@ pub fn nodes(scope: &Scope<'_>, query: &Query) -> Result<Vec<Node>, ApiError> {
             Item::Children(inner) => nodes.push(children(scope, inner, query)?),
             Item::TypeOf(type_of) => {
                 let made = type_of_node(scope, type_of)?;
+                let taken = |n: &Node| matches!((n, &made), (Node::Any(a), Node::Any(b)) if a.reference == b.reference);
+                if nodes.iter().any(taken) {
+                    return Err(both_ways(scope, &type_of.relationship));
+                }
                 nodes.push(made);
             }
         }
@@ -242,10 +246,13 @@ fn expand(scope: &Scope<'_>, nodes: &mut Vec<Node>, which: &Name, query: &Query)
             return Err(super::fault::syntax(scope.query, which.at, &reason));
         }
     };
-    let fields = scope.schema.at(scope.object).fields.iter().enumerate();
-    for (at, field) in fields.filter(|(_, f)| wanted(f.custom)) {
-        check_new(nodes, &field.name, &field.name)?;
-        nodes.push(Node::Field(at, field.name.clone()));
+    let object = scope.schema.at(scope.object);
+    for at in &object.shown {
+        let field = &object.fields[*at];
+        if wanted(field.custom) {
+            check_new(nodes, &field.name, &field.name)?;
+            nodes.push(Node::Field(*at, field.name.clone()));
+        }
     }
     if nodes.is_empty() && query.select.len() == 1 {
         return Err(malformed(

@@ -57,6 +57,21 @@ impl<'q> Parser<'q> {
         })
     }
 
+    /// A parser at the first token from this byte on; places in error texts still count from the first byte.
+    ///
+    /// # Errors
+    /// What the lexer says.
+    pub fn from_byte(query: &'q str, at: usize) -> Result<Parser<'q>, ApiError> {
+        let rest = query.get(at..).unwrap_or_default();
+        let blank = " ".repeat(query.len() - rest.len());
+        Ok(Parser {
+            query,
+            tokens: tokens(&(blank + rest))?,
+            next: 0,
+            depth: 0,
+        })
+    }
+
     /// Everything must have been read.
     ///
     /// # Errors

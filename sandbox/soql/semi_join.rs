@@ -36,6 +36,7 @@ pub fn check_places(scope: &Scope<'_>, condition: &Condition) -> Result<(), ApiE
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Top,
+    And,
     Or,
     Not,
     Nested,
@@ -44,17 +45,17 @@ enum Place {
 fn walk(scope: &Scope<'_>, condition: &Condition, place: Place) -> Result<usize, ApiError> {
     let each = |all: &[Condition], place| all.iter().map(|c| walk(scope, c, place)).sum();
     match condition {
-        Condition::And(all) if place == Place::Top => each(all, Place::Top),
+        Condition::And(all) if matches!(place, Place::Top | Place::And) => each(all, Place::And),
         Condition::Or(all) if place == Place::Top => each(all, Place::Or),
         Condition::And(all) | Condition::Or(all) => each(all, Place::Nested),
         Condition::Not(inner) => walk(scope, inner, Place::Not),
         Condition::Compare(..) => Ok(0),
         Condition::SemiJoin(left, ..) => {
             let reason = match place {
-                Place::Top if scope.depth == 0 => return Ok(1),
+                Place::Top | Place::And if scope.depth == 0 => return Ok(1),
                 Place::Or => "Semi join sub-selects are not allowed with the 'OR' operator",
                 Place::Not => "Semi join sub-selects are not allowed with the 'NOT' operator",
-                Place::Top | Place::Nested => {
+                Place::Top | Place::And | Place::Nested => {
                     "Semi join sub-selects are only allowed at the top level WHERE expressions and not in nested WHERE expressions."
                 }
             };

@@ -30,7 +30,7 @@ impl Table {
         let range = (low <= high).then(|| self.rows.range(low..=high));
         range.into_iter().flatten().map(|(id, row)| {
             self.looked.one();
-            (*id, row)
+            (*id, row.as_ref())
         })
     }
 

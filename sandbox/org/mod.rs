@@ -1,5 +1,6 @@
 //! The org: schema, records, and the only ways to change them.
 
+mod bare;
 mod calculate;
 mod checks;
 pub mod coerce;
@@ -15,6 +16,7 @@ mod locks;
 mod merge;
 mod rules;
 mod seed;
+mod seen;
 mod snapshot;
 pub mod table;
 pub mod transaction;

@@ -1,5 +1,7 @@
 //! The rows of one object with their indexes.
 
+mod walk;
+
 use super::id::Id;
 use super::value::Value;
 use crate::schema::{Field, Object};
@@ -68,6 +70,7 @@ pub struct Table {
     rows: BTreeMap<Id, Arc<Row>>,
     indexes: Vec<Index>,
     live: usize,
+    looked: walk::Tally,
     /// Ids given out so far; never taken back, not even by a rollback.
     pub made: u64,
     /// Automatic numbers given out so far, by field.
@@ -95,6 +98,7 @@ impl Table {
 
     /// The row, deleted or not.
     pub fn row(&self, id: Id) -> Option<&Row> {
+        self.looked.one();
         self.rows.get(&id).map(Arc::as_ref)
     }
 
@@ -105,7 +109,10 @@ impl Table {
 
     /// All rows in the order of their ids.
     pub fn rows(&self) -> impl Iterator<Item = (Id, &Row)> {
-        self.rows.iter().map(|(id, row)| (*id, row.as_ref()))
+        self.rows.iter().map(|(id, row)| {
+            self.looked.one();
+            (*id, row.as_ref())
+        })
     }
 
     /// All rows as they are now, whatever becomes of the table: as cheap as a list of pointers.

@@ -125,16 +125,21 @@ impl Value {
     }
 }
 
-/// Text without case. Only ASCII letters are folded: what a real org does beyond them depends on its locale.
+/// Text without case, by the capital letters, as for a user with an English locale (SOQL and SOSL Reference, ORDER BY);
+/// other locales would sort letters beyond ASCII elsewhere.
 fn order_text(a: &str, b: &str) -> Ordering {
-    let fold = |s: &str| s.bytes().map(|c| c.to_ascii_lowercase()).collect::<Vec<u8>>();
+    let capital = |c: u8| c.to_ascii_uppercase();
     if a.is_ascii() && b.is_ascii() {
-        return a
-            .bytes()
-            .map(|c| c.to_ascii_lowercase())
-            .cmp(b.bytes().map(|c| c.to_ascii_lowercase()));
+        return a.bytes().map(capital).cmp(b.bytes().map(capital));
     }
-    fold(&a.to_lowercase()).cmp(&fold(&b.to_lowercase()))
+    // Lower case first, so that the order agrees with equality in an index.
+    let folded = |s: &'_ str| -> Vec<char> {
+        s.chars()
+            .flat_map(char::to_lowercase)
+            .map(|c| c.to_ascii_uppercase())
+            .collect()
+    };
+    folded(a).cmp(&folded(b))
 }
 
 /// Ints are whole, every other number carries a fraction (300.0). The wire itself has doubles, so nothing is lost

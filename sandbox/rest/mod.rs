@@ -14,8 +14,10 @@ mod replication;
 mod roots;
 mod routes;
 mod rows;
+mod search;
 mod sobjects;
 mod target;
+mod tooling;
 mod tree;
 mod upsert;
 

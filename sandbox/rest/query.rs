@@ -1,11 +1,12 @@
-//! `/query` and `/queryAll` with paging.
+//! `/query` and `/queryAll` with paging (REST API Developer Guide, Query and Query More Results).
 
 use super::door::{Ask, Door};
 use super::target::Version;
 use super::{DataResponse, ok};
 use crate::org::cursors::Cursor;
-use crate::org::{ApiError, Id};
-use crate::soql::{self, Plan, Shape};
+use crate::org::{ApiError, Id, Org};
+use crate::schema::Schema;
+use crate::soql::{self, Page, Plan, Setting, Shape};
 use http::Method;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -24,39 +25,49 @@ impl Door<'_> {
         if ask.method != Method::GET {
             return Err(ask.not_allowed("GET,HEAD"));
         }
-        if let Some(text) = ask.parameter("explain") {
-            return self.explain(text);
+        let setting = self.setting(version, all);
+        let explain = ask.parameter("explain");
+        let text = explain.map_or_else(|| query_text(ask), Ok)?;
+        let schema = self.schema();
+        let plan = match soql::prepare_for(&schema, text, &setting) {
+            Err(error) if error.error_code == "INVALID_TYPE" => {
+                // It may be an object of the org's own description.
+                let described = self.definitions(ask, version, text, &setting);
+                return described.unwrap_or(Err(error));
+            }
+            prepared => prepared?,
+        };
+        if explain.is_some() {
+            return Ok(ok(explained(self.org, text, &plan)?));
         }
-        let text = ask
-            .parameter("q")
-            .ok_or_else(|| ApiError::bad("MALFORMED_QUERY", "A query string has to be specified"))?;
-        let plan = soql::prepare(&self.schema(), text, self.hand.now, all)?;
-        if ask
-            .parameter("columns")
-            .is_some_and(|v| v.eq_ignore_ascii_case("true"))
-        {
-            return Ok(ok(columns(self, text, &plan)));
+        if wants_columns(ask) {
+            return Ok(ok(columns(&schema, &plan)));
         }
         match &plan.shape {
-            Shape::Count => Ok(ok(
-                json!({"totalSize": plan.count(self.org), "done": true, "records": []}),
-            )),
-            Shape::Groups(groups) => {
-                let records = groups.run(self.org, &plan)?;
-                Ok(ok(
-                    json!({"totalSize": records.len(), "done": true, "records": records}),
-                ))
-            }
+            Shape::Count | Shape::Groups(_) => Ok(ok(whole(self.org, &plan, &setting)?)),
             Shape::Records(_) => {
-                let ids = Arc::new(plan.ids(self.org));
+                let ids = plan.ids(self.org)?;
+                self.mark(&plan, &ids);
+                let batch = soql::batch(&schema, &plan, batch_size(ask));
                 let cursor = Cursor {
                     plan: Arc::new(plan),
-                    ids,
-                    batch: batch_size(ask),
+                    ids: Arc::new(ids),
+                    batch,
                 };
-                Ok(ok(self.page(&cursor, 0, None, version)))
+                Ok(ok(self.page(&cursor, 0, None, version)?))
             }
         }
+    }
+
+    /// Who asks, when and in which version.
+    pub(super) fn setting(&self, version: &Version, all: bool) -> Arc<Setting> {
+        Arc::new(Setting::of(
+            self.org,
+            self.hand.user,
+            version.number,
+            self.hand.now,
+            all,
+        ))
     }
 
     /// `GET` of a `nextRecordsUrl`.
@@ -75,63 +86,104 @@ impl Door<'_> {
             Id::parse(id).ok_or_else(invalid)?,
             offset.parse::<usize>().map_err(|_| invalid())?,
         );
-        let cursor = self.org.cursors().read(id, self.hand.now).ok_or_else(invalid)?;
-        if offset > cursor.ids.len() {
+        let (user, now) = (self.hand.user, self.hand.now);
+        let cursor = self.org.cursors().read(id, user, now).ok_or_else(invalid)?;
+        if offset >= cursor.ids.len() {
             return Err(invalid());
         }
-        Ok(ok(self.page(&cursor, offset, Some(id), version)))
+        Ok(ok(self.page(&cursor, offset, Some(id), version)?))
     }
 
-    fn page(&mut self, cursor: &Cursor, offset: usize, locator: Option<Id>, version: &Version) -> Json {
-        let Shape::Records(nodes) = &cursor.plan.shape else {
-            return Json::Null;
-        };
-        let until = (offset + cursor.batch).min(cursor.ids.len());
-        let records: Vec<Json> = cursor.ids[offset..until]
-            .iter()
-            .map(|id| soql::record(self.org, cursor.plan.object, *id, nodes, &version.text))
-            .filter(|record| !record.is_null())
-            .collect();
-        let done = until == cursor.ids.len();
+    fn page(
+        &mut self,
+        cursor: &Cursor,
+        offset: usize,
+        locator: Option<Id>,
+        version: &Version,
+    ) -> Result<Json, ApiError> {
+        let made = self.org.cursors().made();
+        let mut page = Page::new(self.org, &version.text, cursor.batch, made);
+        let (records, until) = page.fill(cursor, offset)?;
+        let opened = page.opened;
+        let (user, now) = (self.hand.user, self.hand.now);
+        self.org.cursors().open_nested(user, now, opened);
+        let done = until >= cursor.ids.len();
         let mut body = json!({"totalSize": cursor.ids.len(), "done": done});
         if !done {
-            let (user, now) = (self.hand.user, self.hand.now);
             let locator = locator.unwrap_or_else(|| self.org.cursors().open(user, now, cursor.clone()));
             body["nextRecordsUrl"] =
                 format!("/services/data/{}/query/{locator}-{until}", version.text).into();
         }
         body["records"] = Json::Array(records);
-        body
+        Ok(body)
     }
 
-    fn explain(&self, text: &str) -> Result<DataResponse, ApiError> {
-        let schema = self.schema();
-        let plan = soql::prepare(&schema, text, self.hand.now, false)?;
-        let table = self.org.table(plan.object);
-        Ok(ok(json!({
-            "plans": [{
-                "cardinality": plan.count(self.org), "fields": [], "leadingOperationType": "TableScan", "notes": [],
-                "relativeCost": 1.0, "sobjectCardinality": table.count(), "sobjectType": schema.at(plan.object).name,
-            }],
-            "sourceQuery": text,
-        })))
+    /// FOR VIEW and FOR REFERENCE leave their marks on the records.
+    fn mark(&mut self, plan: &Plan, ids: &[Id]) {
+        if plan.marks != (false, false) {
+            self.org.mark_seen(plan.object, ids, self.hand.now, plan.marks);
+        }
     }
+}
+
+/// The query of a request.
+///
+/// # Errors
+/// MALFORMED_QUERY when there is none.
+pub fn query_text(ask: &Ask) -> Result<&str, ApiError> {
+    let given = ask.parameter("q").filter(|q| !q.trim().is_empty());
+    given.ok_or_else(|| ApiError::bad("MALFORMED_QUERY", "A query string has to be specified"))
+}
+
+/// Whether `columns=true` is asked for.
+pub fn wants_columns(ask: &Ask) -> bool {
+    ask.parameter("columns")
+        .is_some_and(|v| v.eq_ignore_ascii_case("true"))
+}
+
+/// The answer of a query that has no pages: a number, or groups.
+///
+/// # Errors
+/// EXCEEDED_ID_LIMIT, QUERY_TOO_COMPLICATED.
+pub fn whole(org: &Org, plan: &Plan, setting: &Setting) -> Result<Json, ApiError> {
+    let records = match &plan.shape {
+        Shape::Groups(groups) => groups.run(org, plan, setting)?,
+        Shape::Count | Shape::Records(_) => {
+            return Ok(json!({"totalSize": plan.count(org)?, "done": true, "records": []}));
+        }
+    };
+    Ok(json!({"totalSize": records.len(), "done": true, "records": records}))
+}
+
+/// The answer to `explain`.
+///
+/// # Errors
+/// QUERY_TOO_COMPLICATED.
+pub fn explained(org: &Org, text: &str, plan: &Plan) -> Result<Json, ApiError> {
+    Ok(json!({"plans": soql::explained(org, plan)?, "sourceQuery": text}))
 }
 
 fn batch_size(ask: &Ask) -> usize {
     let options = ask.header("sforce-query-options").unwrap_or_default();
-    let asked = options
-        .split([',', ';'])
-        .find_map(|o| o.trim().strip_prefix("batchSize=")?.trim().parse().ok());
+    let asked = options.split([',', ';']).find_map(|option| {
+        let (name, value) = option.split_once('=')?;
+        name.trim()
+            .eq_ignore_ascii_case("batchSize")
+            .then(|| value.trim().parse().ok())?
+    });
     asked.unwrap_or(*BATCH.end()).clamp(*BATCH.start(), *BATCH.end())
 }
 
 /// `columns=true`, which the Salesforce CLI asks for: what stands in each column.
-fn columns(door: &Door<'_>, text: &str, plan: &Plan) -> Json {
-    let schema = door.schema();
-    let columns = soql::columns(&schema, plan);
+pub fn columns(schema: &Schema, plan: &Plan) -> Json {
+    let object = schema.at(plan.object);
+    let grouped = matches!(&plan.shape, Shape::Groups(groups) if !groups.group.is_empty());
+    let id = match &plan.shape {
+        Shape::Records(nodes) => nodes.iter().any(|n| matches!(n, soql::Node::Field(0, _))),
+        Shape::Count | Shape::Groups(_) => false,
+    };
     json!({
-        "columnMetadata": columns, "entityName": schema.at(plan.object).name, "groupBy": false,
-        "idSelected": text.to_ascii_lowercase().contains("id"), "keyPrefix": schema.at(plan.object).prefix_text(),
+        "columnMetadata": soql::columns(schema, plan), "entityName": object.name, "groupBy": grouped,
+        "idSelected": id, "keyPrefix": object.prefix_text(),
     })
 }

@@ -24,9 +24,10 @@ impl Door<'_> {
             ["composite", rest @ ..] => self.composites(ask, &version, rest, within),
             ["limits"] => self.limits(ask),
             ["limits", "recordCount"] => self.record_count(ask),
-            ["search" | "parameterizedSearch"] => Ok(ok(json!({"searchRecords": []}))),
+            ["search"] => self.search(ask, &version),
+            ["parameterizedSearch"] => self.parameterized_search(ask, &version),
             ["recent"] => Ok(ok(json!([]))),
-            ["tooling", rest @ ..] => tooling(ask, rest),
+            ["tooling", rest @ ..] => self.tooling(ask, &version, rest),
             _ => Err(ApiError::not_found()),
         }
     }
@@ -51,18 +52,5 @@ impl Door<'_> {
             ["graph"] => self.graph(ask),
             _ => Err(ApiError::not_found()),
         }
-    }
-}
-
-/// The tooling API has nothing to show: queries find no rows.
-fn tooling(ask: &Ask, rest: &[&str]) -> Result<DataResponse, ApiError> {
-    match rest {
-        ["query"] if ask.method == Method::GET => Ok(ok(json!({
-            "size": 0, "totalSize": 0, "done": true, "queryLocator": null, "entityTypeName": null, "records": [],
-        }))),
-        ["sobjects"] => Ok(ok(
-            json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": []}),
-        )),
-        _ => Err(ApiError::not_found()),
     }
 }

@@ -1,6 +1,7 @@
 //! Describes of objects: what they are to clients (REST API Developer Guide, Describe Global, sObject Describe).
 
 use super::describe_field::field;
+pub use super::describe_field::groupable;
 use super::object::{Children, Object};
 use super::{OnDelete, Schema};
 use serde_json::{Map, Value as Json, json};

@@ -92,8 +92,8 @@ fn extra_type(field: &Field) -> Option<&str> {
     field.extra_type.as_deref().or(plain)
 }
 
-/// Long texts, numbers with a scale and instants cannot be grouped by.
-fn groupable(field: &Field) -> bool {
+/// Whether GROUP BY may name a field: long texts, numbers with a scale and instants it may not.
+pub fn groupable(field: &Field) -> bool {
     let never = match field.kind {
         Kind::Double
         | Kind::Currency

@@ -13,22 +13,48 @@ pub struct Name {
     pub at: usize,
 }
 
-/// A function over an optional field: `SUM(Amount)`, `COUNT()`.
+/// A field or a function: what can be selected, compared, grouped and sorted by.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expr {
+    /// A field, possibly of a parent.
+    Field(Name),
+    /// A function.
+    Call(Call),
+}
+
+impl Expr {
+    /// Where it stands.
+    pub fn at(&self) -> usize {
+        match self {
+            Expr::Field(name) => name.at,
+            Expr::Call(call) => call.function.at,
+        }
+    }
+}
+
+/// A function with its arguments: `SUM(Amount)`, `COUNT()`, `HOUR_IN_DAY(convertTimezone(CreatedDate))`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
     /// Function name.
     pub function: Name,
-    /// Argument, if any.
-    pub argument: Option<Name>,
+    /// Arguments.
+    pub arguments: Vec<Argument>,
+}
+
+/// An argument of a function.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Argument {
+    /// A field or function.
+    Expr(Expr),
+    /// A number or text, for distances.
+    Value(Literal),
 }
 
 /// One entry of the select list.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
-    /// A field, possibly of a parent, possibly with an alias (only grouped queries).
-    Field(Name, Option<Name>),
-    /// A function.
-    Call(Call, Option<Name>),
+    /// A field or function, possibly with an alias.
+    Expr(Expr, Option<Name>),
     /// `FIELDS(ALL)` and its like.
     Fields(Name),
     /// A query over children.
@@ -86,21 +112,16 @@ pub enum Literal {
     Text(String),
     /// Number.
     Number(Decimal),
+    /// `USD100`
+    Money(String, Decimal),
     /// `2026-11-22`
     Date(Date),
     /// `2026-11-22T10:00:00Z`
     DateTime(Timestamp),
+    /// `10:00:00.000Z`
+    Time(String),
     /// `TODAY`, `LAST_N_DAYS:3`
     Relative(String, Option<i64>),
-}
-
-/// Left side of a comparison.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Operand {
-    /// A field.
-    Field(Name),
-    /// A function, in HAVING.
-    Call(Call),
 }
 
 /// A condition.
@@ -113,16 +134,28 @@ pub enum Condition {
     /// It does not hold.
     Not(Box<Condition>),
     /// A comparison with one value, or with several for the list operators.
-    Compare(Operand, Op, Vec<Literal>),
+    Compare(Expr, Op, Vec<Literal>),
     /// `IN (SELECT …)`; the flag is true for `NOT IN`.
-    SemiJoin(Name, bool, Box<Query>),
+    SemiJoin(Expr, bool, Box<Query>),
+}
+
+/// How groups are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grouping {
+    /// By the values of all grouped fields.
+    #[default]
+    Plain,
+    /// With subtotals from right to left.
+    Rollup,
+    /// With subtotals of every combination.
+    Cube,
 }
 
 /// One entry of ORDER BY.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Order {
     /// What to sort by.
-    pub by: Operand,
+    pub by: Expr,
     /// Descending.
     pub descending: bool,
     /// Nulls at the end.
@@ -132,16 +165,24 @@ pub struct Order {
 /// A query as written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {
+    /// Byte where it begins.
+    pub at: usize,
     /// Select list.
     pub select: Vec<Item>,
     /// Object, or child list in a sub-query.
     pub from: Name,
     /// Alias of the object.
-    pub alias: Option<String>,
+    pub alias: Option<Name>,
+    /// Relationships that FROM gives an alias: path and alias.
+    pub relations: Vec<(Name, Option<Name>)>,
+    /// USING SCOPE.
+    pub scope: Option<Name>,
     /// WHERE.
     pub filter: Option<Condition>,
     /// GROUP BY.
-    pub group: Vec<Name>,
+    pub group: Vec<Expr>,
+    /// ROLLUP, CUBE or neither.
+    pub grouping: Grouping,
     /// HAVING.
     pub having: Option<Condition>,
     /// ORDER BY.
@@ -149,5 +190,9 @@ pub struct Query {
     /// LIMIT.
     pub limit: Option<usize>,
     /// OFFSET.
-    pub offset: usize,
+    pub offset: Option<usize>,
+    /// FOR VIEW.
+    pub for_view: bool,
+    /// FOR REFERENCE.
+    pub for_reference: bool,
 }

@@ -1,15 +1,17 @@
 //! Words, literals and signs of a query.
 
-use super::fault::malformed;
+use super::fault::syntax;
 use crate::org::ApiError;
 
-/// One token with the byte where it starts.
+/// One token with the bytes it takes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Token {
     /// What it is.
     pub kind: TokenKind,
-    /// Byte offset in the query.
+    /// First byte.
     pub at: usize,
+    /// First byte after it.
+    pub end: usize,
 }
 
 /// Kinds of tokens.
@@ -17,9 +19,9 @@ pub struct Token {
 pub enum TokenKind {
     /// Keyword or name, dots included.
     Word(String),
-    /// Quoted text with its escapes resolved.
+    /// Quoted text with its escapes resolved; see [`plain`].
     Text(String),
-    /// Anything that starts with a digit or a sign: number, date, instant.
+    /// Anything that starts with a digit or a sign: number, date, instant, time.
     Digits(String),
     /// `( ) , : = != < <= > >=`
     Sign(&'static str),
@@ -27,7 +29,7 @@ pub enum TokenKind {
     End,
 }
 
-/// Longest text between quotes that a condition may compare with (SOQL and SOSL Reference, limits).
+/// Longest text between quotes that a condition may compare with, in characters (SOQL and SOSL Reference, WHERE).
 const TEXT_LIMIT: usize = 4_000;
 
 /// Splits a query into tokens; the last one is [`TokenKind::End`].
@@ -52,11 +54,16 @@ pub fn tokens(query: &str) -> Result<Vec<Token>, ApiError> {
             }
             _ => TokenKind::Sign(sign(query, &mut at)?),
         };
-        out.push(Token { kind, at: start });
+        out.push(Token {
+            kind,
+            at: start,
+            end: at,
+        });
     }
     out.push(Token {
         kind: TokenKind::End,
         at: query.len(),
+        end: query.len(),
     });
     Ok(out)
 }
@@ -78,11 +85,11 @@ fn is_digits(b: u8) -> bool {
 }
 
 fn sign(query: &str, at: &mut usize) -> Result<&'static str, ApiError> {
-    const SIGNS: [&str; 12] = ["<=", ">=", "!=", "<>", "=", "<", ">", "(", ")", ",", ":", ";"];
+    const SIGNS: [&str; 11] = ["<=", ">=", "!=", "<>", "=", "<", ">", "(", ")", ",", ":"];
     let rest = &query[*at..];
     let Some(found) = SIGNS.iter().find(|s| rest.starts_with(**s)) else {
         let odd = rest.chars().next().unwrap_or(' ');
-        return Err(malformed(format!("unexpected token: '{odd}'")));
+        return Err(syntax(query, *at, &format!("unexpected token: '{odd}'")));
     };
     *at += found.len();
     Ok(if *found == "<>" { "!=" } else { found })
@@ -91,30 +98,53 @@ fn sign(query: &str, at: &mut usize) -> Result<&'static str, ApiError> {
 /// Reads text up to the closing quote and resolves escapes. `\_` and `\%` keep their backslash: only LIKE tells
 /// them from wildcards.
 fn quoted(query: &str, at: &mut usize) -> Result<String, ApiError> {
-    let mut text = String::new();
-    let mut chars = query[*at + 1..].char_indices();
-    while let Some((offset, ch)) = chars.next() {
+    let start = *at;
+    let body = &query[start + 1..];
+    let Some(length) = closing(body) else {
+        let reason = format!(
+            "line 1:{} mismatched character '<EOF>' expecting '''",
+            query.len()
+        );
+        return Err(syntax(query, query.len(), &reason));
+    };
+    *at = start + length + 2;
+    let raw = &body[..length];
+    let text = unescaped(raw).map_err(|fault| {
+        let reason = format!("Invalid string literal '{raw}'. {fault} in string literal.");
+        syntax(query, start, &reason)
+    })?;
+    if text.chars().count() > TEXT_LIMIT {
+        let reason = format!("string literal exceeds the maximum of {TEXT_LIMIT} characters");
+        return Err(syntax(query, start, &reason));
+    }
+    Ok(text)
+}
+
+/// Byte of the closing quote.
+fn closing(body: &str) -> Option<usize> {
+    let mut escaped = false;
+    body.bytes().position(|b| {
+        let closes = b == b'\'' && !escaped;
+        escaped = b == b'\\' && !escaped;
+        closes
+    })
+}
+
+fn unescaped(raw: &str) -> Result<String, String> {
+    let mut text = String::with_capacity(raw.len());
+    let mut chars = raw.chars();
+    while let Some(ch) = chars.next() {
         match ch {
-            '\'' => {
-                *at += offset + 2;
-                return if text.len() > TEXT_LIMIT {
-                    Err(malformed("string literal too long"))
-                } else {
-                    Ok(text)
-                };
-            }
-            '\\' => {
-                let escaped = chars.next().map(|(_, c)| c);
-                escape(escaped, &mut text, &mut chars)?;
-            }
+            '\\' => escape(&mut chars, &mut text)?,
             other => text.push(other),
         }
     }
-    Err(malformed("unexpected token: '<EOF>' (unterminated string)"))
+    Ok(text)
 }
 
-fn escape(ch: Option<char>, text: &mut String, rest: &mut std::str::CharIndices<'_>) -> Result<(), ApiError> {
-    match ch {
+/// SOQL and SOSL Reference, Quoted String Escape Sequences.
+fn escape(chars: &mut std::str::Chars<'_>, text: &mut String) -> Result<(), String> {
+    match chars.next() {
         Some('n' | 'N') => text.push('\n'),
         Some('r' | 'R') => text.push('\r'),
         Some('t' | 'T') => text.push('\t'),
@@ -124,14 +154,19 @@ fn escape(ch: Option<char>, text: &mut String, rest: &mut std::str::CharIndices<
         // A backslash stays escaped as well, so that LIKE can tell it from the start of an escape.
         Some('\\') => text.push_str("\\\\"),
         Some(c @ ('_' | '%')) => text.extend(['\\', c]),
-        Some('u') => {
-            let hex: String = rest.by_ref().take(4).map(|(_, c)| c).collect();
-            let code = u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32);
-            text.push(code.ok_or_else(|| malformed(format!("invalid unicode escape: \\u{hex}")))?);
+        Some(u @ ('u' | 'U')) => {
+            let hex: String = chars.take(4).collect();
+            let shaped = hex.len() == 4 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+            let code = u32::from_str_radix(&hex, 16).ok().filter(|_| shaped);
+            match code.and_then(char::from_u32) {
+                Some('\\') => text.push_str("\\\\"),
+                Some(ch) => text.push(ch),
+                None => return Err(format!("Illegal unicode sequence. '\\{u}{hex}'")),
+            }
         }
         other => {
             let shown = other.map(String::from).unwrap_or_default();
-            return Err(malformed(format!("Invalid string escape: \\{shown}")));
+            return Err(format!("Illegal character sequence '\\{shown}'"));
         }
     }
     Ok(())

@@ -18,28 +18,43 @@ impl Pattern {
         let mut chars = text.chars();
         while let Some(ch) = chars.next() {
             match ch {
+                '%' if parts.last() == Some(&Part::Run) => {}
                 '%' => parts.push(Part::Run),
                 '_' => parts.push(Part::One),
-                '\\' => parts.push(Part::Char(chars.next().unwrap_or('\\'))),
+                '\\' => parts.extend(chars.next().unwrap_or('\\').to_lowercase().map(Part::Char)),
                 other => parts.extend(other.to_lowercase().map(Part::Char)),
             }
         }
         Pattern(parts)
     }
 
-    /// Whether the whole text fits. Linear but for backtracking to the last run, so no pattern can blow up.
+    /// Number of its parts, for estimates of work.
+    pub fn weight(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether the whole text fits.
     pub fn matches(&self, text: &str) -> bool {
+        if text.is_ascii() {
+            let text = text.as_bytes();
+            return self.fits(text.len(), |at| char::from(text[at].to_ascii_lowercase()));
+        }
         let text: Vec<char> = text.chars().flat_map(char::to_lowercase).collect();
+        self.fits(text.len(), |at| text[at])
+    }
+
+    /// Linear but for backtracking to the last run, so no pattern can blow up.
+    fn fits(&self, length: usize, char_at: impl Fn(usize) -> char) -> bool {
         let (mut at, mut part) = (0, 0);
         let mut last_run: Option<(usize, usize)> = None;
-        while at < text.len() {
+        while at < length {
             match self.0.get(part) {
                 Some(Part::Run) => {
                     last_run = Some((part, at));
                     part += 1;
                 }
                 Some(Part::One) => (at, part) = (at + 1, part + 1),
-                Some(Part::Char(ch)) if *ch == text[at] => (at, part) = (at + 1, part + 1),
+                Some(Part::Char(ch)) if *ch == char_at(at) => (at, part) = (at + 1, part + 1),
                 _ => match last_run {
                     Some((run, from)) => {
                         last_run = Some((run, from + 1));
@@ -66,6 +81,8 @@ mod tests {
             ("100\\%", "1000", false),
             ("a%b%c", "aXbXbc", true),
             ("a%b%c", "aXbXb", false),
+            ("stra%e", "STRASSE", true),
+            ("%ÜBER%", "Gegenüber", true),
             ("", "", true),
             ("%", "", true),
             ("_", "", false),

@@ -1,120 +1,230 @@
 //! What a query shows of each record: a tree of fields, parents and child lists in SELECT order.
 
-use super::ast::{Call, Item, Name, Query, TypeOf};
-use super::fault::{malformed, pointing};
+use super::ast::{Expr, Item, Name, Query, TypeOf};
+use super::fault::{malformed, misplaced, no_object, no_relationship, pointing};
 use super::path::{End, Path, Scope};
 use super::plan::{Plan, Shape, prepare_on};
-use crate::org::view::{attributes, field};
-use crate::org::{ApiError, Id, Org, Row};
-use crate::schema::{ID, Schema};
-use jiff::Timestamp;
-use serde_json::{Map, Value as Json, json};
-
-/// Most sub-queries in one query (SOQL and SOSL Reference, relationship queries).
-const CHILD_QUERIES: usize = 20;
+use super::shown::{Shown, shown};
+use crate::org::ApiError;
+use crate::schema::Schema;
+use std::sync::Arc;
 
 /// One thing shown of a record.
 #[derive(Debug, Clone)]
 pub enum Node {
-    /// A field of the record, under its canonical name or an alias.
+    /// A field of the record, under its canonical name.
     Field(usize, String),
+    /// The result of a function.
+    Computed(Box<Shown>, String),
     /// A parent: its reference field, its object, its name, what is shown of it.
     Parent(usize, usize, String, Vec<Node>),
-    /// A polymorphic parent: reference field, name, field names by object (none = every other object).
-    Any(usize, String, Vec<(Option<usize>, Vec<String>)>),
-    /// A child list: its name, the reference field of the child, the query over it.
-    Children(String, usize, Box<Plan>),
+    /// A parent that can be of several objects.
+    Any(Box<Any>),
+    /// A child list.
+    Children(Children),
+}
+
+/// A parent that can be of several objects.
+#[derive(Debug, Clone)]
+pub struct Any {
+    /// Reference field.
+    pub reference: usize,
+    /// Name of the relationship.
+    pub name: String,
+    /// What TYPEOF shows of some objects.
+    pub branches: Vec<(usize, Vec<Node>)>,
+    /// Which of the fields that all have are shown of the others; none with a TYPEOF that has no ELSE.
+    pub otherwise: Option<Vec<usize>>,
+    /// Whether this is a TYPEOF.
+    pub typed: bool,
+}
+
+/// A child list.
+#[derive(Debug, Clone)]
+pub struct Children {
+    /// Name of the list.
+    pub name: String,
+    /// Reference field of the child.
+    pub reference: usize,
+    /// The query over it.
+    pub plan: Arc<Plan>,
 }
 
 /// The tree of a select list.
-pub fn nodes(scope: &Scope<'_>, items: &[Item], now: Timestamp) -> Result<Vec<Node>, ApiError> {
+///
+/// # Errors
+/// INVALID_FIELD, INVALID_TYPE, MALFORMED_QUERY.
+pub fn nodes(scope: &Scope<'_>, query: &Query) -> Result<Vec<Node>, ApiError> {
     let mut nodes = Vec::new();
-    for item in items {
+    for item in &query.select {
         match item {
-            Item::Field(name, alias) => {
-                if let Some(alias) = alias {
-                    let reason = "only aggregate expressions use field aliasing";
-                    return Err(pointing(scope.query, alias.at, "MALFORMED_QUERY", reason));
-                }
-                let path = scope.path(name)?;
-                place(scope, &mut nodes, name, &path, None)?;
+            Item::Expr(Expr::Field(_), Some(alias)) => {
+                let reason = "only aggregate expressions use field aliasing";
+                return Err(misplaced(scope.query, alias.at, reason));
             }
-            Item::Call(call, alias) => formatted(scope, &mut nodes, call, alias.as_ref())?,
-            Item::Fields(which) => expand(scope, &mut nodes, which)?,
-            Item::Children(query) => nodes.push(children(scope, query, now)?),
-            Item::TypeOf(type_of) => nodes.push(type_of_node(scope, type_of)?),
+            Item::Expr(Expr::Field(name), None) => {
+                let path = scope.path(name)?;
+                place(scope, &mut nodes, name, &path)?;
+            }
+            Item::Expr(Expr::Call(call), alias) => {
+                let unnamed = nodes
+                    .iter()
+                    .filter(|n| matches!(n, Node::Computed(_, name) if name.starts_with("expr")));
+                let unnamed = format!("expr{}", unnamed.count());
+                let (path, at, made) = shown(scope, call)?;
+                place_computed(scope, &mut nodes, (&path, at), made, alias.as_ref(), unnamed)?;
+            }
+            Item::Fields(which) => expand(scope, &mut nodes, which, query)?,
+            Item::Children(inner) => nodes.push(children(scope, inner, query)?),
+            Item::TypeOf(type_of) => {
+                let made = type_of_node(scope, type_of)?;
+                let taken = |n: &Node| matches!((n, &made), (Node::Any(a), Node::Any(b)) if a.reference == b.reference);
+                if nodes.iter().any(taken) {
+                    return Err(both_ways(scope, &type_of.relationship));
+                }
+                nodes.push(made);
+            }
         }
-    }
-    if nodes.iter().filter(|n| matches!(n, Node::Children(..))).count() > CHILD_QUERIES {
-        return Err(malformed(format!(
-            "a query has at most {CHILD_QUERIES} sub-queries"
-        )));
     }
     Ok(nodes)
 }
 
-/// Puts a path into the tree, next to what is already shown of the same parent.
-fn place(
-    scope: &Scope<'_>,
-    nodes: &mut Vec<Node>,
-    name: &Name,
-    path: &Path,
-    alias: Option<&Name>,
-) -> Result<(), ApiError> {
-    let mut nodes = nodes;
-    let mut object = scope.object;
-    for (reference, target) in &path.hops {
-        let relationship = relationship_name(scope.schema, object, *reference);
-        let Some(target) = target else {
-            let End::Named(shown) = &path.end else {
-                return Ok(());
-            };
-            place_any(nodes, *reference, relationship, shown);
-            return Ok(());
-        };
-        let known = nodes
-            .iter()
-            .position(|n| matches!(n, Node::Parent(r, ..) if r == reference));
-        let at = known.unwrap_or_else(|| {
-            nodes.push(Node::Parent(*reference, *target, relationship, Vec::new()));
-            nodes.len() - 1
-        });
-        let Node::Parent(_, _, _, inner) = &mut nodes[at] else {
-            return Ok(());
-        };
-        (nodes, object) = (inner, *target);
+/// Puts a field into the tree, next to what is already shown of the same parent.
+fn place(scope: &Scope<'_>, nodes: &mut Vec<Node>, name: &Name, path: &Path) -> Result<(), ApiError> {
+    if let End::Named(named) = path.end {
+        return place_any(scope, nodes, name, path, named);
     }
+    let (nodes, object) = descend(scope.schema, nodes, scope.object, &path.hops);
     let End::Field(at) = path.end else { return Ok(()) };
-    let shown = alias.map_or_else(
-        || scope.schema.at(object).fields[at].name.clone(),
-        |a| a.text.clone(),
-    );
-    if nodes
-        .iter()
-        .any(|n| matches!(n, Node::Field(f, s) if *f == at && *s == shown))
-    {
-        let reason = format!("duplicate field selected: {}", name.text);
-        return Err(pointing(scope.query, name.at, "INVALID_FIELD", &reason));
-    }
+    let shown = scope.schema.at(object).fields[at].name.clone();
+    check_new(nodes, &shown, &name.text)?;
     nodes.push(Node::Field(at, shown));
     Ok(())
 }
 
-fn place_any(nodes: &mut Vec<Node>, reference: usize, relationship: String, shown: &str) {
+fn check_new(nodes: &[Node], shown: &str, written: &str) -> Result<(), ApiError> {
+    let taken = |node: &Node| match node {
+        Node::Field(_, name) | Node::Computed(_, name) => name.eq_ignore_ascii_case(shown),
+        Node::Parent(..) | Node::Any(..) | Node::Children(..) => false,
+    };
+    if nodes.iter().any(taken) {
+        return Err(ApiError::bad(
+            "INVALID_FIELD",
+            format!("duplicate field selected: {written}"),
+        ));
+    }
+    Ok(())
+}
+
+/// A function stands where its field would; with an alias on the outermost level as well.
+fn place_computed(
+    scope: &Scope<'_>,
+    nodes: &mut Vec<Node>,
+    (path, written): (&Path, &Name),
+    made: Shown,
+    alias: Option<&Name>,
+    unnamed: String,
+) -> Result<(), ApiError> {
+    if let Some(alias) = alias {
+        check_new(nodes, &alias.text, &alias.text)?;
+        nodes.push(Node::Computed(Box::new(made), alias.text.clone()));
+        return Ok(());
+    }
+    if made.is_distance() {
+        nodes.push(Node::Computed(Box::new(made), unnamed));
+        return Ok(());
+    }
+    let End::Field(at) = path.end else {
+        return place(scope, nodes, written, path);
+    };
+    let (nodes, object) = descend(scope.schema, nodes, scope.object, &path.hops);
+    let name = scope.schema.at(object).fields[at].name.clone();
+    check_new(nodes, &name, &written.text)?;
+    nodes.push(Node::Computed(Box::new(made.at_parent()), name));
+    Ok(())
+}
+
+/// The list of what is shown of the parent at the end of these hops, made if need be, and that parent's object.
+fn descend<'n>(
+    schema: &Schema,
+    nodes: &'n mut Vec<Node>,
+    object: usize,
+    hops: &[(usize, Option<usize>)],
+) -> (&'n mut Vec<Node>, usize) {
+    let [(reference, Some(target)), rest @ ..] = hops else {
+        return (nodes, object);
+    };
+    let known = nodes
+        .iter()
+        .position(|n| matches!(n, Node::Parent(r, ..) if r == reference));
+    let at = known.unwrap_or_else(|| {
+        let name = relationship_name(schema, object, *reference);
+        nodes.push(Node::Parent(*reference, *target, name, Vec::new()));
+        nodes.len() - 1
+    });
+    let inner = nodes.get_mut(at).and_then(Node::shown_of_parent);
+    descend(
+        schema,
+        inner.expect("found or made as a parent above"),
+        *target,
+        rest,
+    )
+}
+
+impl Node {
+    fn shown_of_parent(&mut self) -> Option<&mut Vec<Node>> {
+        match self {
+            Node::Parent(_, _, _, inner) => Some(inner),
+            Node::Field(..) | Node::Computed(..) | Node::Any(_) | Node::Children(_) => None,
+        }
+    }
+}
+
+fn place_any(
+    scope: &Scope<'_>,
+    nodes: &mut Vec<Node>,
+    name: &Name,
+    path: &Path,
+    named: usize,
+) -> Result<(), ApiError> {
+    let Some(((reference, _), before)) = path.hops.split_last() else {
+        return Ok(());
+    };
+    let (nodes, object) = descend(scope.schema, nodes, scope.object, before);
     let known = nodes.iter_mut().find_map(|n| match n {
-        Node::Any(r, _, by_type) if *r == reference => Some(by_type),
+        Node::Any(any) if any.reference == *reference => Some(any),
         _ => None,
     });
-    match known {
-        Some(by_type) => by_type
-            .iter_mut()
-            .for_each(|(_, names)| names.push(shown.to_owned())),
-        None => nodes.push(Node::Any(
-            reference,
-            relationship,
-            vec![(None, vec![shown.to_owned()])],
-        )),
+    let Some(any) = known else {
+        nodes.push(Node::Any(Box::new(Any {
+            reference: *reference,
+            name: relationship_name(scope.schema, object, *reference),
+            branches: Vec::new(),
+            otherwise: Some(vec![named]),
+            typed: false,
+        })));
+        return Ok(());
+    };
+    if any.typed {
+        return Err(both_ways(scope, name));
     }
+    let fields = any.otherwise.get_or_insert_default();
+    if fields.contains(&named) {
+        return Err(ApiError::bad(
+            "INVALID_FIELD",
+            format!("duplicate field selected: {}", name.text),
+        ));
+    }
+    fields.push(named);
+    Ok(())
+}
+
+fn both_ways(scope: &Scope<'_>, name: &Name) -> ApiError {
+    let reason = format!(
+        "TYPEOF cannot use a relationship that the field list uses too: '{}'",
+        name.text
+    );
+    misplaced(scope.query, name.at, &reason)
 }
 
 fn relationship_name(schema: &Schema, object: usize, reference: usize) -> String {
@@ -126,234 +236,124 @@ fn relationship_name(schema: &Schema, object: usize, reference: usize) -> String
         .unwrap_or_else(|| field.name.clone())
 }
 
-/// `toLabel`, `FORMAT` and `convertCurrency` show the value as it is: labels equal values here, and the only user
-/// sees the corporate currency.
-fn formatted(
-    scope: &Scope<'_>,
-    nodes: &mut Vec<Node>,
-    call: &Call,
-    alias: Option<&Name>,
-) -> Result<(), ApiError> {
-    let known = ["toLabel", "FORMAT", "convertCurrency"];
-    let argument = call.argument.as_ref();
-    match argument.filter(|_| known.iter().any(|k| call.function.text.eq_ignore_ascii_case(k))) {
-        Some(name) => {
-            let path = scope.path(name)?;
-            place(scope, nodes, name, &path, alias)
-        }
-        None => {
-            let reason = format!("unexpected function: {}", call.function.text);
-            Err(pointing(
-                scope.query,
-                call.function.at,
-                "MALFORMED_QUERY",
-                &reason,
-            ))
-        }
-    }
-}
-
-fn expand(scope: &Scope<'_>, nodes: &mut Vec<Node>, which: &Name) -> Result<(), ApiError> {
+fn expand(scope: &Scope<'_>, nodes: &mut Vec<Node>, which: &Name, query: &Query) -> Result<(), ApiError> {
     let wanted: fn(bool) -> bool = match which.text.to_ascii_uppercase().as_str() {
         "ALL" => |_| true,
         "STANDARD" => |custom| !custom,
         "CUSTOM" => |custom| custom,
-        other => return Err(malformed(format!("unexpected token: {other}"))),
-    };
-    for (at, field) in scope.schema.at(scope.object).fields.iter().enumerate() {
-        let new = !nodes.iter().any(|n| matches!(n, Node::Field(f, _) if *f == at));
-        if new && wanted(field.custom) {
-            nodes.push(Node::Field(at, field.name.clone()));
+        _ => {
+            let reason = format!("unexpected token: '{}'", which.text);
+            return Err(super::fault::syntax(scope.query, which.at, &reason));
         }
+    };
+    let object = scope.schema.at(scope.object);
+    for at in &object.shown {
+        let field = &object.fields[*at];
+        if wanted(field.custom) {
+            check_new(nodes, &field.name, &field.name)?;
+            nodes.push(Node::Field(*at, field.name.clone()));
+        }
+    }
+    if nodes.is_empty() && query.select.len() == 1 {
+        return Err(malformed(
+            "'FIELDS(...)' expansion function must result in at least one field being selected.",
+        ));
     }
     Ok(())
 }
 
-fn children(scope: &Scope<'_>, query: &Query, now: Timestamp) -> Result<Node, ApiError> {
+fn children(scope: &Scope<'_>, query: &Query, outer: &Query) -> Result<Node, ApiError> {
+    // The list may be written after the object's name or alias: Account.Contacts.
     let named = query.from.text.rsplit('.').next().unwrap_or_default();
     let Some(list) = scope.schema.at(scope.object).child_list(named) else {
-        let reason = format!(
-            "Didn't understand relationship '{named}' in FROM part of query call. If you are attempting to use a custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names."
-        );
-        return Err(pointing(scope.query, query.from.at, "INVALID_TYPE", &reason));
+        let part = "FROM part of query call";
+        return Err(no_relationship(
+            scope.query,
+            query.from.at,
+            named,
+            part,
+            "INVALID_TYPE",
+        ));
     };
-    let plan = prepare_on(scope.schema, scope.query, query, list.object, now)?;
-    if !matches!(plan.shape, Shape::Records(_)) {
-        return Err(malformed("sub-queries cannot group or count"));
+    let refused = |at: usize, reason: &str| Err(misplaced(scope.query, at, reason));
+    if let Some(scope_name) = &query.scope {
+        return refused(scope_name.at, "USING SCOPE cannot be used in a sub-query");
     }
-    Ok(Node::Children(
-        list.name.clone().unwrap_or_default(),
-        list.field,
-        Box::new(plan),
-    ))
+    if query.offset.is_some_and(|o| o > 0) && outer.limit != Some(1) {
+        return refused(
+            query.from.at,
+            "OFFSET clause in sub-queries needs a parent query with LIMIT 1",
+        );
+    }
+    let inside = Scope {
+        depth: scope.depth + 1,
+        ..scope.over(list.object)
+    };
+    let plan = prepare_on(&inside, query)?;
+    if !matches!(plan.shape, Shape::Records(_)) {
+        return refused(
+            query.from.at,
+            "Grouped and aggregate queries are not allowed in a sub-query",
+        );
+    }
+    Ok(Node::Children(Children {
+        name: list.name.clone().unwrap_or_default(),
+        reference: list.field,
+        plan: Arc::new(plan),
+    }))
 }
 
 fn type_of_node(scope: &Scope<'_>, type_of: &TypeOf) -> Result<Node, ApiError> {
     let object = scope.schema.at(scope.object);
     let name = &type_of.relationship;
-    let reference = object.relationship(&name.text).filter(|at| {
-        object.fields[*at]
-            .reference
-            .as_ref()
-            .is_some_and(|r| r.polymorphic)
-    });
-    let Some(reference) = reference else {
-        let reason = format!("'{}' is no polymorphic relationship", name.text);
-        return Err(pointing(scope.query, name.at, "INVALID_FIELD", &reason));
+    let Some(reference) = object.relationship(&name.text) else {
+        let part = "field path";
+        return Err(no_relationship(
+            scope.query,
+            name.at,
+            &name.text,
+            part,
+            "INVALID_FIELD",
+        ));
     };
-    let mut by_type = Vec::new();
+    let target = object.fields[reference].reference.as_ref();
+    if !target.is_some_and(|r| r.polymorphic) {
+        let reason = format!("TYPEOF needs a relationship to several objects: '{}'", name.text);
+        return Err(misplaced(scope.query, name.at, &reason));
+    }
+    let allowed = target.map(|r| r.objects.clone()).unwrap_or_default();
+    let chain = vec![reference];
+    scope.climbed.borrow_mut().insert((scope.object, chain));
+    let mut branches = Vec::new();
     for (target, fields) in &type_of.branches {
         let at = scope.schema.position(&target.text);
-        let at = at.ok_or_else(|| super::fault::no_object(scope.query, target.at, &target.text))?;
-        let inner = Scope {
-            object: at,
-            alias: None,
-            ..*scope
-        };
+        let at = at.ok_or_else(|| no_object(scope.query, target.at, &target.text))?;
+        if !allowed.contains(&at) {
+            let reason = format!("'{}' is not among the objects of '{}'", target.text, name.text);
+            return Err(pointing(scope.query, target.at, "INVALID_FIELD", &reason));
+        }
+        // Each object that is named counts as a parent.
+        scope
+            .climbed
+            .borrow_mut()
+            .insert((scope.object, vec![reference, usize::MAX - at]));
+        let (inside, mut shown) = (scope.over(at), Vec::new());
         for field in fields {
-            inner.path(field)?;
+            let path = inside.path(field)?;
+            place(&inside, &mut shown, field, &path)?;
         }
-        by_type.push((Some(at), fields.iter().map(|f| f.text.clone()).collect()));
+        branches.push((at, shown));
     }
-    by_type.push((None, type_of.otherwise.iter().map(|f| f.text.clone()).collect()));
-    Ok(Node::Any(
+    let otherwise: Vec<usize> = type_of
+        .otherwise
+        .iter()
+        .map(|name| scope.name_field(name))
+        .collect::<Result<_, _>>()?;
+    Ok(Node::Any(Box::new(Any {
         reference,
-        relationship_name(scope.schema, scope.object, reference),
-        by_type,
-    ))
-}
-
-impl Node {
-    /// Whether deleted children are shown.
-    pub fn set_all(&mut self, all: bool) {
-        if let Node::Children(_, _, plan) = self {
-            plan.all = all;
-        }
-    }
-}
-
-/// One record as the tree shows it.
-pub fn record(org: &Org, object: usize, id: Id, nodes: &[Node], version: &str) -> Json {
-    let schema = org.schema();
-    match org.table(object).row(id) {
-        Some(row) => shown(org, &schema, object, row, nodes, version),
-        None => Json::Null,
-    }
-}
-
-fn shown(org: &Org, schema: &Schema, object: usize, row: &Row, nodes: &[Node], version: &str) -> Json {
-    let id = row.values[ID].as_id().unwrap_or(Id::MIN);
-    let here = schema.at(object);
-    let mut out = Map::with_capacity(nodes.len() + 1);
-    out.insert("attributes".to_owned(), attributes(here, version, id));
-    for node in nodes {
-        let (name, value) = match node {
-            Node::Field(at, name) => (name, field(here, row, *at)),
-            Node::Parent(reference, target, name, inner) => {
-                let parent = row.values[*reference]
-                    .as_id()
-                    .and_then(|id| org.table(*target).live(id));
-                let value = parent.map_or(Json::Null, |p| shown(org, schema, *target, p, inner, version));
-                (name, value)
-            }
-            Node::Any(reference, name, by_type) => {
-                let value = row.values[*reference]
-                    .as_id()
-                    .map(|id| any(org, schema, id, by_type, version));
-                (name, value.unwrap_or(Json::Null))
-            }
-            Node::Children(name, reference, plan) => (name, child_list(org, plan, *reference, id, version)),
-        };
-        out.insert(name.clone(), value);
-    }
-    Json::Object(out)
-}
-
-fn child_list(org: &Org, plan: &Plan, reference: usize, parent: Id, version: &str) -> Json {
-    let Shape::Records(nodes) = &plan.shape else {
-        return Json::Null;
-    };
-    let ids = plan.child_ids(org, reference, parent);
-    if ids.is_empty() {
-        return Json::Null;
-    }
-    let records: Vec<Json> = ids
-        .iter()
-        .map(|id| record(org, plan.object, *id, nodes, version))
-        .collect();
-    json!({"totalSize": records.len(), "done": true, "records": records})
-}
-
-fn any(org: &Org, schema: &Schema, id: Id, by_type: &[(Option<usize>, Vec<String>)], version: &str) -> Json {
-    let Some(at) = schema.by_prefix(id.prefix()) else {
-        return Json::Null;
-    };
-    let (object, Some(row)) = (schema.at(at), org.table(at).live(id)) else {
-        return Json::Null;
-    };
-    let chosen = by_type
-        .iter()
-        .find(|(o, _)| *o == Some(at))
-        .or_else(|| by_type.iter().find(|(o, _)| o.is_none()));
-    let mut out = Map::new();
-    out.insert("attributes".to_owned(), attributes(object, version, id));
-    for name in chosen.map(|(_, names)| names.as_slice()).unwrap_or_default() {
-        match object.position(name) {
-            Some(f) => drop(out.insert(object.fields[f].name.clone(), field(object, row, f))),
-            None if name.eq_ignore_ascii_case("Type") => {
-                drop(out.insert("Type".into(), object.name.clone().into()))
-            }
-            None if name.eq_ignore_ascii_case("Name") => {
-                let shown = org.name_of(at, id).as_text().map_or(Json::Null, Json::from);
-                out.insert("Name".into(), shown);
-            }
-            None => drop(out.insert(name.clone(), Json::Null)),
-        }
-    }
-    Json::Object(out)
-}
-
-/// The columns that the tree shows, in the form of `columns=true`.
-pub fn columns(schema: &Schema, object: usize, nodes: &[Node]) -> Vec<Json> {
-    nodes.iter().map(|node| column(schema, object, node)).collect()
-}
-
-fn column(schema: &Schema, object: usize, node: &Node) -> Json {
-    let here = schema.at(object);
-    match node {
-        Node::Field(at, name) => column_json(name, Some(&here.fields[*at]), Vec::new()),
-        Node::Parent(_, target, name, inner) => column_json(name, None, columns(schema, *target, inner)),
-        Node::Any(_, name, by_type) => {
-            let names = by_type
-                .first()
-                .map(|(_, names)| names.as_slice())
-                .unwrap_or_default();
-            column_json(
-                name,
-                None,
-                names.iter().map(|n| column_json(n, None, Vec::new())).collect(),
-            )
-        }
-        Node::Children(name, _, plan) => {
-            let inner = match &plan.shape {
-                Shape::Records(nodes) => columns(schema, plan.object, nodes),
-                _ => Vec::new(),
-            };
-            let mut json = column_json(name, None, inner);
-            json["aggregate"] = true.into();
-            json
-        }
-    }
-}
-
-/// One column; `joinColumns` are those of a parent or a child list.
-pub fn column_json(name: &str, field: Option<&crate::schema::Field>, inner: Vec<Json>) -> Json {
-    use crate::schema::Kind;
-    let kind = field.map_or(Kind::String, |f| f.kind);
-    json!({
-        "aggregate": false, "apexType": kind.name(), "booleanType": kind == Kind::Boolean, "columnName": name,
-        "custom": field.is_some_and(|f| f.custom), "displayName": name, "foreignKeyName": null,
-        "insertable": field.is_some_and(|f| f.createable), "joinColumns": inner, "numberType": kind.is_number(),
-        "textType": kind.is_text(), "updatable": field.is_some_and(|f| f.updateable),
-    })
+        name: relationship_name(scope.schema, scope.object, reference),
+        branches,
+        otherwise: (!otherwise.is_empty()).then_some(otherwise),
+        typed: true,
+    })))
 }

@@ -1,32 +1,28 @@
 //! A query with every name looked up, ready to run again and again.
 
 use super::aggregate::{self, Aggregation};
-use super::ast::{Item, Name, Operand, Query};
-use super::fault::{malformed, no_column, no_object, pointing};
+use super::ast::{Condition, Expr, Item, Literal, Op, Query};
+use super::fault::{malformed, misplaced, no_object};
 use super::filter::{self, Filter};
 use super::output::{self, Node};
-use super::path::{Path, Scope};
-use super::{Prepared, candidates};
-use crate::org::{ApiError, Id, Org, Row, Value};
+use super::path::{Climbed, PARENTS, Path, Scope};
+use super::scalar::{self, Scalar};
+use super::setting::Setting;
+use super::sorting::Sort;
+use super::{Prepared, comparison::Test};
+use crate::org::{ApiError, Value};
 use crate::schema::{Kind, Schema};
-use jiff::Timestamp;
-use std::cmp::Ordering;
+use std::sync::Arc;
 
 /// Greatest OFFSET (SOQL and SOSL Reference, OFFSET).
 const OFFSET_LIMIT: usize = 2_000;
 /// Most rows with `FIELDS(ALL)` and `FIELDS(CUSTOM)` (SOQL and SOSL Reference, FIELDS()).
 const FIELDS_LIMIT: usize = 200;
-
-/// One entry of ORDER BY.
-#[derive(Debug, Clone)]
-pub struct Sort {
-    /// What to sort by.
-    pub path: Path,
-    /// Descending.
-    pub descending: bool,
-    /// Nulls at the end.
-    pub nulls_last: bool,
-}
+/// Most sub-queries in one query (SOQL and SOSL Reference, Understanding Relationship Query Limitations).
+const CHILD_QUERIES: usize = 20;
+/// Levels below the outermost object that sub-queries may reach, up to version 57 and after (same place: two levels,
+/// then five, the outermost included).
+const LEVELS: [usize; 2] = [1, 4];
 
 /// What a query answers with.
 #[derive(Debug, Clone)]
@@ -46,7 +42,7 @@ pub struct Plan {
     pub object: usize,
     /// What it answers with.
     pub shape: Shape,
-    /// WHERE.
+    /// WHERE, and what USING SCOPE adds.
     pub filter: Option<Filter>,
     /// ORDER BY.
     pub order: Vec<Sort>,
@@ -56,251 +52,186 @@ pub struct Plan {
     pub offset: usize,
     /// Whether deleted rows count.
     pub all: bool,
+    /// FOR VIEW and FOR REFERENCE.
+    pub marks: (bool, bool),
 }
 
 /// Prepares a whole query.
-pub fn prepare(schema: &Schema, text: &str, query: &Query, now: Timestamp, all: bool) -> Prepared {
+pub fn prepare(schema: &Schema, text: &str, query: &Query, setting: &Arc<Setting>) -> Prepared {
     let object = schema.position(&query.from.text);
     let object = object.ok_or_else(|| no_object(text, query.from.at, &query.from.text))?;
-    let mut plan = prepare_on(schema, text, query, object, now)?;
-    plan.set_all(all);
-    Ok(plan)
-}
-
-/// Prepares a query whose object is known: the outermost one or a list of children.
-pub fn prepare_on(schema: &Schema, text: &str, query: &Query, object: usize, now: Timestamp) -> Prepared {
+    let climbed = Climbed::default();
     let scope = Scope {
         query: text,
         schema,
+        setting,
         object,
-        alias: query.alias.as_deref(),
+        alias: None,
+        relations: Vec::new(),
+        climbed: &climbed,
+        depth: 0,
     };
-    if query.offset > OFFSET_LIMIT {
+    if child_queries(query) > CHILD_QUERIES {
+        return Err(malformed(format!(
+            "SOQL statements cannot have more than {CHILD_QUERIES} sub-queries"
+        )));
+    }
+    let plan = prepare_on(&scope, query)?;
+    if climbed.borrow().len() > PARENTS {
+        return Err(malformed(format!(
+            "SOQL statements cannot reference more than {PARENTS} child-to-parent relationships"
+        )));
+    }
+    Ok(plan)
+}
+
+fn child_queries(query: &Query) -> usize {
+    let count = |item: &Item| match item {
+        Item::Children(inner) => 1 + child_queries(inner),
+        Item::Expr(..) | Item::Fields(_) | Item::TypeOf(_) => 0,
+    };
+    query.select.iter().map(count).sum()
+}
+
+/// Prepares a query whose object is known: the outermost one or a list of children.
+pub fn prepare_on<'a>(scope: &Scope<'a>, query: &'a Query) -> Prepared {
+    let levels = LEVELS[usize::from(scope.setting.version > 57)];
+    if scope.depth > levels {
+        let reason = format!(
+            "SOQL statements cannot query aggregate relationships more than {levels} level away from the root entity object."
+        );
+        return Err(misplaced(scope.query, query.from.at, &reason));
+    }
+    if query.offset.is_some_and(|o| o > OFFSET_LIMIT) {
         let message = format!("Maximum SOQL offset allowed is {OFFSET_LIMIT}");
         return Err(ApiError::bad("NUMBER_OUTSIDE_VALID_RANGE", message));
     }
+    let scope = &scope.clone().with_aliases(query)?;
     check_fields_function(query)?;
-    let shape = shape(&scope, query, now)?;
-    let grouped = matches!(shape, Shape::Groups(_));
+    let shape = shape(scope, query)?;
     let filter = query
         .filter
         .as_ref()
-        .map(|c| filter::compile(&scope, c, now))
+        .map(|c| filter::compile(scope, c))
         .transpose()?;
     // Groups sort by their own columns.
-    let order = if grouped {
-        Vec::new()
-    } else {
-        sorts(&scope, query)?
+    let order = match shape {
+        Shape::Records(_) => sorts(scope, query)?,
+        Shape::Groups(_) | Shape::Count => Vec::new(),
     };
     Ok(Plan {
-        object,
+        object: scope.object,
         shape,
-        filter,
+        filter: with_scope(scope, query, filter)?,
         order,
         limit: query.limit,
-        offset: query.offset,
-        all: false,
+        offset: query.offset.unwrap_or(0),
+        all: scope.setting.all,
+        marks: (query.for_view, query.for_reference),
     })
 }
 
-fn check_fields_function(query: &Query) -> Result<(), ApiError> {
-    let unbounded = |item: &Item| matches!(item, Item::Fields(n) if !n.text.eq_ignore_ascii_case("STANDARD"));
-    if query.select.iter().any(unbounded) && query.limit.is_none_or(|l| l > FIELDS_LIMIT) {
-        return Err(malformed(format!(
-            "The SOQL FIELDS function must have a LIMIT of at most {FIELDS_LIMIT}"
-        )));
+/// What USING SCOPE leaves (SOQL and SOSL Reference, USING SCOPE): everything, or the user's own records.
+fn with_scope(scope: &Scope<'_>, query: &Query, filter: Option<Filter>) -> Result<Option<Filter>, ApiError> {
+    let Some(name) = &query.scope else {
+        return Ok(filter);
+    };
+    if name.text.eq_ignore_ascii_case("everything") {
+        return Ok(filter);
     }
-    Ok(())
+    let owner = scope.schema.at(scope.object).position("OwnerId");
+    let (Some(owner), true) = (owner, name.text.eq_ignore_ascii_case("mine")) else {
+        let reason = format!("scope '{}' is not supported on this object", name.text);
+        return Err(misplaced(scope.query, name.at, &reason));
+    };
+    let user = scope.setting.user.map_or(Value::Null, Value::Id);
+    let mine = Filter::Test(
+        Scalar::Field(Path::own(scope.object, owner)),
+        Test::Compare(Op::Eq, user, false),
+    );
+    Ok(Some(match filter {
+        Some(filter) => Filter::All(vec![mine, filter]),
+        None => mine,
+    }))
 }
 
-fn shape(scope: &Scope<'_>, query: &Query, now: Timestamp) -> Result<Shape, ApiError> {
-    if let [Item::Call(call, None)] = query.select.as_slice()
-        && call.function.text.eq_ignore_ascii_case("COUNT")
-        && call.argument.is_none()
-        && query.group.is_empty()
+/// `FIELDS(ALL)` and `FIELDS(CUSTOM)` need a LIMIT or a list of ids.
+fn check_fields_function(query: &Query) -> Result<(), ApiError> {
+    let unbounded = |item: &Item| matches!(item, Item::Fields(n) if !n.text.eq_ignore_ascii_case("STANDARD"));
+    if !query.select.iter().any(unbounded) {
+        return Ok(());
+    }
+    let few = query.limit.is_some_and(|l| l <= FIELDS_LIMIT);
+    if few
+        || query
+            .filter
+            .as_ref()
+            .is_some_and(|f| ids_named(f).is_some_and(|n| n <= FIELDS_LIMIT))
     {
+        return Ok(());
+    }
+    Err(malformed(format!(
+        "The SOQL FIELDS function must have a LIMIT of at most {FIELDS_LIMIT}"
+    )))
+}
+
+/// How many ids a condition names, if it lets no others through.
+fn ids_named(condition: &Condition) -> Option<usize> {
+    match condition {
+        Condition::And(all) => all.iter().filter_map(ids_named).min(),
+        Condition::Or(all) => all.iter().map(ids_named).sum(),
+        Condition::Compare(Expr::Field(name), Op::Eq | Op::In, literals)
+            if name.text.eq_ignore_ascii_case("Id") =>
+        {
+            literals
+                .iter()
+                .all(|l| matches!(l, Literal::Text(_)))
+                .then_some(literals.len())
+        }
+        Condition::Compare(..) | Condition::Not(_) | Condition::SemiJoin(..) => None,
+    }
+}
+
+fn shape(scope: &Scope<'_>, query: &Query) -> Result<Shape, ApiError> {
+    if aggregate::is_plain_count(query) {
+        aggregate::check_plain_count(scope, query)?;
         return Ok(Shape::Count);
     }
     if aggregate::is_grouped(query) {
         return aggregate::prepare(scope, query).map(|a| Shape::Groups(Box::new(a)));
     }
-    output::nodes(scope, &query.select, now).map(Shape::Records)
+    output::nodes(scope, query).map(Shape::Records)
 }
 
 fn sorts(scope: &Scope<'_>, query: &Query) -> Result<Vec<Sort>, ApiError> {
-    let sort = |order: &super::ast::Order| match &order.by {
-        Operand::Field(name) => {
-            let path = scope.path(name)?;
-            filter::check_filterable(scope, &path, name.at)?;
-            Ok(Sort {
-                path,
-                descending: order.descending,
-                nulls_last: order.nulls_last,
-            })
-        }
-        Operand::Call(call) => {
-            let reason = "functions can only be sorted by in grouped queries";
-            Err(pointing(scope.query, call.function.at, "MALFORMED_QUERY", reason))
-        }
+    let sort = |order: &super::ast::Order| {
+        let scalar = match &order.by {
+            Expr::Field(name) => {
+                let path = scope.path(name)?;
+                scalar::comparable(scope, path)
+            }
+            Expr::Call(call) if call.function.text.eq_ignore_ascii_case("DISTANCE") => {
+                Scalar::of(scope, &order.by)?
+            }
+            Expr::Call(call) => return Err(scalar::unknown_function(scope, call)),
+        };
+        check_sortable(scope, &scalar, order.by.at())?;
+        Ok(Sort::new(scope, scalar, order))
     };
     query.order.iter().map(sort).collect()
 }
 
-/// The inner query of a semi-join with the field it selects.
-pub fn semi_join(scope: &Scope<'_>, query: &Query, now: Timestamp) -> Result<(Plan, usize), ApiError> {
-    let [Item::Field(Name { text, at }, None)] = query.select.as_slice() else {
-        return Err(malformed("a semi join selects exactly one field"));
+/// The field must be one that may be sorted by (REST API Developer Guide, sObject Describe: `sortable`).
+fn check_sortable(scope: &Scope<'_>, scalar: &Scalar, at: usize) -> Result<(), ApiError> {
+    let Some(field) = scope
+        .field(scalar.path())
+        .filter(|_| !matches!(scalar, Scalar::Distance(_)))
+    else {
+        return Ok(());
     };
-    if query.limit.is_some() || query.offset > 0 || !query.order.is_empty() {
-        return Err(malformed("a semi join has neither ORDER BY nor LIMIT"));
+    if field.filterable && !matches!(field.kind, Kind::Address | Kind::MultiPicklist) {
+        return Ok(());
     }
-    let plan = prepare(scope.schema, scope.query, query, now, false)?;
-    let object = scope.schema.at(plan.object);
-    let field = object
-        .position(text)
-        .ok_or_else(|| no_column(scope.query, *at, text, &object.name))?;
-    if !matches!(object.fields[field].kind, Kind::Id | Kind::Reference) {
-        return Err(malformed(format!(
-            "Entity '{}' field '{text}' in a semi join is no id",
-            object.name
-        )));
-    }
-    Ok((plan, field))
-}
-
-impl Plan {
-    fn set_all(&mut self, all: bool) {
-        self.all = all;
-        if let Shape::Records(nodes) = &mut self.shape {
-            nodes.iter_mut().for_each(|node| node.set_all(all));
-        }
-    }
-
-    /// Ids of the rows in order, OFFSET and LIMIT applied.
-    pub fn ids(&self, org: &Org) -> Vec<Id> {
-        self.page(org, self.matching(org))
-    }
-
-    /// Ids of the children of one parent in order.
-    pub fn child_ids(&self, org: &Org, reference: usize, parent: Id) -> Vec<Id> {
-        let filter = self.filter.as_ref().map(|f| f.resolved(org));
-        let table = org.table(self.object);
-        let of_parent = table.find(reference, &Value::Id(parent)).unwrap_or_default();
-        let rows = of_parent
-            .into_iter()
-            .filter_map(|id| table.row(id).map(|row| (id, row)));
-        self.page(org, self.passing(org, rows, filter.as_ref()))
-    }
-
-    /// Number of rows, OFFSET and LIMIT applied.
-    pub fn count(&self, org: &Org) -> usize {
-        let all = match self.filter {
-            None if !self.all => org.table(self.object).count(),
-            _ => self.matching(org).len(),
-        };
-        all.saturating_sub(self.offset)
-            .min(self.limit.unwrap_or(usize::MAX))
-    }
-
-    /// Values of one field of all rows; for semi-joins.
-    pub fn column(&self, org: &Org, field: usize) -> Vec<Value> {
-        let table = org.table(self.object);
-        let value = |id: Id| table.row(id).map(|row| row.values[field].clone());
-        self.matching(org)
-            .into_iter()
-            .filter_map(value)
-            .filter(|v| !v.is_null())
-            .collect()
-    }
-
-    /// Ids of the rows that pass the filter, unsorted.
-    pub fn matching(&self, org: &Org) -> Vec<Id> {
-        let table = org.table(self.object);
-        let filter = self.filter.as_ref().map(|f| f.resolved(org));
-        match filter
-            .as_ref()
-            .and_then(|f| candidates::candidates(org, self.object, f))
-        {
-            Some(ids) => {
-                let rows = ids
-                    .into_iter()
-                    .filter_map(|id| table.row(id).map(|row| (id, row)));
-                self.passing(org, rows, filter.as_ref())
-            }
-            None => self.passing(org, table.rows(), filter.as_ref()),
-        }
-    }
-
-    fn passing<'o>(
-        &self,
-        org: &'o Org,
-        rows: impl Iterator<Item = (Id, &'o Row)>,
-        filter: Option<&Filter>,
-    ) -> Vec<Id> {
-        let traces = Org::leaves_trace(org.schema().at(self.object));
-        let visible = |row: &Row| !row.deleted || self.all && traces;
-        rows.filter(|(_, row)| visible(row) && filter.is_none_or(|f| f.passes(org, row)))
-            .map(|(id, _)| id)
-            .collect()
-    }
-
-    fn page(&self, org: &Org, ids: Vec<Id>) -> Vec<Id> {
-        let sorted = if self.order.is_empty() {
-            ids
-        } else {
-            self.sorted(org, ids)
-        };
-        sorted
-            .into_iter()
-            .skip(self.offset)
-            .take(self.limit.unwrap_or(usize::MAX))
-            .collect()
-    }
-
-    fn sorted(&self, org: &Org, ids: Vec<Id>) -> Vec<Id> {
-        let table = org.table(self.object);
-        let keys = |id: Id| {
-            let row = table.row(id)?;
-            Some((
-                self.order
-                    .iter()
-                    .map(|s| s.path.value(org, row))
-                    .collect::<Vec<_>>(),
-                id,
-            ))
-        };
-        let mut rows: Vec<(Vec<Value>, Id)> = ids.into_iter().filter_map(keys).collect();
-        rows.sort_by(|(a, x), (b, y)| self.order_of(a, b).then(x.cmp(y)));
-        rows.into_iter().map(|(_, id)| id).collect()
-    }
-
-    fn order_of(&self, a: &[Value], b: &[Value]) -> Ordering {
-        let each = self
-            .order
-            .iter()
-            .zip(a.iter().zip(b))
-            .map(|(sort, (a, b))| ordered(sort, a, b));
-        each.into_iter()
-            .find(|o| *o != Ordering::Equal)
-            .unwrap_or(Ordering::Equal)
-    }
-}
-
-/// Order of two values under one ORDER BY entry; nulls come first unless asked otherwise, whatever the direction.
-pub fn ordered(sort: &Sort, a: &Value, b: &Value) -> Ordering {
-    directed(a, b, sort.descending, sort.nulls_last)
-}
-
-/// See [`ordered`].
-pub fn directed(a: &Value, b: &Value, descending: bool, nulls_last: bool) -> Ordering {
-    match (a.is_null(), b.is_null()) {
-        (true, true) => Ordering::Equal,
-        (true, false) if nulls_last => Ordering::Greater,
-        (true, false) => Ordering::Less,
-        (false, true) if nulls_last => Ordering::Less,
-        (false, true) => Ordering::Greater,
-        (false, false) if descending => b.order(a),
-        (false, false) => a.order(b),
-    }
+    let reason = format!("field '{}' can not be sorted in a query call", field.name);
+    Err(misplaced(scope.query, at, &reason))
 }

@@ -12,4 +12,5 @@ mod rows;
 mod rules;
 mod scenarios;
 mod site;
+mod soql;
 mod upserts;

@@ -23,6 +23,10 @@ pub struct Headers {
     pub batch: usize,
     /// `AllowFieldTruncationHeader`.
     pub truncate: bool,
+    /// `DuplicateRuleHeader`, `allowSave`.
+    pub allow_duplicates: bool,
+    /// `DuplicateRuleHeader`, `includeRecordDetails`.
+    pub duplicate_details: bool,
 }
 
 /// Entries that are read, or that change nothing here.
@@ -72,6 +76,8 @@ impl Headers {
             all_or_none: flag("AllOrNoneHeader", "allOrNone"),
             batch: batch.unwrap_or(DEFAULT_BATCH).clamp(*BATCH.start(), *BATCH.end()),
             truncate: flag("AllowFieldTruncationHeader", "allowFieldTruncation"),
+            allow_duplicates: flag("DuplicateRuleHeader", "allowSave"),
+            duplicate_details: flag("DuplicateRuleHeader", "includeRecordDetails"),
         })
     }
 }

@@ -4,7 +4,7 @@ use super::call::{self, Call};
 use super::envelope::unavailable;
 use super::fault::Fault;
 use super::xml::Xml;
-use super::{describe, query, replication, rows, user};
+use super::{describe, merge, query, recycle_bin, replication, rows, user};
 use crate::door::Around;
 use crate::oauth::Session;
 use crate::org::{ApiError, Origin};
@@ -22,15 +22,18 @@ pub enum Operation {
     DescribeGlobal,
     DescribeSObject,
     DescribeSObjects,
+    EmptyRecycleBin,
     GetDeleted,
     GetServerTimestamp,
     GetUpdated,
     GetUserInfo,
     Logout,
+    Merge,
     Query,
     QueryAll,
     QueryMore,
     Retrieve,
+    Undelete,
     Update,
     Upsert,
 }
@@ -70,15 +73,18 @@ impl Operation {
             "describeGlobal" => Self::DescribeGlobal,
             "describeSObject" => Self::DescribeSObject,
             "describeSObjects" => Self::DescribeSObjects,
+            "emptyRecycleBin" => Self::EmptyRecycleBin,
             "getDeleted" => Self::GetDeleted,
             "getServerTimestamp" => Self::GetServerTimestamp,
             "getUpdated" => Self::GetUpdated,
             "getUserInfo" => Self::GetUserInfo,
             "logout" => Self::Logout,
+            "merge" => Self::Merge,
             "query" => Self::Query,
             "queryAll" => Self::QueryAll,
             "queryMore" => Self::QueryMore,
             "retrieve" => Self::Retrieve,
+            "undelete" => Self::Undelete,
             "update" => Self::Update,
             "upsert" => Self::Upsert,
             _ => return None,
@@ -86,7 +92,27 @@ impl Operation {
     }
 
     fn writes(self) -> bool {
-        matches!(self, Self::Create | Self::Delete | Self::Update | Self::Upsert)
+        match self {
+            Self::Create
+            | Self::Delete
+            | Self::EmptyRecycleBin
+            | Self::Merge
+            | Self::Undelete
+            | Self::Update
+            | Self::Upsert => true,
+            Self::DescribeGlobal
+            | Self::DescribeSObject
+            | Self::DescribeSObjects
+            | Self::GetDeleted
+            | Self::GetServerTimestamp
+            | Self::GetUpdated
+            | Self::GetUserInfo
+            | Self::Logout
+            | Self::Query
+            | Self::QueryAll
+            | Self::QueryMore
+            | Self::Retrieve => false,
+        }
     }
 }
 
@@ -165,12 +191,15 @@ fn with_org(desk: &mut Desk<'_, '_>, operation: Operation) -> Result<(), Fault> 
         Operation::Delete => rows::delete(desk),
         Operation::DescribeGlobal => describe::global(desk),
         Operation::DescribeSObject | Operation::DescribeSObjects => describe::objects(desk),
+        Operation::EmptyRecycleBin => recycle_bin::empty(desk),
         Operation::GetDeleted => replication::deleted(desk),
         Operation::GetUpdated => replication::updated(desk),
+        Operation::Merge => merge::merge(desk),
         Operation::Query => query::query(desk, "query"),
         Operation::QueryAll => query::query(desk, "queryAll"),
         Operation::QueryMore => query::more(desk),
         Operation::Retrieve => query::retrieve(desk),
+        Operation::Undelete => recycle_bin::undelete(desk),
         Operation::Update => rows::update(desk),
         Operation::Upsert => rows::upsert(desk),
         Operation::GetServerTimestamp | Operation::GetUserInfo | Operation::Logout => Ok(()),
@@ -212,12 +241,19 @@ impl Desk<'_, '_> {
 
     /// The header entries that REST has as headers.
     fn as_rest_headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        let batch = format!("batchSize={}", self.call.headers.batch);
-        if let Ok(batch) = HeaderValue::from_str(&batch) {
-            headers.insert(HeaderName::from_static("sforce-query-options"), batch);
-        }
-        headers
+        let said = &self.call.headers;
+        let duplicates = format!(
+            "allowSave={}; includeRecordDetails={}",
+            said.allow_duplicates, said.duplicate_details
+        );
+        let pairs = [
+            ("sforce-query-options", format!("batchSize={}", said.batch)),
+            ("sforce-duplicate-rule-header", duplicates),
+        ];
+        let header = |(name, value): (&'static str, String)| {
+            Some((HeaderName::from_static(name), HeaderValue::from_str(&value).ok()?))
+        };
+        pairs.into_iter().filter_map(header).collect()
     }
 
     /// The position of an object that the caller names.
@@ -239,7 +275,7 @@ impl Desk<'_, '_> {
 
     /// The name of an object as the schema writes it.
     pub fn name_of(&self, at: usize) -> String {
-        self.door.org.schema().at(at).name.clone()
+        self.door.schema().at(at).name.clone()
     }
 
     /// `{"allOrNone": …, "records": […]}`.

@@ -27,7 +27,7 @@ pub fn more(desk: &mut Desk<'_, '_>) -> Result<(), Fault> {
 }
 
 fn page(desk: &mut Desk<'_, '_>, answer: &Json) {
-    let schema = desk.door.org.schema();
+    let schema = desk.door.schema();
     let locator = answer["nextRecordsUrl"].as_str();
     let locator = locator.and_then(|url| url.rsplit('/').next());
     let dialect = desk.call.endpoint.dialect;
@@ -57,7 +57,7 @@ pub fn retrieve(desk: &mut Desk<'_, '_>) -> Result<(), Fault> {
     let name = desk.name_of(at);
     let body = json!({"ids": ids, "fields": fields});
     let answer = desk.ask(Method::POST, &["composite", "sobjects", &name], &[], Some(body))?;
-    let schema = desk.door.org.schema();
+    let schema = desk.door.schema();
     let listed = fields.iter().any(|field| field.eq_ignore_ascii_case("Id"));
     for record in answer.as_array().into_iter().flatten() {
         match record.as_object() {

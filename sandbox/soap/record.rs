@@ -39,7 +39,7 @@ pub fn all(desk: &Desk<'_, '_>, name: &'static str) -> Result<Vec<Given>, Fault>
 /// As [`all`].
 pub fn one(desk: &Desk<'_, '_>, node: Node<'_, '_>) -> Result<Given, Fault> {
     let at = desk.object(&named(node)?)?;
-    let schema = desk.door.org.schema();
+    let schema = desk.door.schema();
     let object = schema.at(at);
     let mut body = Map::new();
     body.insert("attributes".into(), json!({"type": object.name}));

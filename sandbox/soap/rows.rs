@@ -9,9 +9,9 @@ use http::Method;
 use serde_json::{Value as Json, json};
 
 /// Most ids of a call.
-const LIMIT: usize = 200;
+pub const LIMIT: usize = 200;
 /// What is said of rows that were fine but went back with another one.
-const ROLLED_BACK: &str =
+pub const ROLLED_BACK: &str =
     "Record rolled back because not all records were valid and the request was using AllOrNone header";
 
 /// `create`.
@@ -75,7 +75,7 @@ fn take_back(row: &mut Json) {
 }
 
 fn check_key(desk: &Desk<'_, '_>, at: usize, name: &str) -> Result<(), Fault> {
-    let schema = desk.door.org.schema();
+    let schema = desk.door.schema();
     let object = schema.at(at);
     let field = object.field(name).ok_or_else(|| no_column(object, name))?;
     if field.upsert_key() {
@@ -144,7 +144,8 @@ pub fn results(xml: &mut Xml, rows: Json, upsert: bool) {
     }
 }
 
-fn write_error(xml: &mut Xml, error: &Json) {
+/// One `errors` element.
+pub fn write_error(xml: &mut Xml, error: &Json) {
     xml.open("errors");
     for field in error["fields"].as_array().into_iter().flatten() {
         xml.leaf("fields", field.as_str().unwrap_or_default());

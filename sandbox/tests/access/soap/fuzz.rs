@@ -121,6 +121,9 @@ fn every_operation_with_any_arguments() {
         let header = format!("<SessionHeader><sessionId>{session}</sessionId></SessionHeader>");
         let operations = proptest::sample::select(vec![
             "create",
+            "undelete",
+            "merge",
+            "emptyRecycleBin",
             "update",
             "upsert",
             "delete",

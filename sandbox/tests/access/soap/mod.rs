@@ -7,6 +7,7 @@ mod login;
 mod objects;
 mod queries;
 mod records;
+mod recycle_bin;
 
 use crate::house::House;
 

@@ -240,3 +240,17 @@ async fn texts_that_are_too_long_are_cut_only_when_asked_for() {
     let header = "<AllowFieldTruncationHeader><allowFieldTruncation>true</allowFieldTruncation></AllowFieldTruncationHeader>";
     assert_eq!(house.call_with(&session, header, &body).await.successes(), "true");
 }
+
+#[tokio::test]
+async fn a_duplicate_is_let_through_by_the_header_alone() {
+    let (house, session) = org().await;
+    let rule = serde_json::json!({"duplicateRules": [{
+        "object": "Contact", "name": "DR", "matchingRule": "MR", "action": "alert", "message": "Twice?",
+        "fields": [{"field": "LastName"}],
+    }]});
+    house.control("POST", "/sandbox/define", rule).await;
+    let body = "<create><sObjects><type>Contact</type><LastName>Hoffmann</LastName></sObjects></create>";
+    assert_eq!(house.call(&session, body).await.first("statusCode"), "DUPLICATES_DETECTED");
+    let header = "<DuplicateRuleHeader><allowSave>true</allowSave></DuplicateRuleHeader>";
+    assert_eq!(house.call_with(&session, header, body).await.successes(), "true");
+}

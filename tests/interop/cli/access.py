@@ -109,3 +109,10 @@ def list_orgs():
     told = result("org", "list")
     equal([(entry["username"], entry["connectedStatus"]) for entry in told["nonScratchOrgs"]], [(info()["username"], "Connected")])
     equal((told["scratchOrgs"], told["sandboxes"], told["devHubs"]), ([], [], []))
+
+
+@check("makes an address that opens the org in a browser")
+def open_org():
+    told = result(*org("org", "open", "--url-only"))
+    equal(told["orgId"], info()["organizationId"])
+    holds(told["url"].startswith(f"{info()['tlsInstanceUrl']}/secur/frontdoor.jsp?otp="), told)

@@ -26,6 +26,26 @@ check("is told of values that do not fit", async () => {
   matches(await rejects(robots.create({ Name: "x", Price__c: "abc" })), { errorCode: "JSON_PARSER_ERROR" });
 });
 
+check("is told a validation rule's own words", async () => {
+  const error = await rejects(robots.create({ Name: "x", Axes__c: 9001 }));
+  equal([error.errorCode, error.message], ["FIELD_CUSTOM_VALIDATION_EXCEPTION", "Too many axes."]);
+  const told = await robots.create([{ Name: "x", Axes__c: 9001 }]);
+  equal(told, [{ success: false, errors: [
+    { statusCode: "FIELD_CUSTOM_VALIDATION_EXCEPTION", message: "Too many axes.", fields: ["Axes__c"] },
+  ] }]);
+});
+
+check("is told of duplicates with their ids, and saves all the same when it insists", async () => {
+  const id = await make("Original", { Contact__c: "same@example.com" });
+  const twin = { Name: "Copy", Contact__c: "same@example.com" };
+  const error = await rejects(robots.create(twin));
+  equal([error.errorCode, error.message], ["DUPLICATES_DETECTED", "Is it one of these?"]);
+  const { matchRecords } = error.data.duplicateResult.matchResults[0];
+  equal(matchRecords.map(({ record }) => record.Id), [id]);
+  const made = await robots.create(twin, { headers: { "Sforce-Duplicate-Rule-Header": "allowSave=true" } });
+  equal(made.success, true);
+});
+
 check("is told UNABLE_TO_LOCK_ROW, and does not repeat a write", async () => {
   const id = await make("Locked");
   await withFaults([{ when: { object: "Robot__c" }, times: 1, fault: { kind: "row_lock" } }], async (fired) => {

@@ -15,4 +15,5 @@ await import("./composite.mjs");
 await import("./errors.mjs");
 await import("./replication.mjs");
 await import("./limits.mjs");
+await import("./soap.mjs");
 await runAll("jsforce");

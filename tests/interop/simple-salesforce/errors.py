@@ -116,7 +116,20 @@ def allowance():
 
 @check("is told a validation rule's own words")
 def validation():
-    words = {"kind": "row_error", "errorCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "Robots need a name tag"}
-    with faults({"when": {"object": "Robot__c"}, "times": 1, "fault": words}):
-        _, item = refused(SalesforceMalformedRequest, lambda: salesforce().Robot__c.create({"Name": "x"}))
-    matches(item, {"errorCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "Robots need a name tag"})
+    _, item = refused(SalesforceMalformedRequest, lambda: salesforce().Robot__c.create({"Name": "x", "Axes__c": 9001}))
+    equal(dict(item), {
+        "message": "Too many axes.", "errorCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "fields": ["Axes__c"],
+    })
+
+
+@check("is told of duplicates with their ids, and saves all the same when it insists")
+def duplicates():
+    id = make("Original", Contact__c="same@example.com")
+    twin = {"Name": "Copy", "Contact__c": "same@example.com"}
+    _, item = refused(SalesforceMalformedRequest, lambda: salesforce().Robot__c.create(twin))
+    equal((item["errorCode"], item["message"]), ("DUPLICATES_DETECTED", "Is it one of these?"))
+    result = item["duplicateResult"]
+    matches(result, {"allowSave": True, "duplicateRule": "Robots_DR", "duplicateRuleEntityType": "Robot__c"})
+    equal([match["record"]["Id"] for match in result["matchResults"][0]["matchRecords"]], [id])
+    made = salesforce().Robot__c.create(twin, headers={"Sforce-Duplicate-Rule-Header": "allowSave=true"})
+    equal(made["success"], True)

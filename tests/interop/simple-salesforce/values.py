@@ -93,3 +93,14 @@ def long_text():
     equal(back(id, "Notes__c"), text)
     error = raises(SalesforceMalformedRequest, lambda: make("Quin II", Notes__c=text + "x"))
     matches(error.content[0], {"errorCode": "STRING_TOO_LONG", "fields": ["Notes__c"]})
+
+
+@check("reads what a formula computes, and cannot write it")
+def formula():
+    account = salesforce().Account.create({"Name": "Formula & Co."})["id"]
+    id = make("Rex", Account__c=account)
+    equal(back(id, "Label__c"), "Rex of Formula & Co.")
+    rows = salesforce().query("SELECT Id FROM Robot__c WHERE Label__c = 'rex of formula & co.'")["records"]
+    equal([row["Id"] for row in rows], [id])
+    error = raises(SalesforceMalformedRequest, lambda: salesforce().Robot__c.update(id, {"Label__c": "x"}))
+    equal(error.content[0]["errorCode"], "INVALID_FIELD_FOR_INSERT_UPDATE")

@@ -141,7 +141,7 @@ impl Function {
     pub fn takes(self, count: usize) -> bool {
         let row = TABLE.iter().find(|row| row.1 == self);
         let fits = row.is_some_and(|row| (row.2..=row.3).contains(&count));
-        fits && (self != Function::Case || count % 2 == 0)
+        fits && (self != Function::Case || count.is_multiple_of(2))
     }
 
     /// Whether a picklist may be an argument.

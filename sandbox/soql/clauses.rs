@@ -72,16 +72,16 @@ impl Parser<'_> {
             return Err(self.unexpected());
         }
         let from = self.any_name()?;
-        let alias = self.from_alias();
+        let alias = self.alias_of_source();
         let mut relations = Vec::new();
         while self.eat_sign(",") {
             let path = self.any_name()?;
-            relations.push((path, self.from_alias()));
+            relations.push((path, self.alias_of_source()));
         }
         Ok((from, alias, relations))
     }
 
-    fn from_alias(&mut self) -> Option<Name> {
+    fn alias_of_source(&mut self) -> Option<Name> {
         self.eat_word("AS");
         self.optional_alias()
     }

@@ -351,7 +351,9 @@ impl Rule {
             Fault::ServerError { status, .. } if !matches!(status, 500..=599 | 406 | 420) => Some(format!(
                 "status {status} is not one that a stumbling instance gives"
             )),
-            Fault::GrpcStatus { code, error_code, .. } => refusal::complaint(code.as_deref(), error_code.as_deref()),
+            Fault::GrpcStatus { code, error_code, .. } => {
+                refusal::complaint(code.as_deref(), error_code.as_deref())
+            }
             Fault::RowError { error_code, .. } if super::rows::typical(error_code).is_none() => Some(
                 format!("errorCode {error_code} is not one of {}", super::rows::known()),
             ),

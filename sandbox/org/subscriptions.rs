@@ -105,7 +105,10 @@ impl Subscriptions {
             ));
         }
         if self.named(&spec.developer_name).is_some() {
-            return Err(format!("there is a managed subscription {} already", spec.developer_name));
+            return Err(format!(
+                "there is a managed subscription {} already",
+                spec.developer_name
+            ));
         }
         if self.list.len() == MOST {
             return Err(format!("at most {MOST} managed subscriptions are allowed"));
@@ -190,7 +193,10 @@ impl Subscription {
 fn is_developer_name(name: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     name.len() <= NAME_MOST
-        && name.bytes().next().is_some_and(|first| first.is_ascii_alphabetic())
+        && name
+            .bytes()
+            .next()
+            .is_some_and(|first| first.is_ascii_alphabetic())
         && name.bytes().all(known)
         && !name.ends_with('_')
         && !name.contains("__")

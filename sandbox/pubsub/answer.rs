@@ -91,7 +91,9 @@ impl Body for Answer {
                 return Self::broken(how);
             }
             let status = Status::from_header_map(trailers);
-            ticket.0.ended(status.map_or(Code::Unknown, |status| status.code()));
+            ticket
+                .0
+                .ended(status.map_or(Code::Unknown, |status| status.code()));
         }
         polled.map_err(Into::into)
     }

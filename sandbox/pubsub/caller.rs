@@ -64,7 +64,10 @@ impl Caller {
 fn is_instance(sandbox: &Sandbox, text: &str) -> Result<bool, Reason> {
     let url = Url::parse(text).map_err(|_| Reason::AUTH_HEADERS_INVALID)?;
     let web = matches!(url.scheme(), "http" | "https");
-    let host = url.host_str().filter(|_| web).ok_or(Reason::AUTH_HEADERS_INVALID)?;
+    let host = url
+        .host_str()
+        .filter(|_| web)
+        .ok_or(Reason::AUTH_HEADERS_INVALID)?;
     Ok(sandbox.is_own_url(text) || url.port().is_none() && is_loopback_name(host))
 }
 

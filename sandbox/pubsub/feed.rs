@@ -44,7 +44,13 @@ enum Then {
 
 impl Feed {
     /// Begins behind a position. `news` must be older than the position, so that nothing is missed in between.
-    pub fn new(rpc: Arc<Rpc>, topic: Topic, position: ReplayId, script: Script, news: watch::Receiver<ReplayId>) -> Self {
+    pub fn new(
+        rpc: Arc<Rpc>,
+        topic: Topic,
+        position: ReplayId,
+        script: Script,
+        news: watch::Receiver<ReplayId>,
+    ) -> Self {
         let (endings, clock) = (lock(&rpc.sandbox.access).endings(), rpc.sandbox.clock.watch());
         Self {
             rpc,
@@ -86,7 +92,10 @@ impl Feed {
     /// The stream is over: the session has ended, events were lost, the allocation is used up, the sandbox stops.
     pub async fn next(&mut self) -> Result<Option<Batch>, Refusal> {
         loop {
-            match self.script.strike(&self.rpc, self.rpc.events.load(Ordering::Relaxed)) {
+            match self
+                .script
+                .strike(&self.rpc, self.rpc.events.load(Ordering::Relaxed))
+            {
                 Some(Strike::Refuse(refusal)) => return Err(refusal),
                 Some(Strike::Close) => return Ok(None),
                 Some(Strike::Stall) => {
@@ -141,7 +150,12 @@ impl Feed {
         let now = sandbox.clock.now();
         let passed = self.rpc.events.load(Ordering::Relaxed);
         let most = self.owed.min(self.script.room(passed).unwrap_or(u64::MAX));
-        let page = sandbox.events.bus.read(&self.topic, self.position, usize::try_from(most).unwrap_or(0), now);
+        let page = sandbox.events.bus.read(
+            &self.topic,
+            self.position,
+            usize::try_from(most).unwrap_or(0),
+            now,
+        );
         let page = page.map_err(|_| Reason::REPLAY_CORRUPTED)?;
         if page.events.is_empty() {
             self.position = page.latest;

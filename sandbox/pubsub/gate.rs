@@ -51,7 +51,13 @@ pub async fn answer(
     }
     let caller = match caller::admit(&sandbox, request.headers()) {
         Ok(caller) => caller,
-        Err(reason) => return Ok(turned_away(&sandbox, &request, Refusal::from(reason).status(&uuid()))),
+        Err(reason) => {
+            return Ok(turned_away(
+                &sandbox,
+                &request,
+                Refusal::from(reason).status(&uuid()),
+            ));
+        }
     };
     let rpc = Arc::new(Rpc::new(sandbox.clone(), caller, &path, request.headers(), cut));
     let ticket = Ticket(rpc.clone());
@@ -92,7 +98,10 @@ fn finished(ticket: Ticket, response: Response<tonic::body::Body>) -> Response<A
 
 fn refused(ticket: Ticket, status: &Status) -> Response<Answer> {
     ticket.0.ended(status.code());
-    status.clone().into_http::<tonic::body::Body>().map(|body| Answer::new(ticket, body))
+    status
+        .clone()
+        .into_http::<tonic::body::Body>()
+        .map(|body| Answer::new(ticket, body))
 }
 
 /// A call that is none, or has no caller, is written down too.

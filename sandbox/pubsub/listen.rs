@@ -31,7 +31,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// What every HTTP/2 client says first (RFC 9113 §3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// For people who try the port with a browser or curl.
-const NOT_HTTP_1: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+const NOT_HTTP_1: &[u8] =
+    b"HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
 /// Takes connections until the sandbox stops. Each is a task of its own.
 pub async fn accept(listener: TcpListener, tls: TlsAcceptor, sandbox: Shared, tasks: TaskTracker) {

@@ -61,7 +61,10 @@ impl ManagedSubscription {
     ///
     /// # Errors
     /// What is wrong with the request or the subscription, or what a fault rule wants.
-    pub async fn begin(rpc: Arc<Rpc>, mut requests: Streaming<ManagedFetchRequest>) -> Result<Option<Self>, Ended> {
+    pub async fn begin(
+        rpc: Arc<Rpc>,
+        mut requests: Streaming<ManagedFetchRequest>,
+    ) -> Result<Option<Self>, Ended> {
         let Some(first) = requests.message().await? else {
             return Ok(None);
         };
@@ -162,10 +165,14 @@ impl ManagedSubscription {
         };
         match checked {
             Ok(position) => {
-                lock(&self.rpc.sandbox.org).subscriptions_mut().commit(&self.id, position.0);
+                lock(&self.rpc.sandbox.org)
+                    .subscriptions_mut()
+                    .commit(&self.id, position.0);
                 self.rpc.sandbox.touch();
                 self.commits.done = Some(answer);
-                self.commits.due.get_or_insert_with(|| Instant::now() + COMMIT_EVERY);
+                self.commits
+                    .due
+                    .get_or_insert_with(|| Instant::now() + COMMIT_EVERY);
                 Ok(())
             }
             Err(msg) if self.commits.refused.len() < REFUSED_MOST => {
@@ -188,13 +195,17 @@ impl ManagedSubscription {
             return Err("The commit request has no Replay ID.");
         }
         let (bus, now) = (&self.rpc.sandbox.events.bus, self.rpc.sandbox.clock.now());
-        let position = ReplayId::from_bytes(replay_id).filter(|id| *id >= bus.beginning(now) && *id <= bus.tip());
+        let position =
+            ReplayId::from_bytes(replay_id).filter(|id| *id >= bus.beginning(now) && *id <= bus.tip());
         let position = position.ok_or("The Replay ID of the commit request is invalid or no longer kept.")?;
         if position > self.feed.position() {
             return Err("The event with the Replay ID of the commit request was not delivered yet.");
         }
         let org = lock(&self.rpc.sandbox.org);
-        let committed = org.subscriptions().with_id(&self.id).and_then(|found| found.committed);
+        let committed = org
+            .subscriptions()
+            .with_id(&self.id)
+            .and_then(|found| found.committed);
         if committed.is_some_and(|committed| position.0 < committed) {
             return Err("The Replay ID of the commit request is older than the committed one.");
         }

@@ -48,7 +48,10 @@ impl Publication {
     ///
     /// # Errors
     /// What is wrong with the request, or what a fault rule wants.
-    pub async fn begin(rpc: Arc<Rpc>, mut requests: Streaming<PublishRequest>) -> Result<Option<Self>, Ended> {
+    pub async fn begin(
+        rpc: Arc<Rpc>,
+        mut requests: Streaming<PublishRequest>,
+    ) -> Result<Option<Self>, Ended> {
         let Some(first) = requests.message().await? else {
             return Ok(None);
         };
@@ -73,7 +76,10 @@ impl Publication {
     /// # Errors
     /// What is wrong with a request; the session has ended; nothing was published for too long; the sandbox stops.
     pub async fn next(&mut self) -> Result<Option<PublishResponse>, Ended> {
-        match self.script.strike(&self.rpc, self.rpc.events.load(Ordering::Relaxed)) {
+        match self
+            .script
+            .strike(&self.rpc, self.rpc.events.load(Ordering::Relaxed))
+        {
             Some(Strike::Refuse(refusal)) => return Err(refusal.into()),
             Some(Strike::Close) => return Ok(None),
             Some(Strike::Stall) => {
@@ -160,7 +166,12 @@ fn opening(rpc: &Rpc, request: &PublishRequest) -> Result<Topic, Refusal> {
     if !request.auth_refresh.is_empty() {
         return Err(Reason::PUBLISH_REFRESH.into());
     }
-    topics::find(&rpc.sandbox, &request.topic_name)
+    let topic = topics::find(&rpc.sandbox, &request.topic_name)?;
+    if !topic.can_publish {
+        let text = format!("Events can't be published on topic {}.", topic.name);
+        return Err(Reason::TOPIC_PERMISSION.because(text));
+    }
+    Ok(topic)
 }
 
 /// Publishes events in their order; those that cannot be published leave the others alone.
@@ -180,12 +191,26 @@ fn batch(rpc: &Rpc, topic: &Topic, events: Vec<ProducerEvent>) -> Result<Publish
 fn one(rpc: &Rpc, topic: &Topic, event: ProducerEvent) -> PublishResult {
     let id = if event.id.is_empty() { uuid() } else { event.id };
     let published = match event.payload.len() {
-        0..=EVENT_MOST => rpc.sandbox.events.publish(topic, &id, &event.schema_id, event.payload, rpc.sandbox.clock.now()),
-        size => Err(format!("The event has {size} bytes, and at most {EVENT_MOST} are allowed.")),
+        0..=EVENT_MOST => rpc.sandbox.events.publish(
+            topic,
+            &id,
+            &event.schema_id,
+            event.payload,
+            rpc.sandbox.clock.now(),
+        ),
+        size => Err(format!(
+            "The event has {size} bytes, and at most {EVENT_MOST} are allowed."
+        )),
     };
     let (replay_id, error) = match published {
         Ok(replay_id) => (replay_id.to_bytes().to_vec(), None),
-        Err(msg) => (Vec::new(), Some(Error { code: ErrorCode::Publish.into(), msg })),
+        Err(msg) => (
+            Vec::new(),
+            Some(Error {
+                code: ErrorCode::Publish.into(),
+                msg,
+            }),
+        ),
     };
     PublishResult {
         replay_id,

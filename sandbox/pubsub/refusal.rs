@@ -65,8 +65,7 @@ impl Refusal {
 
     /// A request larger than the service takes never reaches it; this is what its proxy says ("Event Allocations").
     pub fn too_large() -> Self {
-        let text =
-            "upstream connect error or disconnect/reset before headers. reset reason: remote reset";
+        let text = "upstream connect error or disconnect/reset before headers. reset reason: remote reset";
         Self::foreign(Code::Unavailable, text)
     }
 
@@ -81,7 +80,10 @@ impl Refusal {
             return Status::new(self.code, self.text.clone());
         };
         let mut trailers = MetadataMap::new();
-        let both = [("error-code", format!("{FAMILY}{suffix}")), ("rpc-id", rpc_id.to_owned())];
+        let both = [
+            ("error-code", format!("{FAMILY}{suffix}")),
+            ("rpc-id", rpc_id.to_owned()),
+        ];
         for (name, value) in both {
             if let Ok(value) = AsciiMetadataValue::try_from(value) {
                 trailers.insert(name, value);
@@ -93,7 +95,10 @@ impl Refusal {
 
 /// A status by the name it has in JSON, such as `UNAVAILABLE`.
 pub fn code_named(name: &str) -> Option<Code> {
-    STATUSES.iter().find(|(known, _)| *known == name).map(|(_, code)| *code)
+    STATUSES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, code)| *code)
 }
 
 /// The name of a status.
@@ -105,7 +110,9 @@ pub fn name_of(code: Code) -> &'static str {
 /// What is wrong with these words of a fault rule.
 pub fn complaint(code: Option<&str>, error_code: Option<&str>) -> Option<String> {
     if let Some(name) = code.filter(|name| matches!(code_named(name), None | Some(Code::Ok))) {
-        return Some(format!("code {name} is not the name of a gRPC error, such as UNAVAILABLE"));
+        return Some(format!(
+            "code {name} is not the name of a gRPC error, such as UNAVAILABLE"
+        ));
     }
     if let Some(named) = error_code.filter(|named| Reason::named(named).is_none()) {
         let known: Vec<_> = ALL.iter().map(|reason| reason.suffix).collect();
@@ -246,7 +253,10 @@ mod tests {
     fn every_code_is_found_by_its_name_and_no_two_are_alike() {
         for reason in ALL {
             assert_eq!(Reason::named(reason.suffix), Some(*reason));
-            assert_eq!(Reason::named(&format!("{FAMILY}{}", reason.suffix)), Some(*reason));
+            assert_eq!(
+                Reason::named(&format!("{FAMILY}{}", reason.suffix)),
+                Some(*reason)
+            );
         }
         assert_eq!(Reason::named("service.asleep"), None);
     }
@@ -254,7 +264,12 @@ mod tests {
     #[test]
     fn rules_with_unknown_words_are_complained_about() {
         assert_eq!(complaint(Some("UNAVAILABLE"), Some("service.unavailable")), None);
-        for (code, error_code) in [(Some("OK"), None), (Some("Unavailable"), None), (None, Some("x")), (None, None)] {
+        for (code, error_code) in [
+            (Some("OK"), None),
+            (Some("Unavailable"), None),
+            (None, Some("x")),
+            (None, None),
+        ] {
             assert!(complaint(code, error_code).is_some(), "{code:?} {error_code:?}");
         }
     }

@@ -77,7 +77,13 @@ pub struct OpenStream {
 
 impl Rpc {
     /// A call that begins.
-    pub fn new(sandbox: Shared, caller: Caller, path: &str, headers: &HeaderMap, cut: CancellationToken) -> Self {
+    pub fn new(
+        sandbox: Shared,
+        caller: Caller,
+        path: &str,
+        headers: &HeaderMap,
+        cut: CancellationToken,
+    ) -> Self {
         Self {
             id: uuid(),
             caller,

@@ -1,7 +1,7 @@
 //! The service: each method of the interface, and how their streams are driven.
 
-use super::publish::{self, Publication};
 use super::managed::ManagedSubscription;
+use super::publish::{self, Publication};
 use super::rpc::Rpc;
 use super::subscribe::Subscription;
 use super::wire::pub_sub_server::PubSub;
@@ -93,7 +93,10 @@ impl PubSub for Service {
     async fn get_schema(&self, request: Request<SchemaRequest>) -> Result<Response<SchemaInfo>, Status> {
         let rpc = rpc_of(&request)?;
         let script = rpc.judged(None).await;
-        script.on_unary(&rpc).await.map_err(|refusal| rpc.refuse(refusal))?;
+        script
+            .on_unary(&rpc)
+            .await
+            .map_err(|refusal| rpc.refuse(refusal))?;
         let schema = topics::schema(&rpc, &request.get_ref().schema_id);
         schema.map(Response::new).map_err(|refusal| rpc.refuse(refusal))
     }
@@ -102,7 +105,10 @@ impl PubSub for Service {
         let rpc = rpc_of(&request)?;
         let name = &request.get_ref().topic_name;
         let script = rpc.judged(Some(name)).await;
-        script.on_unary(&rpc).await.map_err(|refusal| rpc.refuse(refusal))?;
+        script
+            .on_unary(&rpc)
+            .await
+            .map_err(|refusal| rpc.refuse(refusal))?;
         let topic = topics::info(&rpc, name);
         topic.map(Response::new).map_err(|refusal| rpc.refuse(refusal))
     }
@@ -111,9 +117,14 @@ impl PubSub for Service {
         let rpc = rpc_of(&request)?;
         let request = request.into_inner();
         let script = rpc.judged(Some(&request.topic_name)).await;
-        script.on_unary(&rpc).await.map_err(|refusal| rpc.refuse(refusal))?;
+        script
+            .on_unary(&rpc)
+            .await
+            .map_err(|refusal| rpc.refuse(refusal))?;
         let published = publish::once(&rpc, request);
-        published.map(Response::new).map_err(|refusal| rpc.refuse(refusal))
+        published
+            .map(Response::new)
+            .map_err(|refusal| rpc.refuse(refusal))
     }
 
     async fn publish_stream(
@@ -129,6 +140,10 @@ impl PubSub for Service {
         request: Request<Streaming<ManagedFetchRequest>>,
     ) -> Result<Response<Self::ManagedSubscribeStream>, Status> {
         let rpc = rpc_of(&request)?;
-        driven(rpc.clone(), ManagedSubscription::begin(rpc, request.into_inner()).await).await
+        driven(
+            rpc.clone(),
+            ManagedSubscription::begin(rpc, request.into_inner()).await,
+        )
+        .await
     }
 }

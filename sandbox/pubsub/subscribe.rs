@@ -84,7 +84,10 @@ impl Subscription {
 }
 
 fn wanted(asked: i32) -> Result<u64, Reason> {
-    u64::try_from(asked).ok().filter(|asked| *asked > 0).ok_or(Reason::COUNT_INVALID)
+    u64::try_from(asked)
+        .ok()
+        .filter(|asked| *asked > 0)
+        .ok_or(Reason::COUNT_INVALID)
 }
 
 /// An `auth_refresh` is for Salesforce's own use; here it must be an access token that is alive.
@@ -103,7 +106,8 @@ fn position(rpc: &Rpc, topic: &Topic, first: &FetchRequest) -> Result<ReplayId, 
         Ok(ReplayPreset::Earliest) => Ok(bus.beginning(now)),
         Ok(ReplayPreset::Custom) if !first.replay_id.is_empty() => {
             let id = ReplayId::from_bytes(&first.replay_id).ok_or(Reason::REPLAY_CORRUPTED)?;
-            bus.read(topic, id, 0, now).map_err(|_| Reason::REPLAY_CORRUPTED)?;
+            bus.read(topic, id, 0, now)
+                .map_err(|_| Reason::REPLAY_CORRUPTED)?;
             Ok(id)
         }
         Ok(ReplayPreset::Custom) | Err(_) => Err(Reason::REPLAY_MISSING),

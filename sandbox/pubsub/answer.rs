@@ -6,9 +6,10 @@ use hyper::body::{Body, Frame, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::time::{Sleep, sleep};
 use tonic::{Code, Status};
 
-/// How long what was sent before a connection's reset may take to leave: a reset throws away what did not.
+/// How long what was sent before a reset may take to leave: a reset throws away what did not.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
 /// The stream was reset by a fault rule.
@@ -20,8 +21,11 @@ pub struct Reset;
 pub struct Answer {
     inner: tonic::body::Body,
     ticket: Option<Ticket>,
-    abrupt: Option<Abrupt>,
+    abrupt: Option<(Abrupt, Pin<Box<Sleep>>)>,
 }
+
+/// A frame, or what went wrong.
+type Next = Option<Result<Frame<Bytes>, Box<dyn std::error::Error + Send + Sync>>>;
 
 impl Answer {
     /// The body of a call.
@@ -35,9 +39,10 @@ impl Answer {
 
     /// A body that ends at once, and not well.
     pub fn broken_off(ticket: Ticket, how: Abrupt) -> Self {
-        let mut body = Self::new(ticket, tonic::body::Body::empty());
-        body.begin(how);
-        body
+        Self {
+            abrupt: Some((how, Box::pin(sleep(LAST_WORDS)))),
+            ..Self::new(ticket, tonic::body::Body::empty())
+        }
     }
 
     /// A body of no call.
@@ -49,24 +54,21 @@ impl Answer {
         }
     }
 
-    fn begin(&mut self, how: Abrupt) {
-        self.abrupt = Some(how);
-        if let (Abrupt::ResetConnection, Some(ticket)) = (how, &self.ticket) {
-            let rpc = ticket.0.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(LAST_WORDS).await;
-                rpc.cut_connection();
-            });
+    /// The end that is none.
+    fn broken(&mut self, cx: &mut Context<'_>) -> Option<Poll<Next>> {
+        let (how, last_words) = self.abrupt.as_mut()?;
+        if *how == Abrupt::NoStatus {
+            return Some(Poll::Ready(None));
         }
-    }
-
-    fn broken(how: Abrupt) -> Poll<Option<Result<Frame<Bytes>, Box<dyn std::error::Error + Send + Sync>>>> {
-        match how {
-            Abrupt::NoStatus => Poll::Ready(None),
-            Abrupt::ResetStream => Poll::Ready(Some(Err(Reset.into()))),
+        if last_words.as_mut().poll(cx).is_pending() {
+            return Some(Poll::Pending);
+        }
+        if let (Abrupt::ResetConnection, Some(ticket)) = (*how, &self.ticket) {
+            ticket.0.cut_connection();
             // The end of the connection is the end of this.
-            Abrupt::ResetConnection => Poll::Pending,
+            return Some(Poll::Pending);
         }
+        Some(Poll::Ready(Some(Err(Reset.into()))))
     }
 }
 
@@ -78,8 +80,8 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Some(how) = self.abrupt {
-            return Self::broken(how);
+        if let Some(end) = self.broken(cx) {
+            return end;
         }
         let polled = Pin::new(&mut self.inner).poll_frame(cx);
         let Poll::Ready(Some(Ok(frame))) = &polled else {
@@ -87,8 +89,8 @@ impl Body for Answer {
         };
         if let (Some(trailers), Some(ticket)) = (frame.trailers_ref(), &self.ticket) {
             if let Some(how) = ticket.0.abrupt() {
-                self.begin(how);
-                return Self::broken(how);
+                self.abrupt = Some((how, Box::pin(sleep(LAST_WORDS))));
+                return self.poll_frame(cx);
             }
             let status = Status::from_header_map(trailers);
             ticket

@@ -106,6 +106,12 @@ pub fn stopwatch() -> Instant {
     Instant::now()
 }
 
+/// A point on the timer, for waiting until some time after it: what waits for a client waits in real time, whatever the
+/// date is said to be.
+pub fn timer() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// `at` moved by `millis`; at the ends of the representable range it stays where it is.
 pub fn shifted(at: Timestamp, millis: i64) -> Timestamp {
     at.checked_add(SignedDuration::from_millis(millis)).unwrap_or(at)

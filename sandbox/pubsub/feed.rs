@@ -4,6 +4,7 @@ use super::batch::{self, Batch};
 use super::refusal::{Reason, Refusal};
 use super::rpc::Rpc;
 use super::script::{Script, Strike};
+use crate::clock::timer;
 use crate::events::{ReplayId, Topic};
 use crate::state::lock;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ impl Feed {
             position,
             owed: 0,
             script,
-            spoke: Instant::now(),
+            spoke: timer(),
             news,
             endings,
             clock,
@@ -69,7 +70,7 @@ impl Feed {
     pub fn ask(&mut self, more: u64) {
         if self.owed == 0 {
             // The patience with a silent client ends here, and the client's with a silent server begins.
-            self.spoke = Instant::now();
+            self.spoke = timer();
         }
         self.owed = OUTSTANDING.min(self.owed.saturating_add(more));
         self.rpc.pending.store(self.owed, Ordering::Relaxed);
@@ -181,7 +182,7 @@ impl Feed {
     }
 
     fn spoken(&mut self, events: Vec<super::wire::ConsumerEvent>) -> Batch {
-        self.spoke = Instant::now();
+        self.spoke = timer();
         self.rpc.pending.store(self.owed, Ordering::Relaxed);
         Batch {
             events,

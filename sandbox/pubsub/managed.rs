@@ -8,6 +8,7 @@ use super::wire::{
     CommitReplayRequest, CommitReplayResponse, Error, ErrorCode, ManagedFetchRequest, ManagedFetchResponse,
 };
 use super::{Ended, batch::Batch, topics};
+use crate::clock::timer;
 use crate::events::{ReplayId, Topic};
 use crate::org::subscriptions::{Preset, RunState, Subscription};
 use crate::state::lock;
@@ -114,7 +115,7 @@ impl ManagedSubscription {
                     Some(request) => self.heard(request)?,
                     None => self.open = false,
                 },
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                () = sleep_until(due.unwrap_or_else(timer)), if due.is_some() => {
                     self.commits.due = None;
                     if let Some(answer) = self.commits.done.take() {
                         return Ok(Some(self.commit_answer(answer)));
@@ -170,9 +171,7 @@ impl ManagedSubscription {
                     .commit(&self.id, position.0);
                 self.rpc.sandbox.touch();
                 self.commits.done = Some(answer);
-                self.commits
-                    .due
-                    .get_or_insert_with(|| Instant::now() + COMMIT_EVERY);
+                self.commits.due.get_or_insert_with(|| timer() + COMMIT_EVERY);
                 Ok(())
             }
             Err(msg) if self.commits.refused.len() < REFUSED_MOST => {

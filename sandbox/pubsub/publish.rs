@@ -6,6 +6,7 @@ use super::script::{Script, Strike};
 use super::subscribe::refreshed;
 use super::wire::{Error, ErrorCode, ProducerEvent, PublishRequest, PublishResponse, PublishResult};
 use super::{Ended, topics};
+use crate::clock::timer;
 use crate::events::Topic;
 use crate::oauth::uuid;
 use crate::state::lock;
@@ -64,8 +65,8 @@ impl Publication {
             first: Some(first),
             topic,
             script,
-            worked: Instant::now(),
-            spoke: Instant::now(),
+            worked: timer(),
+            spoke: timer(),
             endings,
             clock,
         }))
@@ -100,7 +101,7 @@ impl Publication {
             return Err(Reason::PUBLISH_MISMATCH.into());
         }
         let answer = batch(&self.rpc, &self.topic, request.events)?;
-        self.worked = Instant::now();
+        self.worked = timer();
         tokio::time::sleep(self.script.pace).await;
         self.answered(answer).map(Some)
     }
@@ -138,7 +139,7 @@ impl Publication {
 
     fn answered(&mut self, answer: PublishResponse) -> Result<PublishResponse, Ended> {
         self.rpc.caller.stay(&self.rpc.sandbox)?;
-        self.spoke = Instant::now();
+        self.spoke = timer();
         Ok(answer)
     }
 

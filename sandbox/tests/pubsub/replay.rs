@@ -109,10 +109,10 @@ async fn after_three_days_a_position_is_worth_nothing_and_a_keepalive_kept_it_fr
 async fn a_stream_outlives_the_retention_of_what_it_has_seen() {
     let house = house().await;
     let mut subscriber = Subscriber::of(&house, from(OPPORTUNITIES, ReplayPreset::Latest, 10)).await;
-    for _ in 0..100 {
+    for _ in 0..40 {
         house.append("AccountChangeEvent", 1);
         subscriber.stands().await;
-        house.advance(3_600).await;
+        house.advance(7_000).await;
         subscriber.stands().await;
     }
     let next = house.append("OpportunityChangeEvent", 1)[0];

@@ -103,6 +103,8 @@ where
     let service = service_fn(|request: Request<_>| gate::answer(sandbox.clone(), cut.clone(), request));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
+        // It would be the date of the machine, and gRPC has no use for one.
+        .auto_date_header(false)
         .max_concurrent_streams(STREAMS)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_PATIENCE)

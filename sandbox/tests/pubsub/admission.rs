@@ -126,12 +126,24 @@ async fn live(house: &House) -> Subscriber {
 }
 
 #[tokio::test]
-async fn a_live_stream_ends_with_its_session() {
-    // Keepalives alone would not notice in time.
-    let house = house_with(|settings| settings.session_lifetime_seconds = 7_200).await;
-    let over = (Code::Unauthenticated, "service.auth.error".to_owned());
-    let mut subscriber = live(&house).await;
+async fn a_live_stream_ends_with_its_session_although_nothing_else_happens() {
+    let house = house_with(|settings| settings.pubsub_keepalive_millis = 600_000).await;
+    let mut subscriber = Subscriber::of(&house, from(OPPORTUNITIES, ReplayPreset::Latest, 1)).await;
+    let pending = || {
+        house
+            .running
+            .sandbox
+            .pubsub
+            .streams()
+            .iter()
+            .map(|stream| stream.pending)
+            .sum::<u64>()
+    };
+    while pending() == 0 {
+        tokio::task::yield_now().await;
+    }
     house.control("POST", "/sandbox/sessions/expire", json!({})).await;
+    let over = (Code::Unauthenticated, "service.auth.error".to_owned());
     assert_eq!(told(&subscriber.error().await), over);
 }
 
@@ -195,6 +207,17 @@ async fn keepalives_hold_the_session() {
         told(&subscriber.error().await),
         (Code::Unauthenticated, "service.auth.error".to_owned())
     );
+}
+
+#[tokio::test]
+async fn a_stream_outlives_its_session_s_patience() {
+    let house = house_with(|settings| settings.session_lifetime_seconds = 1).await;
+    let mut subscriber = live(&house).await;
+    // A hundred of them take two seconds.
+    for _ in 0..100 {
+        subscriber.stands().await;
+    }
+    assert!(house.is_well().await);
 }
 
 #[tokio::test]

@@ -23,11 +23,9 @@ async fn no_more_events_come_than_were_asked_for_and_requests_add_up() {
     assert_eq!(subscriber.events(2).await.len(), 2);
     assert_eq!(subscriber.stands().await.pending_num_requested, 8);
     subscriber.ask(more(4));
-    loop {
-        if subscriber.stands().await.pending_num_requested == 12 {
-            break;
-        }
-    }
+    subscriber
+        .stands_with(|answer| answer.pending_num_requested == 12)
+        .await;
     house.append("OpportunityChangeEvent", 1);
     assert_eq!(subscriber.batch().await.pending_num_requested, 11);
 }
@@ -41,7 +39,9 @@ async fn more_than_a_hundred_are_a_hundred_however_they_are_asked_for() {
         requests[1..]
             .iter()
             .for_each(|wanted| subscriber.ask(more(*wanted)));
-        while subscriber.stands().await.pending_num_requested != 100 {}
+        subscriber
+            .stands_with(|answer| answer.pending_num_requested == 100)
+            .await;
         assert_eq!(
             subscriber.stands().await.pending_num_requested,
             100,
@@ -82,7 +82,9 @@ async fn the_first_request_settles_the_topic_and_where_to_begin() {
         replay_id: b"rubbish".to_vec(),
         ..from(OPPORTUNITIES, ReplayPreset::Earliest, 1)
     });
-    while subscriber.stands().await.pending_num_requested != 2 {}
+    subscriber
+        .stands_with(|answer| answer.pending_num_requested == 2)
+        .await;
     let fresh = house.append("OpportunityChangeEvent", 1);
     assert_eq!(subscriber.batch().await.events[0].replay_id, fresh[0].to_bytes());
     subscriber.ask(from(CHANGES, ReplayPreset::Latest, 1));
@@ -118,7 +120,9 @@ async fn a_keepalive_knows_the_newest_position_though_the_topic_is_quiet() {
     assert_eq!(before.latest_replay_id.len(), 10);
     let elsewhere = house.append("AccountChangeEvent", 3);
     let newest = elsewhere[2].to_bytes().to_vec();
-    while subscriber.stands().await.latest_replay_id != newest {}
+    subscriber
+        .stands_with(|answer| answer.latest_replay_id == newest)
+        .await;
 }
 
 #[tokio::test]

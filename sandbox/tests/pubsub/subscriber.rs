@@ -8,6 +8,9 @@ use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 use tonic::{Code, Status};
 
+/// Keepalives that are looked at before one gives up; they come every few milliseconds.
+const MANY: usize = 200;
+
 /// Both halves of a stream. Dropping it hangs up.
 pub struct Talk<Q, A> {
     pub asks: Option<mpsc::UnboundedSender<Q>>,
@@ -122,6 +125,19 @@ impl Subscriber {
                 return answer;
             }
         }
+    }
+
+    /// Waits for a keepalive that looks like this.
+    pub async fn stands_with(&mut self, wanted: impl Fn(&FetchResponse) -> bool) -> FetchResponse {
+        let mut last = None;
+        for _ in 0..MANY {
+            let answer = self.stands().await;
+            if wanted(&answer) {
+                return answer;
+            }
+            last = Some(answer);
+        }
+        panic!("no keepalive is as it should be, the last is {last:?}");
     }
 
     /// The next answer that has events.

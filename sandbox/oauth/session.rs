@@ -100,7 +100,9 @@ impl Sessions {
 
     /// The session of a token, not prolonged.
     pub fn peek(&self, token: &str, now: Timestamp, lifetime: SignedDuration) -> Option<&Session> {
-        self.alive.get(token).filter(|session| now < session.ends(lifetime))
+        self.alive
+            .get(token)
+            .filter(|session| now < session.ends(lifetime))
     }
 
     /// Ends the sessions that fit and returns how many there were.

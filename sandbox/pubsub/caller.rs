@@ -37,6 +37,9 @@ impl Caller {
     /// The caller with this access token, if its session is alive; this use prolongs it.
     pub fn of(sandbox: &Sandbox, token: &str) -> Option<Caller> {
         let session = sandbox.session_at(sandbox.clock.now(), token)?;
+        if !session.reaches_api() {
+            return None;
+        }
         Some(Caller {
             token: token.to_owned(),
             user_id: session.user_id,

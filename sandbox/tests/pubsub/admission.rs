@@ -1,6 +1,6 @@
 //! Who is let in, and when a live stream is told that its session is over.
 
-use crate::house::{House, OPPORTUNITIES, error_code, house, house_with, topic, with_headers};
+use crate::house::{House, OPPORTUNITIES, becomes, error_code, house, house_with, topic, with_headers};
 use crate::subscriber::{Subscriber, from, told};
 use crate::wire::ReplayPreset;
 use serde_json::json;
@@ -139,9 +139,7 @@ async fn a_live_stream_ends_with_its_session_although_nothing_else_happens() {
             .map(|stream| stream.pending)
             .sum::<u64>()
     };
-    while pending() == 0 {
-        tokio::task::yield_now().await;
-    }
+    becomes(async || pending() > 0).await;
     house.control("POST", "/sandbox/sessions/expire", json!({})).await;
     let over = (Code::Unauthenticated, "service.auth.error".to_owned());
     assert_eq!(told(&subscriber.error().await), over);

@@ -98,9 +98,7 @@ async fn a_stalled_stream_says_nothing_and_its_client_can_still_leave() {
     let silence = tokio::time::timeout(Duration::from_millis(200), subscriber.next()).await;
     assert!(silence.is_err());
     drop(subscriber);
-    while !house.running.sandbox.pubsub.streams().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    house.is_idle().await;
     assert_eq!(house.calls("Subscribe").await[0]["grpcStatus"], "CANCELLED");
 }
 
@@ -184,9 +182,7 @@ async fn latency_and_throttling_take_their_time() {
     subscriber.ask(more(1));
     subscriber.events(1).await;
     drop(subscriber);
-    while house.calls("Subscribe").await.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    house.is_idle().await;
     let entry = house.calls("Subscribe").await.pop().unwrap();
     assert!(entry["durationMicros"].as_u64().unwrap() >= 300_000, "{entry}");
     assert_eq!(entry["faults"], json!(["latency", "stream_throttle"]));

@@ -183,9 +183,7 @@ async fn a_client_that_hangs_up_is_forgotten() {
     let streams = || house.running.sandbox.pubsub.streams();
     assert_eq!(streams()[0].topic.as_deref(), Some(OPPORTUNITIES));
     drop(subscriber);
-    while !streams().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    house.is_idle().await;
     assert_eq!(house.calls("Subscribe").await[0]["grpcStatus"], "CANCELLED");
 }
 

@@ -147,6 +147,11 @@ impl House {
         )
     }
 
+    /// Waits until no call is under way.
+    pub async fn is_idle(&self) {
+        becomes(async || self.running.sandbox.pubsub.streams().is_empty()).await;
+    }
+
     /// The service answers.
     pub async fn is_well(&self) -> bool {
         let mut client = self.plain().await;
@@ -202,6 +207,16 @@ pub fn error_code(status: &Status) -> String {
     code.strip_prefix("sfdc.platform.eventbus.grpc.")
         .unwrap_or(code)
         .to_owned()
+}
+
+/// Waits until something holds that no message tells of.
+pub async fn becomes(mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !holds().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    in_time(waiting).await;
 }
 
 /// Waits for something that has to happen.

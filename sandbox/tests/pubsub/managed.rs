@@ -61,31 +61,29 @@ fn commit(request_id: &str, position: &[u8]) -> ManagedFetchRequest {
 
 impl Managed {
     async fn stands(&mut self) {
-        while !self.next().await.events.is_empty() {}
+        self.find(|answer| answer.events.is_empty().then_some(())).await;
     }
 
     async fn positions(&mut self, count: usize) -> Vec<ReplayId> {
         let mut found = Vec::new();
         while found.len() < count {
-            let answer = self.next().await;
-            found.extend(
-                answer
-                    .events
-                    .iter()
-                    .map(|event| ReplayId::from_bytes(&event.replay_id).unwrap()),
-            );
+            let events = self
+                .find(|answer| (!answer.events.is_empty()).then_some(answer.events))
+                .await;
+            let positions = events
+                .iter()
+                .map(|event| ReplayId::from_bytes(&event.replay_id).unwrap());
+            found.extend(positions);
         }
         found
     }
 
     async fn committed(&mut self) -> CommitReplayResponse {
-        loop {
-            let answer = self.next().await;
+        self.find(|answer| {
             assert_eq!(answer.latest_replay_id.len(), 10);
-            if let Some(committed) = answer.commit_response {
-                return committed;
-            }
-        }
+            answer.commit_response
+        })
+        .await
     }
 }
 
@@ -106,19 +104,12 @@ async fn a_subscription_goes_on_behind_what_was_committed() {
     assert_eq!(answer.replay_id, at[1].to_bytes());
     assert!(answer.process_time > 1_600_000_000_000);
     drop(first);
-    idle(&house).await;
+    house.is_idle().await;
     for id in [id.as_str(), &id[..15]] {
         let mut again = subscribed(&house, with_id(id, 10)).await;
         assert_eq!(again.positions(3).await, at[2..]);
         drop(again);
-        idle(&house).await;
-    }
-}
-
-/// Waits until no stream is open.
-async fn idle(house: &House) {
-    while !house.running.sandbox.pubsub.streams().is_empty() {
-        tokio::task::yield_now().await;
+        house.is_idle().await;
     }
 }
 
@@ -134,7 +125,7 @@ async fn nothing_committed_means_the_default_and_nothing_kept_the_recovery() {
     late.ask(commit("c", &old[0].to_bytes()));
     assert!(late.committed().await.error.is_none());
     drop(late);
-    idle(&house).await;
+    house.is_idle().await;
     house.advance(73 * 3_600).await;
     let house = House {
         token: house.login().await,
@@ -271,7 +262,7 @@ async fn one_stream_at_a_time() {
         )
     );
     drop(first);
-    idle(&house).await;
+    house.is_idle().await;
     subscribed(&house, named("Sync", 1)).await.stands().await;
 }
 
@@ -292,7 +283,7 @@ async fn a_stopped_subscription_ends_its_stream_and_forgets_its_position() {
     );
     assert_eq!(told(&stream.error().await), stopped);
     drop(stream);
-    idle(&house).await;
+    house.is_idle().await;
     assert_eq!(
         told(&subscribed(&house, named("Sync", 1)).await.error().await),
         stopped

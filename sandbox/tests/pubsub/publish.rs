@@ -215,12 +215,9 @@ async fn opened(house: &House) -> Publisher {
 
 /// The next answer with results.
 async fn results(stream: &mut Publisher) -> PublishResponse {
-    loop {
-        let answer = stream.next().await;
-        if !answer.results.is_empty() {
-            return answer;
-        }
-    }
+    stream
+        .find(|answer| (!answer.results.is_empty()).then_some(answer))
+        .await
 }
 
 #[tokio::test]

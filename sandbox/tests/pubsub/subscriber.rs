@@ -81,11 +81,24 @@ impl<Q: Send + 'static, A: Send + 'static> Talk<Q, A> {
 
     /// The error at the end of the stream; answers before it do not matter.
     pub async fn error(&mut self) -> Status {
-        loop {
-            if let Err(status) = in_time(self.answers.recv()).await.expect("an error comes first") {
-                return status;
+        let error = async {
+            loop {
+                if let Err(status) = self.answers.recv().await.expect("an error comes first") {
+                    return status;
+                }
+            }
+        };
+        in_time(error).await
+    }
+
+    /// The first answer that has something to say, of those that do not.
+    pub async fn find<T>(&mut self, mut wanted: impl FnMut(A) -> Option<T>) -> T {
+        for _ in 0..MANY {
+            if let Some(found) = wanted(self.next().await) {
+                return found;
             }
         }
+        panic!("none of so many answers is the one");
     }
 
     /// Waits for the end of the stream, which must be a good one.
@@ -119,35 +132,19 @@ impl Subscriber {
 
     /// Waits until an answer without events says that the subscription stands.
     pub async fn stands(&mut self) -> FetchResponse {
-        loop {
-            let answer = self.next().await;
-            if answer.events.is_empty() {
-                return answer;
-            }
-        }
+        self.stands_with(|_| true).await
     }
 
     /// Waits for a keepalive that looks like this.
     pub async fn stands_with(&mut self, wanted: impl Fn(&FetchResponse) -> bool) -> FetchResponse {
-        let mut last = None;
-        for _ in 0..MANY {
-            let answer = self.stands().await;
-            if wanted(&answer) {
-                return answer;
-            }
-            last = Some(answer);
-        }
-        panic!("no keepalive is as it should be, the last is {last:?}");
+        let right = |answer: FetchResponse| (answer.events.is_empty() && wanted(&answer)).then_some(answer);
+        self.find(right).await
     }
 
     /// The next answer that has events.
     pub async fn batch(&mut self) -> FetchResponse {
-        loop {
-            let answer = self.next().await;
-            if !answer.events.is_empty() {
-                return answer;
-            }
-        }
+        self.find(|answer| (!answer.events.is_empty()).then_some(answer))
+            .await
     }
 
     /// So many events, in as many answers as it takes.

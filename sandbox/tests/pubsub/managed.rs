@@ -332,3 +332,105 @@ async fn declarations_are_checked_and_survive_a_restart() {
         (1, &json!("Two"))
     );
 }
+
+/// A call of the tooling API, with its answer.
+async fn tooling(house: &House, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    let url = format!("{}/services/data/v62.0/tooling/{path}", house.info.instance_url);
+    let mut request = house
+        .http
+        .request(method.parse().unwrap(), url)
+        .bearer_auth(&house.token);
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    let text = answer.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn the_tooling_api_declares_finds_changes_and_removes_subscriptions() {
+    let house = house().await;
+    let metadata = json!({"label": "Sync", "topicName": OPPORTUNITIES, "defaultReplay": "EARLIEST",
+        "errorRecoveryReplay": "LATEST", "state": "RUN", "version": "62.0"});
+    let body = json!({"FullName": "Sync", "Metadata": metadata});
+    let objects = "sobjects/ManagedEventSubscription";
+    let (status, made) = tooling(&house, "POST", objects, Some(body.clone())).await;
+    assert_eq!((status, &made["success"]), (201, &json!(true)), "{made}");
+    let id = made["id"].as_str().unwrap();
+    // As salesforce-pubsub-api-client asks.
+    let select = "SELECT+Id,DeveloperName,Metadata+FROM+ManagedEventSubscription";
+    for filter in [format!("Id='{id}'"), "DeveloperName='Sync'".to_owned()] {
+        let path = format!("query/?q={select}+WHERE+{filter}+LIMIT+1");
+        let (_, found) = tooling(&house, "GET", &path, None).await;
+        assert_eq!(found["size"], 1, "{found}");
+        let record = &found["records"][0];
+        assert_eq!(
+            (&record["Id"], &record["DeveloperName"]),
+            (&json!(id), &json!("Sync"))
+        );
+        assert_eq!(
+            (&record["Metadata"]["topicName"], &record["Metadata"]["state"]),
+            (&json!(OPPORTUNITIES), &json!("RUN"))
+        );
+    }
+    let (_, none) = tooling(
+        &house,
+        "GET",
+        &format!("query/?q={select}+WHERE+DeveloperName='No'"),
+        None,
+    )
+    .await;
+    assert_eq!(none["size"], 0);
+    let (status, _) = tooling(
+        &house,
+        "POST",
+        objects,
+        Some(json!({"FullName": "Two", "Metadata": metadata})),
+    )
+    .await;
+    assert_eq!(status, 201);
+    let (status, refused) = tooling(&house, "GET", &format!("query/?q={select}"), None).await;
+    assert_eq!(
+        (status, &refused[0]["errorCode"]),
+        (400, &json!("MALFORMED_QUERY"))
+    );
+    let mut stream = subscribed(&house, with_id(id, 1)).await;
+    stream.stands().await;
+    let one = format!("{objects}/{id}");
+    let (status, _) = tooling(
+        &house,
+        "PATCH",
+        &one,
+        Some(json!({"Metadata": {"state": "STOP"}})),
+    )
+    .await;
+    assert_eq!(status, 204);
+    assert_eq!(
+        told(&stream.error().await).1,
+        "managed.subscription.config.stopped"
+    );
+    let (_, shown) = tooling(&house, "GET", &one, None).await;
+    assert_eq!(shown["Metadata"]["state"], "STOP", "{shown}");
+    for (body, code) in [
+        (body, "DUPLICATE_DEVELOPER_NAME"),
+        (json!({"FullName": "Three"}), "REQUIRED_FIELD_MISSING"),
+        (json!({"Metadata": metadata}), "REQUIRED_FIELD_MISSING"),
+        (
+            json!({"FullName": "Three", "Metadata": {"topicName": OPPORTUNITIES, "state": "PAUSE"}}),
+            "INVALID_INPUT",
+        ),
+        (json!({"FullName": "_", "Metadata": metadata}), "INVALID_INPUT"),
+    ] {
+        let (status, refused) = tooling(&house, "POST", objects, Some(body)).await;
+        assert_eq!(
+            (status, &refused[0]["errorCode"]),
+            (400, &json!(code)),
+            "{refused}"
+        );
+    }
+    assert_eq!(tooling(&house, "DELETE", &one, None).await.0, 204);
+    assert_eq!(tooling(&house, "DELETE", &one, None).await.0, 404);
+    assert_eq!(tooling(&house, "PUT", objects, Some(json!({}))).await.0, 405);
+}

@@ -98,6 +98,8 @@ impl Visit {
             status,
             duration_micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             cost: self.notes.cost.load(Ordering::Relaxed),
+            grpc_status: None,
+            topic: None,
             client: client_name(headers),
             correlation_id: text_of(headers, "x-correlation-id"),
             faults: std::mem::take(&mut lock(&self.notes.fired)),
@@ -108,8 +110,13 @@ impl Visit {
 impl Sandbox {
     /// The session of an access token, prolonged by this use, if its user may still log in.
     pub fn session(&self, visit: &Visit, token: &str) -> Option<Session> {
+        self.session_at(visit.now(self), token)
+    }
+
+    /// The same at a given instant.
+    pub fn session_at(&self, now: Timestamp, token: &str) -> Option<Session> {
         let lifetime = self.session_lifetime();
-        let session = lock(&self.access).use_session(token, visit.now(self), lifetime)?;
+        let session = lock(&self.access).use_session(token, now, lifetime)?;
         lock(&self.org)
             .user(&session.user_id)
             .filter(|user| user.active)
@@ -210,6 +217,7 @@ async fn heard(request: Request<Body>) -> Result<(Parts, Call), Response> {
         method: head.method.to_string(),
         target,
         client,
+        topic: None,
         body,
     };
     Ok((head, call))
@@ -299,7 +307,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-fn is_loopback_name(host: &str) -> bool {
+pub(crate) fn is_loopback_name(host: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
@@ -316,7 +324,7 @@ fn call_options_client(headers: &HeaderMap) -> Option<String> {
         .find_map(|part| part.trim().strip_prefix("client=").map(str::to_owned))
 }
 
-fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
+pub(crate) fn text_of(headers: &HeaderMap, name: &str) -> Option<String> {
     headers
         .get(name)
         .and_then(|value| value.to_str().ok())

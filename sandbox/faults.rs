@@ -54,6 +54,8 @@ pub struct Verdict {
     pub delay: Duration,
     /// Answer with a clock this many milliseconds ahead.
     pub skew_millis: i64,
+    /// Pub/Sub API: wait this long before each answer of a stream.
+    pub pace: Duration,
     /// Send the body over this time.
     pub drip: Option<Duration>,
     /// Apply twice.
@@ -161,7 +163,10 @@ impl Fault {
     fn only_disturbs(&self) -> bool {
         matches!(
             self,
-            Self::Latency { .. } | Self::ClockSkew { .. } | Self::SlowBody { .. }
+            Self::Latency { .. }
+                | Self::ClockSkew { .. }
+                | Self::SlowBody { .. }
+                | Self::StreamThrottle { .. }
         )
     }
 }
@@ -192,6 +197,7 @@ impl Counted {
                 let jitter = (self.dice.fraction() * *jitter_millis as f64).round() as u64;
                 verdict.delay += Duration::from_millis(millis + jitter);
             }
+            Fault::StreamThrottle { millis } => verdict.pace += Duration::from_millis(*millis),
             Fault::SlowBody { millis } => verdict.drip = Some(Duration::from_millis(*millis)),
             Fault::ClockSkew { seconds } => verdict.skew_millis += seconds.saturating_mul(1_000),
             Fault::Duplicate {} => verdict.duplicate = true,

@@ -30,24 +30,21 @@ impl Limits {
 
     /// Adds the calls of one answered request.
     pub fn spend(&self, now: Timestamp, calls: u32) {
-        let hour = now.as_millisecond().div_euclid(MILLIS_PER_HOUR);
+        lock(&self.hours).add(hour_of(now), u64::from(calls));
+    }
+
+    /// Adds as many of `wanted` as keep the day's sum within `most`; returns how many that were.
+    pub fn grant(&self, now: Timestamp, wanted: u64, most: u64) -> u64 {
+        let hour = hour_of(now);
         let mut usage = lock(&self.hours);
-        match usage.0.iter_mut().find(|(at, _)| *at == hour) {
-            Some((_, count)) => *count += u64::from(calls),
-            None => usage.0.push_back((hour, u64::from(calls))),
-        }
-        usage.0.retain(|(at, _)| within_day(*at, hour));
+        let granted = wanted.min(most.saturating_sub(usage.sum(hour)));
+        usage.add(hour, granted);
+        granted
     }
 
     /// Calls counted in the 24 hours before `now`.
     pub fn used(&self, now: Timestamp) -> u64 {
-        let hour = now.as_millisecond().div_euclid(MILLIS_PER_HOUR);
-        lock(&self.hours)
-            .0
-            .iter()
-            .filter(|(at, _)| within_day(*at, hour))
-            .map(|(_, count)| count)
-            .sum()
+        lock(&self.hours).sum(hour_of(now))
     }
 
     /// The form for the snapshot.
@@ -59,6 +56,25 @@ impl Limits {
     pub fn clear(&self) {
         lock(&self.hours).0.clear();
     }
+}
+
+impl Usage {
+    fn add(&mut self, hour: i64, calls: u64) {
+        match self.0.iter_mut().find(|(at, _)| *at == hour) {
+            Some((_, count)) => *count += calls,
+            None => self.0.push_back((hour, calls)),
+        }
+        self.0.retain(|(at, _)| within_day(*at, hour));
+    }
+
+    fn sum(&self, hour: i64) -> u64 {
+        let recent = self.0.iter().filter(|(at, _)| within_day(*at, hour));
+        recent.map(|(_, count)| count).sum()
+    }
+}
+
+fn hour_of(now: Timestamp) -> i64 {
+    now.as_millisecond().div_euclid(MILLIS_PER_HOUR)
 }
 
 /// Buckets of the future count too: the clock may have been set back, and what was used is used.
@@ -83,6 +99,8 @@ mod tests {
         limits.spend(morning, 25);
         assert_eq!(limits.used("2026-03-02T07:59:00Z".parse().unwrap()), 28);
         assert_eq!(limits.used("2026-03-02T08:00:00Z".parse().unwrap()), 0);
+        assert_eq!(limits.grant(morning, 5, 30), 2);
+        assert_eq!(limits.grant(morning, 5, 30), 0);
         assert_eq!(header(28, 15_000), "api-usage=28/15000");
     }
 }

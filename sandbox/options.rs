@@ -75,6 +75,18 @@ pub struct Settings {
     /// Authorize without a person: `/services/oauth2/authorize` redirects at once, as the `login_hint` user
     /// or the org's first user.
     pub auto_approve: bool,
+    /// Pub/Sub API: an answer without events goes out when a stream that is owed some was silent for so many
+    /// milliseconds. Salesforce promises 270 seconds at most; about 60 were observed.
+    pub pubsub_keepalive_millis: u64,
+    /// A subscription that is owed nothing ends after so many milliseconds ("Subscribe RPC Method").
+    pub pubsub_idle_millis: u64,
+    /// A publish stream on which nothing is published ends after so many milliseconds ("PublishStream RPC Method").
+    pub publish_idle_millis: u64,
+    /// Events that may be delivered in a rolling day, summed over all subscribers ("Platform Event Allocations",
+    /// Unlimited Edition).
+    pub daily_delivered_events: u64,
+    /// Streams open at a time over all topics, publishers and subscribers together.
+    pub pubsub_max_streams: usize,
 }
 
 /// What stands between a user and the org, whatever the credentials ("Restrict Where and When Users Can Log In").
@@ -106,6 +118,11 @@ impl Default for Settings {
             security_token_required: false,
             admission: Admission::Open,
             auto_approve: false,
+            pubsub_keepalive_millis: 60_000,
+            pubsub_idle_millis: 70_000,
+            publish_idle_millis: 70_000,
+            daily_delivered_events: 50_000,
+            pubsub_max_streams: 2_000,
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct Entry {
     pub seq: u64,
     /// When the answer was ready, in the sandbox's time.
     pub at: jiff::Timestamp,
-    /// HTTP method as received.
+    /// HTTP method as received; `GRPC` for a call of the Pub/Sub API.
     pub method: String,
     /// Path; with its query only under `/services/data`, as other queries can hold codes and tokens.
     pub path: String,
@@ -30,6 +30,12 @@ pub struct Entry {
     pub duration_micros: u64,
     /// API calls that this counted for.
     pub cost: u32,
+    /// Name of the gRPC status, for calls of the Pub/Sub API, which are written down when they end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grpc_status: Option<&'static str>,
+    /// Topic of such a call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     /// `client=` of `Sforce-Call-Options`, else the `User-Agent`.
     pub client: Option<String>,
     /// Value of `X-Correlation-Id`.
@@ -70,6 +76,7 @@ impl RequestLog {
             .client
             .iter_mut()
             .chain(&mut entry.correlation_id)
+            .chain(&mut entry.topic)
             .for_each(truncate);
         let mut book = lock(&self.book);
         book.last_seq += 1;

@@ -4,6 +4,7 @@
 //! follow from the order of the records, so the same scenario in a new org always gives the same ids.
 
 use crate::org::input::{self, Purpose};
+use crate::org::subscriptions::SubscriptionSpec;
 use crate::org::{Hand, Id, Org};
 use crate::schema::custom::{DuplicateSpec, PermissionSpec, RecordTypeSpec, ValidationSpec};
 use crate::schema::{Customization, FieldSpec, ObjectSpec};
@@ -47,6 +48,8 @@ pub struct Scenario {
     pub records: Vec<Record>,
     /// Records to make up for load tests.
     pub generate: Option<Generate>,
+    /// Managed event subscriptions of the Pub/Sub API.
+    pub managed_subscriptions: Vec<SubscriptionSpec>,
 }
 
 /// An active currency.
@@ -164,10 +167,13 @@ impl<'a> Loader<'a> {
             self.record(record)
                 .map_err(|e| format!("record {} ({}): {e}", n + 1, record.object))?;
         }
-        match &scenario.generate {
-            Some(generate) => self.generate(generate),
-            None => Ok(()),
+        if let Some(generate) = &scenario.generate {
+            self.generate(generate)?;
         }
+        for spec in &scenario.managed_subscriptions {
+            self.org.subscriptions_mut().create(spec.clone())?;
+        }
+        Ok(())
     }
 
     fn currencies(&mut self, currencies: &[Currency]) -> Result<(), String> {

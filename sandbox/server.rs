@@ -10,7 +10,7 @@ use crate::oauth::{self, Access, Keys};
 use crate::options::Options;
 use crate::org::Org;
 use crate::state::{Addresses, Info, Parts, Sandbox, Shared, default_user, lock};
-use crate::{scenario, snapshot, tls};
+use crate::{pubsub, scenario, snapshot, tls};
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::task::TaskTracker;
 
 /// How long running requests may go on after a stop.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(crate) const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Why a sandbox did not start.
 #[derive(Debug, thiserror::Error)]
@@ -92,12 +92,11 @@ pub async fn start(options: Options) -> Result<Running, Error> {
     }
     let tls = addresses
         .tls
+        .or(addresses.pubsub)
         .map(|_| tls::configure(options.state_dir.as_deref()))
         .transpose()
         .map_err(Error::State)?;
-    let (acceptor, ca_certificate_path) = tls
-        .map(|(config, path)| (TlsAcceptor::from(config), path))
-        .unzip();
+    let (config, ca_certificate_path) = tls.unzip();
     let sandbox = Arc::new(assemble(options, addresses, ca_certificate_path.flatten())?);
     let routes = routes::routes(sandbox.clone());
     let tasks = TaskTracker::new();
@@ -111,11 +110,15 @@ pub async fn start(options: Options) -> Result<Running, Error> {
     if let Some(listener) = tls_listener {
         tasks.spawn(connection::accept(
             listener,
-            acceptor,
+            config.clone().map(TlsAcceptor::from),
             sandbox.clone(),
             routes,
             tasks.clone(),
         ));
+    }
+    if let (Some(listener), Some(config)) = (pubsub_listener, config) {
+        let acceptor = TlsAcceptor::from(tls::for_http2(&config));
+        tasks.spawn(pubsub::accept(listener, acceptor, sandbox.clone(), tasks.clone()));
     }
     tasks.spawn(snapshot::keep(sandbox.clone()));
     Ok(Running {
@@ -246,6 +249,7 @@ pub fn reset(sandbox: &Sandbox, scenario: Option<&str>) -> Result<(), Error> {
     *lock(&sandbox.settings) = sandbox.options.settings.clone();
     *lock(&sandbox.org) = org;
     sandbox.limits.clear();
+    sandbox.pubsub.deliveries.clear();
     sandbox.requests.clear();
     sandbox.faults.replace(FaultPlan::default());
     sandbox.touch();

@@ -7,6 +7,7 @@ use crate::limits::Limits;
 use crate::oauth::{Access, Keys};
 use crate::options::{Options, Settings};
 use crate::org::{Org, User};
+use crate::pubsub::Desk;
 use crate::requests::RequestLog;
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -48,6 +49,8 @@ pub struct Sandbox {
     pub org: Mutex<Org>,
     /// Change events and platform events.
     pub events: Events,
+    /// Calls of the Pub/Sub API.
+    pub pubsub: Desk,
     /// Where it listens.
     pub addresses: Addresses,
     /// How it was started.
@@ -132,6 +135,7 @@ impl Sandbox {
             settings: Mutex::new(options.settings.clone()),
             org: Mutex::new(parts.org),
             events: Events::default(),
+            pubsub: Desk::default(),
             addresses: parts.addresses,
             ca_certificate_path: parts.ca_certificate_path,
             options,

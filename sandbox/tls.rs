@@ -52,6 +52,13 @@ pub fn configure(state_dir: Option<&Path>) -> io::Result<(Arc<ServerConfig>, Opt
     Ok((Arc::new(config), path))
 }
 
+/// The same for gRPC, which says so in the handshake (ALPN, RFC 9113 §3.2).
+pub fn for_http2(config: &ServerConfig) -> Arc<ServerConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Arc::new(config)
+}
+
 fn authority(state_dir: Option<&Path>) -> io::Result<(Issuer<'static, KeyPair>, Option<PathBuf>)> {
     let Some(dir) = state_dir else {
         return Ok((fresh_authority()?.0, None));

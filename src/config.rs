@@ -121,6 +121,8 @@ sections! {
         listen: SocketAddr,
         /// HTTPS address.
         tls_listen: SocketAddr,
+        /// gRPC address.
+        pubsub_listen: SocketAddr,
     }
     /// `[log]`
     LogConfig {

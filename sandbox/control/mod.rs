@@ -4,6 +4,7 @@ mod access;
 mod define;
 mod faults;
 mod org;
+mod pubsub;
 mod records;
 mod time;
 
@@ -12,7 +13,7 @@ use crate::state::{Info, Shared, lock};
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, patch, post};
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::Deserialize;
@@ -56,6 +57,15 @@ pub fn routes() -> Router<Shared> {
         .route(
             "/sandbox/clients",
             get(access::clients).post(access::register_client),
+        )
+        .route("/sandbox/streams", get(pubsub::streams))
+        .route(
+            "/sandbox/managed-subscriptions",
+            get(pubsub::subscriptions).post(pubsub::subscribe),
+        )
+        .route(
+            "/sandbox/managed-subscriptions/{name}",
+            patch(pubsub::change).delete(pubsub::delete),
         )
         .route("/sandbox/sessions/expire", post(access::expire_sessions))
         .route("/sandbox/grants/revoke", post(access::revoke_grants))

@@ -12,11 +12,25 @@ pub struct Call {
     pub target: String,
     /// The client's name, empty when unknown.
     pub client: String,
+    /// Topic of a call of the Pub/Sub API.
+    pub topic: Option<String>,
     /// The decoded body.
     pub body: axum::body::Bytes,
 }
 
 impl Call {
+    /// Whether this is a call of the Pub/Sub API; its method is `GRPC`.
+    pub fn is_grpc(&self) -> bool {
+        self.method == "GRPC"
+    }
+
+    /// Whether its answer is a stream.
+    fn is_stream(&self) -> bool {
+        ["/Subscribe", "/ManagedSubscribe", "/PublishStream"]
+            .iter()
+            .any(|method| self.target.ends_with(method))
+    }
+
     /// Whether this goes to the data API proper: not the list of versions, which needs no session.
     pub fn is_data(&self) -> bool {
         let path = self.target.split('?').next().unwrap_or_default();
@@ -58,6 +72,10 @@ pub fn fits(when: &When, fault: &Fault, call: &Call) -> bool {
             .as_ref()
             .is_none_or(|part| call.target.contains(part.as_str()))
         && when
+            .topic
+            .as_ref()
+            .is_none_or(|topic| call.topic.as_ref() == Some(topic))
+        && when
             .client
             .as_ref()
             .is_none_or(|part| call.client.contains(part.as_str()))
@@ -69,7 +87,11 @@ pub fn fits(when: &When, fault: &Fault, call: &Call) -> bool {
 
 /// Some faults exist only on some paths: a token endpoint never answers `INVALID_SESSION_ID`.
 fn in_habitat(fault: &Fault, call: &Call) -> bool {
+    if fault.is_for_grpc() != call.is_grpc() && !matches!(fault, Fault::Latency { .. }) {
+        return false;
+    }
     match fault {
+        Fault::StreamClose { .. } | Fault::StreamThrottle { .. } => call.is_stream(),
         Fault::SessionExpired {} | Fault::RequestLimit { .. } => call.is_data() || call.is_soap_data(),
         Fault::AlreadyProcessing {} => call.is_refresh(),
         Fault::InvalidGrant { .. } | Fault::TokenHtmlMaintenance {} => call.is_token(),
@@ -134,6 +156,7 @@ mod tests {
             method: "GET".into(),
             target: target.into(),
             client: String::new(),
+            topic: None,
             body,
         }
     }

@@ -1,5 +1,6 @@
 //! What a fault rule says: which requests, how often, and what goes wrong.
 
+use crate::pubsub::refusal;
 use serde::{Deserialize, Serialize};
 
 /// Most rules in one plan; every request looks at each of them.
@@ -49,6 +50,9 @@ pub struct When {
     /// API name of an object that the request reads or writes, any case; for row faults the written object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
+    /// Name of a topic of the Pub/Sub API.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
     /// A part of the client's name (`client=` of `Sforce-Call-Options`, else `User-Agent`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
@@ -136,6 +140,63 @@ pub enum Fault {
         /// Seconds ahead; negative is behind.
         seconds: i64,
     },
+    /// Pub/Sub API: the call ends with an error.
+    GrpcStatus {
+        /// Name of the gRPC status, such as `UNAVAILABLE`; without one, that of the error code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<String>,
+        /// Code for the `error-code` trailer, with or without `sfdc.platform.eventbus.grpc.`; without one there is no
+        /// such trailer, as when something before the service answers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        error_code: Option<String>,
+        /// The message; without one, a typical text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+        /// After so many events on the stream.
+        #[serde(default)]
+        after_events: u64,
+    },
+    /// Pub/Sub API: the session ends, and with it the call.
+    StreamAuthError {
+        /// After so many events on the stream.
+        #[serde(default)]
+        after_events: u64,
+    },
+    /// Pub/Sub API: nothing comes any more, not even a keepalive, and no error.
+    StreamStall {
+        /// After so many events on the stream.
+        #[serde(default)]
+        after_events: u64,
+    },
+    /// Pub/Sub API: the stream ends with status `OK`.
+    StreamClose {
+        /// After so many events on the stream.
+        #[serde(default)]
+        after_events: u64,
+    },
+    /// Pub/Sub API: the stream ends without a gRPC status.
+    StreamCut {
+        /// After so many events on the stream.
+        #[serde(default)]
+        after_events: u64,
+    },
+    /// Pub/Sub API: the stream is reset (`RST_STREAM`).
+    StreamReset {
+        /// After so many events on the stream.
+        #[serde(default)]
+        after_events: u64,
+    },
+    /// Pub/Sub API: the connection is reset, with all calls on it.
+    ConnectionReset {
+        /// After so many events on the stream.
+        #[serde(default)]
+        after_events: u64,
+    },
+    /// Pub/Sub API: a stream's answers come slowly.
+    StreamThrottle {
+        /// Milliseconds between two answers at least.
+        millis: u64,
+    },
 }
 
 /// Which limit `REQUEST_LIMIT_EXCEEDED` is about.
@@ -190,6 +251,33 @@ impl Fault {
             Self::SlowBody { .. } => "slow_body",
             Self::Duplicate {} => "duplicate",
             Self::ClockSkew { .. } => "clock_skew",
+            Self::GrpcStatus { .. } => "grpc_status",
+            Self::StreamAuthError { .. } => "stream_auth_error",
+            Self::StreamStall { .. } => "stream_stall",
+            Self::StreamClose { .. } => "stream_close",
+            Self::StreamCut { .. } => "stream_cut",
+            Self::StreamReset { .. } => "stream_reset",
+            Self::ConnectionReset { .. } => "connection_reset",
+            Self::StreamThrottle { .. } => "stream_throttle",
+        }
+    }
+
+    /// Whether this fault is for calls of the Pub/Sub API only.
+    pub fn is_for_grpc(&self) -> bool {
+        self.after_events().is_some() || matches!(self, Self::StreamThrottle { .. })
+    }
+
+    /// After how many events of a stream it happens; none for faults that are not of that kind.
+    pub fn after_events(&self) -> Option<u64> {
+        match self {
+            Self::GrpcStatus { after_events, .. }
+            | Self::StreamAuthError { after_events }
+            | Self::StreamStall { after_events }
+            | Self::StreamClose { after_events }
+            | Self::StreamCut { after_events }
+            | Self::StreamReset { after_events }
+            | Self::ConnectionReset { after_events } => Some(*after_events),
+            _ => None,
         }
     }
 
@@ -257,12 +345,15 @@ impl Rule {
             } if millis.saturating_add(*jitter_millis) > MAX_DELAY_MILLIS => {
                 Some(format!("a delay is at most {MAX_DELAY_MILLIS} milliseconds"))
             }
-            Fault::SlowBody { millis } if *millis > MAX_DELAY_MILLIS => {
+            Fault::SlowBody { millis } | Fault::StreamThrottle { millis } if *millis > MAX_DELAY_MILLIS => {
                 Some(format!("a delay is at most {MAX_DELAY_MILLIS} milliseconds"))
             }
             Fault::ServerError { status, .. } if !matches!(status, 500..=599 | 406 | 420) => Some(format!(
                 "status {status} is not one that a stumbling instance gives"
             )),
+            Fault::GrpcStatus { code, error_code, .. } => {
+                refusal::complaint(code.as_deref(), error_code.as_deref())
+            }
             Fault::RowError { error_code, .. } if super::rows::typical(error_code).is_none() => Some(
                 format!("errorCode {error_code} is not one of {}", super::rows::known()),
             ),

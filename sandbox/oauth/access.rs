@@ -12,6 +12,7 @@ use crate::options::Settings;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use tokio::sync::watch;
 
 /// Ids of assertions remembered against replay; beyond it the older half is forgotten.
 const MAX_ASSERTIONS: usize = 10_000;
@@ -192,6 +193,12 @@ impl Access {
     /// The session of an access token, which this use prolongs; `None` when it has ended.
     pub fn use_session(&mut self, token: &str, now: Timestamp, lifetime: SignedDuration) -> Option<Session> {
         self.sessions.touch(token, now, lifetime)
+    }
+
+    /// Told whenever sessions were ended by somebody: whoever lives on one has to look again. Closed when all access
+    /// was replaced.
+    pub fn endings(&self) -> watch::Receiver<()> {
+        self.sessions.endings()
     }
 
     /// Looks at a session without prolonging it.

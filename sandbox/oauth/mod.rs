@@ -39,6 +39,7 @@ pub use assertion::check_key;
 pub use client::{Client, DefaultApp, default_app};
 pub use keys::Keys;
 pub use password::{Rejected, authenticate};
+pub use random::uuid;
 pub use refusal::Refusal;
 pub use session::Session;
 

@@ -21,6 +21,23 @@ pub fn hex(length: usize) -> String {
     bytes.iter().map(digit).collect()
 }
 
+/// A random UUID (RFC 9562, version 4).
+pub fn uuid() -> String {
+    let mut bytes = [0_u8; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
+    bytes[6] = bytes[6] & 0x0F | 0x40;
+    bytes[8] = bytes[8] & 0x3F | 0x80;
+    let number = u128::from_be_bytes(bytes);
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        number >> 96,
+        number >> 80 & 0xFFFF,
+        number >> 64 & 0xFFFF,
+        number >> 48 & 0xFFFF,
+        number & 0xFFFF_FFFF_FFFF
+    )
+}
+
 /// An opaque access token: `00D…` (15 letters of the organization id), `!`, random letters. Salesforce's CLI checks
 /// tokens against `(00D\w{12,15})![.\w]*`.
 pub fn access_token(organization_id: &str) -> String {

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+use tokio::sync::watch;
 
 /// Sessions kept. Beyond it the dead are swept out, and if there are none, those that were idle longest: memory is
 /// bounded even for a client that asks for a token before each call.
@@ -37,7 +38,11 @@ pub struct Session {
 /// Sessions by access token.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Sessions(HashMap<String, Session>);
+pub struct Sessions {
+    alive: HashMap<String, Session>,
+    #[serde(skip)]
+    ended: watch::Sender<()>,
+}
 
 impl Session {
     /// A session that begins now.
@@ -76,17 +81,17 @@ impl Session {
 impl Sessions {
     /// Keeps a session under its token.
     pub fn add(&mut self, token: String, session: Session, lifetime: SignedDuration) {
-        if self.0.len() >= CAPACITY {
+        if self.alive.len() >= CAPACITY {
             self.sweep(session.issued_at, lifetime);
         }
-        self.0.insert(token, session);
+        self.alive.insert(token, session);
     }
 
     /// The session of a token, which this use prolongs; `None` when it has ended.
     pub fn touch(&mut self, token: &str, now: Timestamp, lifetime: SignedDuration) -> Option<Session> {
-        let session = self.0.get_mut(token)?;
+        let session = self.alive.get_mut(token)?;
         if now >= session.ends(lifetime) {
-            self.0.remove(token);
+            self.alive.remove(token);
             return None;
         }
         session.last_used = now.max(session.last_used);
@@ -95,35 +100,45 @@ impl Sessions {
 
     /// The session of a token, not prolonged.
     pub fn peek(&self, token: &str, now: Timestamp, lifetime: SignedDuration) -> Option<&Session> {
-        self.0.get(token).filter(|session| now < session.ends(lifetime))
+        self.alive
+            .get(token)
+            .filter(|session| now < session.ends(lifetime))
     }
 
     /// Ends the sessions that fit and returns how many there were.
     pub fn end(&mut self, fits: impl Fn(&Session) -> bool) -> usize {
-        let before = self.0.len();
-        self.0.retain(|_, session| !fits(session));
-        before - self.0.len()
+        let before = self.alive.len();
+        self.alive.retain(|_, session| !fits(session));
+        self.ended.send_replace(());
+        before - self.alive.len()
     }
 
     /// Ends the session of a token; `false` when there is none.
     pub fn remove(&mut self, token: &str) -> bool {
-        self.0.remove(token).is_some()
+        let found = self.alive.remove(token).is_some();
+        self.ended.send_replace(());
+        found
+    }
+
+    /// Told whenever sessions were ended by somebody; closed with the sessions themselves.
+    pub fn endings(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
     }
 
     /// How many there are, dead ones that nobody asked for included.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.alive.len()
     }
 
     fn sweep(&mut self, now: Timestamp, lifetime: SignedDuration) {
-        self.0.retain(|_, session| now < session.ends(lifetime));
-        if self.0.len() < CAPACITY {
+        self.alive.retain(|_, session| now < session.ends(lifetime));
+        if self.alive.len() < CAPACITY {
             return;
         }
-        let mut uses: Vec<Timestamp> = self.0.values().map(|session| session.last_used).collect();
+        let mut uses: Vec<Timestamp> = self.alive.values().map(|session| session.last_used).collect();
         uses.sort_unstable();
         let limit = uses[uses.len() / SWEPT_SHARE];
-        self.0.retain(|_, session| session.last_used > limit);
+        self.alive.retain(|_, session| session.last_used > limit);
     }
 }
 

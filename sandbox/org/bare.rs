@@ -1,6 +1,7 @@
 //! Orgs whose rows are made up from something else.
 
 use super::cursors::Cursors;
+use super::subscriptions::Subscriptions;
 use super::transaction::ChangeLog;
 use super::views::Views;
 use super::{Id, Org, Row, Table};
@@ -19,6 +20,7 @@ impl Org {
             undo: Vec::new(),
             log: ChangeLog::default(),
             cursors: Cursors::default(),
+            subscriptions: Subscriptions::default(),
             views: Views::default(),
             schema_changed: Timestamp::UNIX_EPOCH,
             locked: BTreeSet::new(),

@@ -18,6 +18,7 @@ mod rules;
 mod seed;
 mod seen;
 mod snapshot;
+pub mod subscriptions;
 pub mod table;
 pub mod transaction;
 mod undelete;
@@ -40,6 +41,7 @@ use cursors::Cursors;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use subscriptions::Subscriptions;
 use transaction::{ChangeLog, Undo};
 use views::Views;
 
@@ -93,6 +95,7 @@ pub struct Org {
     schema_changed: Timestamp,
     locked: BTreeSet<Id>,
     data_storage: Option<u64>,
+    subscriptions: Subscriptions,
     organization: String,
     standard_pricebook: Id,
     first_user: Id,
@@ -116,6 +119,7 @@ impl Org {
             schema_changed: now,
             locked: BTreeSet::new(),
             data_storage: None,
+            subscriptions: Subscriptions::default(),
             organization: String::new(),
             standard_pricebook: Id::MIN,
             first_user: Id::MIN,
@@ -150,6 +154,16 @@ impl Org {
     /// Open query cursors.
     pub fn cursors(&mut self) -> &mut Cursors {
         &mut self.cursors
+    }
+
+    /// Managed event subscriptions.
+    pub fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
+    }
+
+    /// Managed event subscriptions, to be changed.
+    pub fn subscriptions_mut(&mut self) -> &mut Subscriptions {
+        &mut self.subscriptions
     }
 
     /// The org's id (18 characters).

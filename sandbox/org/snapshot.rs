@@ -2,6 +2,7 @@
 //! behind the name of their object on a line of its own. So neither side holds more than one line beside the org.
 
 use super::cursors::Cursors;
+use super::subscriptions::Subscriptions;
 use super::transaction::ChangeLog;
 use super::value::parse_instant;
 use super::views::Views;
@@ -31,6 +32,8 @@ struct Head {
     #[serde(default)]
     locked: Vec<String>,
     objects: BTreeMap<String, Counters>,
+    #[serde(default)]
+    subscriptions: Subscriptions,
 }
 
 /// What an object has given out so far.
@@ -89,6 +92,7 @@ impl Org {
                 .zip(&self.tables)
                 .map(counters)
                 .collect(),
+            subscriptions: self.subscriptions.clone(),
         };
         Still {
             head,
@@ -138,6 +142,7 @@ impl Org {
             schema_changed: head.schema_changed,
             data_storage: None,
             locked: head.locked.iter().filter_map(|id| Id::parse(id)).collect(),
+            subscriptions: head.subscriptions,
             organization: head.organization,
             standard_pricebook: id(&head.standard_pricebook)?,
             first_user: id(&head.first_user)?,
@@ -182,6 +187,7 @@ impl Org {
             schema_changed: self.schema_changed,
             data_storage: self.data_storage,
             locked: self.locked.clone(),
+            subscriptions: self.subscriptions.clone(),
             organization: self.organization.clone(),
             standard_pricebook: self.standard_pricebook,
             first_user: self.first_user,

@@ -31,6 +31,9 @@ pub struct Args {
     /// Address for HTTPS; loopback only.
     #[arg(long, value_name = "ADDRESS")]
     tls_listen: Option<SocketAddr>,
+    /// Address for the Pub/Sub API (gRPC, with and without TLS); loopback only.
+    #[arg(long, value_name = "ADDRESS")]
+    pubsub_listen: Option<SocketAddr>,
     /// Scenario for a fresh org.
     #[arg(long)]
     scenario: Option<String>,
@@ -87,6 +90,7 @@ async fn serve(args: Args, config: &Config, output: Output) -> Result<u8> {
     let options = sandbox::Options {
         listen: args.listen.unwrap_or(config.sandbox.listen),
         tls_listen: Some(args.tls_listen.unwrap_or(config.sandbox.tls_listen)),
+        pubsub_listen: Some(args.pubsub_listen.unwrap_or(config.sandbox.pubsub_listen)),
         state_dir: Some(config.state_dir.join("sandbox")),
         scenario: args.scenario,
         faults_file: args.faults,
@@ -173,6 +177,7 @@ pub async fn spawn(
     config: &Config,
     listen: Option<SocketAddr>,
     tls_listen: Option<SocketAddr>,
+    pubsub_listen: Option<SocketAddr>,
 ) -> Result<String> {
     let failed = |why: String| Error::new(Code::CrmUnavailable, format!("cannot start a sandbox: {why}"));
     let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
@@ -187,6 +192,9 @@ pub async fn spawn(
     command
         .arg("--tls-listen")
         .arg(tls_listen.unwrap_or(config.sandbox.tls_listen).to_string());
+    command
+        .arg("--pubsub-listen")
+        .arg(pubsub_listen.unwrap_or(config.sandbox.pubsub_listen).to_string());
     // A process group of its own, so that Ctrl-C at this terminal does not end it too.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let stderr = log.try_clone().map_err(|error| failed(error.to_string()))?;

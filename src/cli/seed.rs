@@ -24,6 +24,9 @@ pub struct Args {
     /// Address for its HTTPS.
     #[arg(long, value_name = "ADDRESS")]
     sandbox_tls_listen: Option<SocketAddr>,
+    /// Address for its Pub/Sub API.
+    #[arg(long, value_name = "ADDRESS")]
+    sandbox_pubsub_listen: Option<SocketAddr>,
 }
 
 /// Runs the command.
@@ -42,7 +45,12 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
             let url = output
                 .busy(
                     "starting a sandbox",
-                    sandbox::spawn(&config, args.sandbox_listen, args.sandbox_tls_listen),
+                    sandbox::spawn(
+                        &config,
+                        args.sandbox_listen,
+                        args.sandbox_tls_listen,
+                        args.sandbox_pubsub_listen,
+                    ),
                 )
                 .await?;
             output.say(format!(

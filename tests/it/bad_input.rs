@@ -201,6 +201,8 @@ fn ports_in_use_are_named() {
             &address,
             "--tls-listen",
             "127.0.0.1:0",
+            "--pubsub-listen",
+            "127.0.0.1:0",
         ]),
         "PORT_IN_USE",
         2,

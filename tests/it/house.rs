@@ -53,6 +53,8 @@ impl House {
                 listen,
                 "--sandbox-tls-listen",
                 listen,
+                "--sandbox-pubsub-listen",
+                listen,
             ])
             .ok();
         house

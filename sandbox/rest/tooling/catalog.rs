@@ -1,6 +1,7 @@
 //! The org's own description as rows: EntityDefinition, FieldDefinition and their kin.
 
 use super::objects::{SCHEMA, SHARED};
+use super::subscriptions;
 use crate::org::{Id, Org, Row, Value};
 use crate::schema::describe::groupable;
 use crate::schema::{Field, ID, Kind, Object, OnDelete, Schema};
@@ -27,6 +28,11 @@ pub fn of(org: &Org, view: &Schema) -> Org {
     }
     for (name, _) in SHARED {
         catalog.copy(org, name);
+    }
+    for one in org.subscriptions().all() {
+        let columns = subscriptions::columns(one);
+        let values: Vec<_> = columns.iter().map(|(name, text)| (*name, Text(text))).collect();
+        catalog.put(subscriptions::OBJECT, Some(&one.id), &values);
     }
     catalog.made
 }

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod objects;
+mod subscriptions;
 
 use super::door::{Ask, Door};
 use super::query::{columns, explained, query_text, wants_columns, whole};
@@ -10,7 +11,7 @@ use super::{DataResponse, ok};
 use crate::org::{ApiError, Id, Org};
 use crate::schema::Object;
 use crate::schema::describe::{self, Reader};
-use crate::soql::ast::{Condition, Expr, Op, Query};
+use crate::soql::ast::{Condition, Expr, Item, Op, Query};
 use crate::soql::{self, Page, Plan, Setting, Shape};
 use http::Method;
 use serde_json::{Map, Value as Json, json};
@@ -60,7 +61,12 @@ impl Door<'_> {
         rest: &[&str],
     ) -> Result<DataResponse, ApiError> {
         if ask.method != Method::GET {
-            return Err(ask.not_allowed("GET,HEAD"));
+            return match rest {
+                ["sobjects", name, rest @ ..] if name.eq_ignore_ascii_case(subscriptions::OBJECT) => {
+                    self.write_subscription(ask, rest)
+                }
+                _ => Err(ask.not_allowed("GET,HEAD")),
+            };
         }
         match rest {
             [] => {
@@ -111,6 +117,7 @@ impl Door<'_> {
         let plan = soql::prepare_parsed(&schema, text, &query, setting)?;
         let object = schema.at(plan.object);
         check_filter(object, &query)?;
+        let whole = query.select.iter().any(names_the_whole);
         let org = catalog::of(self.org, &self.schema());
         if ask.parameter("explain").is_some() {
             return Ok(ok(explained(&org, text, &plan)?));
@@ -118,7 +125,13 @@ impl Door<'_> {
         if wants_columns(ask) {
             return Ok(ok(columns(&schema, &plan)));
         }
-        let answer = rows(&org, &plan, object, &version_text(version, api), setting)?;
+        let mut answer = rows(&org, &plan, object, &version_text(version, api), setting)?;
+        if let Some(records) = answer["records"].as_array_mut() {
+            if whole && records.len() > 1 {
+                return Err(too_many(records.len()));
+            }
+            records.iter_mut().for_each(subscriptions::unfold_metadata);
+        }
         Ok(ok(match api {
             Api::Data => answer,
             Api::Tooling => tooling_shape(answer, object),
@@ -153,13 +166,31 @@ impl Door<'_> {
                 let org = catalog::of(self.org, &self.schema());
                 let found = row_by(&org, at, id).ok_or_else(ApiError::not_found)?;
                 let fields = &schema.at(at).shown;
-                Ok(ok(org
-                    .record(at, found, fields, &text)
-                    .ok_or_else(ApiError::not_found)?))
+                let record = org.record(at, found, fields, &text);
+                let mut record = record.ok_or_else(ApiError::not_found)?;
+                subscriptions::unfold_metadata(&mut record);
+                Ok(ok(record))
             }
             _ => Err(ApiError::not_found()),
         }
     }
+}
+
+/// Whether a field shows the whole definition of what it belongs to.
+fn names_the_whole(item: &Item) -> bool {
+    let field = match item {
+        Item::Expr(Expr::Field(name), _) => name.text.as_str(),
+        _ => return false,
+    };
+    field.eq_ignore_ascii_case("Metadata") || field.eq_ignore_ascii_case("FullName")
+}
+
+/// Definitions are only shown one by one (Tooling API Developer Guide, SOQL Operation Limitations).
+fn too_many(rows: usize) -> ApiError {
+    let message = format!(
+        "When retrieving results with Metadata or FullName fields, the query qualifications must specify no more than          one row for retrieval. Result size: {rows}"
+    );
+    ApiError::bad("MALFORMED_QUERY", message)
 }
 
 /// What stands for the version in links.

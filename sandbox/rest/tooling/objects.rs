@@ -209,15 +209,10 @@ pub fn in_data_api(name: &str) -> bool {
 }
 
 fn object(name: &str, prefix: &str, fields: &str) -> ObjectSpec {
-    let without = [
-        "create",
-        "update",
-        "delete",
-        "undelete",
-        "search",
-        "layout",
-        "replicate",
-    ];
+    let never = ["undelete", "search", "layout", "replicate"];
+    let writes = ["create", "update", "delete"];
+    let read_only = (name != super::subscriptions::OBJECT).then_some(writes);
+    let without = never.into_iter().chain(read_only.into_iter().flatten());
     ObjectSpec {
         name: name.into(),
         label: None,
@@ -229,7 +224,7 @@ fn object(name: &str, prefix: &str, fields: &str) -> ObjectSpec {
         currency: false,
         activities: false,
         feed: false,
-        without: without.map(str::to_owned).to_vec(),
+        without: without.map(str::to_owned).collect(),
         name_field: None,
         fields: fields.split_whitespace().map(field).collect(),
     }

@@ -32,7 +32,7 @@ impl House {
         let mut config = config.clone();
         config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{}", RealWorld::new().uuid()));
         let free = "127.0.0.1:0".parse().ok();
-        let url = sandbox::spawn(&config, free, free).await?;
+        let url = sandbox::spawn(&config, free, free, free).await?;
         let mut scenario = ::sandbox::scenario::named("crm-sync")
             .ok_or_else(|| Error::new(Code::Internal, "no scenario crm-sync"))?;
         scenario.generate = serde_json::from_value(json!({ "opportunities": opportunities })).ok();

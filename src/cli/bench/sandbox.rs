@@ -35,7 +35,7 @@ pub async fn measure(config: &Config, records: usize, calls: usize) -> Result<Ve
     let mut config = config.clone();
     config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{}", RealWorld::new().uuid()));
     let free = "127.0.0.1:0".parse().ok();
-    let url = sandbox::spawn(&config, free, free).await?;
+    let url = sandbox::spawn(&config, free, free, free).await?;
     let mut figures = Vec::new();
     let loaded = Loaded::seed(&config, url, records, &mut figures).await;
     let measured = match &loaded {

@@ -115,8 +115,8 @@ async fn a_merge_moves_the_children_and_bins_the_losers() {
     let said = house.call(&session, &body).await;
     assert_eq!(said.outcomes().0, "true false", "{}", said.text);
     assert_eq!(said.first("id"), *master);
-    assert_eq!(said.all("mergedRecordIds"), std::slice::from_ref(&loser));
-    assert_eq!(said.all("updatedRelatedIds"), std::slice::from_ref(&child));
+    assert_eq!(said.all("mergedRecordIds"), [loser.as_str()]);
+    assert_eq!(said.all("updatedRelatedIds"), [child.as_str()]);
     let path = format!("/services/data/v59.0/sobjects/Contact/{child}?fields=AccountId");
     let row: Value = house.get(&path, &session).await.json().await.unwrap();
     assert_eq!(row["AccountId"], json!(master));

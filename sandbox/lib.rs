@@ -23,6 +23,7 @@ pub mod tls;
 pub mod wire;
 
 // The house: objects, records, queries and the data API over them.
+pub mod bulk;
 pub mod org;
 pub mod rest;
 pub mod scenario;

@@ -67,6 +67,19 @@ pub struct Settings {
     /// Authorize without a person: `/services/oauth2/authorize` redirects at once, as the `login_hint` user
     /// or the org's first user.
     pub auto_approve: bool,
+    /// Milliseconds that a bulk job waits in the queue, before each of its transactions and before its end, so that
+    /// its states can be watched.
+    pub bulk_delay_millis: u64,
+    /// Bulk jobs stay where they are until this is taken back.
+    pub bulk_hold: bool,
+    /// Whether users may delete for good with a bulk job; in a real org few may.
+    pub bulk_hard_delete: bool,
+    /// Records of a page of bulk query results when the client does not say how many it wants.
+    pub bulk_page_records: usize,
+    /// Batches of bulk ingest jobs allowed in a rolling day.
+    pub daily_bulk_batches: u64,
+    /// Bulk query jobs allowed in a rolling day.
+    pub daily_bulk_query_jobs: u64,
 }
 
 impl Default for Settings {
@@ -79,6 +92,12 @@ impl Default for Settings {
             max_grants: 5,
             refresh_window_millis: 20,
             auto_approve: false,
+            bulk_delay_millis: 0,
+            bulk_hold: false,
+            bulk_hard_delete: true,
+            bulk_page_records: 100_000,
+            daily_bulk_batches: 15_000,
+            daily_bulk_query_jobs: 10_000,
         }
     }
 }

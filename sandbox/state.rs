@@ -1,5 +1,6 @@
 //! Everything one running sandbox knows.
 
+use crate::bulk::Bulk;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::faults::Faults;
@@ -48,6 +49,8 @@ pub struct Sandbox {
     pub org: Mutex<Org>,
     /// Change events and platform events.
     pub events: Events,
+    /// Bulk jobs.
+    pub bulk: Bulk,
     /// Where it listens.
     pub addresses: Addresses,
     /// How it was started.
@@ -105,6 +108,7 @@ pub(crate) struct Parts {
     pub access: Access,
     pub keys: Keys,
     pub org: Org,
+    pub bulk: Bulk,
     pub addresses: Addresses,
     pub ca_certificate_path: Option<PathBuf>,
 }
@@ -121,6 +125,7 @@ impl Sandbox {
             settings: Mutex::new(options.settings.clone()),
             org: Mutex::new(parts.org),
             events: Events::default(),
+            bulk: parts.bulk,
             addresses: parts.addresses,
             ca_certificate_path: parts.ca_certificate_path,
             options,

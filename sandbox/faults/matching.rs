@@ -24,6 +24,11 @@ impl Call {
             .is_some_and(|rest| rest.len() > 1)
     }
 
+    /// Whether this speaks of a bulk job rather than bringing its data.
+    fn is_job(&self) -> bool {
+        self.target.contains("/jobs/") && !self.target.contains("/batches")
+    }
+
     fn is_token(&self) -> bool {
         self.target.split('?').next() == Some("/services/oauth2/token")
     }
@@ -51,7 +56,7 @@ pub fn fits(when: &When, fault: &Fault, call: &Call) -> bool {
         && when
             .object
             .as_ref()
-            .is_none_or(|object| fault.is_for_rows() || touches(call, object))
+            .is_none_or(|object| fault.waits() || touches(call, object))
 }
 
 /// Some faults exist only on some paths: a token endpoint never answers `INVALID_SESSION_ID`.
@@ -64,11 +69,11 @@ fn in_habitat(fault: &Fault, call: &Call) -> bool {
     }
 }
 
-/// Whether the request names this object, in its path, its query or, for composite requests, its body.
+/// Whether the request names this object, in its path, its query or, for composite requests and bulk jobs, its body.
 fn touches(call: &Call, object: &str) -> bool {
     let target = decoded(&call.target);
-    let composite = call.target.contains("/composite");
-    names(target.as_bytes(), object) || (composite && names(&call.body, object))
+    let in_body = call.target.contains("/composite") || call.is_job();
+    names(target.as_bytes(), object) || (in_body && names(&call.body, object))
 }
 
 fn names(text: &[u8], object: &str) -> bool {
@@ -79,6 +84,8 @@ fn names(text: &[u8], object: &str) -> bool {
         "from+",
         "\"type\":\"",
         "\"type\": \"",
+        "\"object\":\"",
+        "\"object\": \"",
     ];
     before.iter().any(|lead| {
         let needle = format!("{lead}{object}");

@@ -25,6 +25,31 @@ impl Org {
             .inspect_err(|_| self.rollback(mark))
     }
 
+    /// Takes a record that lies in the recycle bin out of it, with everything that was put there because of it.
+    /// Nobody sees it again, and nobody hears of it: the delete before was the news.
+    pub fn purge(&mut self, at: usize, id: Id) {
+        let schema = self.schema();
+        let mut doomed = vec![(at, id)];
+        while let Some((at, id)) = doomed.pop() {
+            if self.table(at).row(id).is_none_or(|row| !row.deleted) {
+                continue;
+            }
+            self.tables[at].put(id, None);
+            for list in &schema.at(at).children {
+                let reference = schema.at(list.object).fields[list.field].reference.as_ref();
+                if reference.is_some_and(|r| r.on_delete == OnDelete::Cascade) {
+                    let children = self.table(list.object).find(list.field, &Value::Id(id));
+                    doomed.extend(
+                        children
+                            .unwrap_or_default()
+                            .into_iter()
+                            .map(|child| (list.object, child)),
+                    );
+                }
+            }
+        }
+    }
+
     fn delete_tree(&mut self, hand: &Hand, at: usize, id: Id, depth: usize) -> Result<(), ApiError> {
         if depth > CASCADE_DEPTH {
             return Err(cannot_delete("the records refer to each other too deeply"));

@@ -19,6 +19,9 @@ mod target;
 mod tree;
 mod upsert;
 
+pub(crate) use target::{Version, split};
+
+use crate::bulk::limits::Used;
 use crate::org::{ApiError, Hand, Id, Org, Origin};
 use door::{Ask, Door, Payload, Within};
 use http::{HeaderMap, Method, StatusCode};
@@ -69,6 +72,10 @@ pub trait Surroundings: Send + Sync {
     fn usage(&self) -> (u64, u64);
     /// The instance URL, for absolute links.
     fn instance_url(&self) -> String;
+    /// What bulk jobs used of their allowances, for `/limits`.
+    fn bulk_usage(&self) -> Used {
+        Used::default()
+    }
 }
 
 /// Longest request target; longer ones are answered with 414 (REST API Developer Guide, Status Codes).

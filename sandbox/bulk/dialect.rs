@@ -1,6 +1,10 @@
 //! How a file is written: what stands between values and what ends a line (Bulk API 2.0 Developer Guide, Create a Job).
 
 use serde::{Deserialize, Serialize};
+use std::io::{self, Read};
+
+/// Byte order mark of UTF-8.
+pub const MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// What stands between two values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +44,19 @@ pub struct Dialect {
     pub delimiter: Delimiter,
     /// After lines.
     pub line_ending: LineEnding,
+}
+
+/// A text behind a byte order mark, both in one read: a reader takes a mark alone for the end.
+pub struct Marked<'a> {
+    mark: &'a [u8],
+    text: &'a [u8],
+}
+
+impl Read for Marked<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mark = self.mark.read(into)?;
+        Ok(mark + self.text.read(&mut into[mark..])?)
+    }
 }
 
 impl Delimiter {
@@ -105,14 +122,16 @@ impl LineEnding {
 }
 
 impl Dialect {
-    /// A reader of these bytes; rows may have any number of values, and the first is not taken for a header.
-    pub fn reader(self, bytes: &[u8]) -> csv::Reader<&[u8]> {
+    /// A reader of these bytes; rows may have any number of values, and the first is not taken for a header. It drops
+    /// a byte order mark, and gets one to drop: Salesforce takes those that editors write for a part of the first name.
+    /// Positions count from the beginning of this mark.
+    pub fn reader(self, bytes: &[u8]) -> csv::Reader<Marked<'_>> {
         csv::ReaderBuilder::new()
             .delimiter(self.delimiter.byte())
             .terminator(self.terminator())
             .has_headers(false)
             .flexible(true)
-            .from_reader(bytes)
+            .from_reader(Marked { mark: MARK, text: bytes })
     }
 
     /// A writer that puts every value into quotes, as results of jobs have them.

@@ -131,7 +131,10 @@ impl Dialect {
             .terminator(self.terminator())
             .has_headers(false)
             .flexible(true)
-            .from_reader(Marked { mark: MARK, text: bytes })
+            .from_reader(Marked {
+                mark: MARK,
+                text: bytes,
+            })
     }
 
     /// A writer that puts every value into quotes, as results of jobs have them.

@@ -198,7 +198,7 @@ impl Loading {
             *count.entry(key).or_default() += 1;
         }
         let mut seen: HashMap<&str, ()> = HashMap::new();
-        for (step, text) in steps.iter_mut().zip(&keys) {
+        for ((step, text), row) in steps.iter_mut().zip(&keys).zip(rows) {
             let repeated = seen.insert(text, ()).is_some();
             if text.is_empty() || step.is_err() || count[text.as_str()] == 1 || !(all || repeated) {
                 continue;
@@ -207,7 +207,7 @@ impl Loading {
             let error = match all {
                 true => ApiError::data(
                     "DUPLICATE_VALUE",
-                    format!("Duplicate external id specified: {text}"),
+                    format!("Duplicate external id specified: {}", self.cell(row, key)),
                     &[],
                 ),
                 false => ApiError::data("DUPLICATE_VALUE", "duplicate id in list", &[]),

@@ -280,9 +280,7 @@ impl Leaf {
 fn line(dialect: Dialect, values: impl Iterator<Item = String>) -> String {
     let mut writer = dialect.writer(Vec::new());
     // A vector takes every byte, and rows may have any length.
-    let written = writer.write_record(values).map(|()| writer.into_inner());
-    match written {
-        Ok(Ok(bytes)) => String::from_utf8_lossy(&bytes).into_owned(),
-        _ => String::new(),
-    }
+    let _ = writer.write_record(values);
+    let bytes = writer.into_inner().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -65,6 +65,11 @@ async fn try_out(site: &Site, properties: Json, file: Vec<u8>) {
         };
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(between)
+            .terminator(if job["lineEnding"] == "LF" {
+                csv::Terminator::Any(b'\n')
+            } else {
+                csv::Terminator::CRLF
+            })
             .flexible(true)
             .from_reader(text.as_bytes());
         assert_eq!(reader.records().count() as u64, rows, "{set} of {job}: {text:?}");

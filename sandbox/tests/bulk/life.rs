@@ -100,6 +100,20 @@ async fn whoever_polls_sees_a_job_wait_and_work() {
 }
 
 #[tokio::test]
+async fn a_job_that_is_to_wait_an_hour_waits() {
+    let site = Site::new().await;
+    site.config(json!({"bulkDelayMillis": 3_600_000})).await;
+    let id = site.start(accounts("insert"), "Name\nX\n").await;
+    // Far more than it would need.
+    for _ in 0..200 {
+        let job = site.get(&format!("/ingest/{id}")).await.json();
+        assert_eq!(state_of(&job), "UploadComplete");
+    }
+    site.config(json!({"bulkDelayMillis": 0})).await;
+    assert_eq!(counts(&site.ended("ingest", &id).await), (1, 0));
+}
+
+#[tokio::test]
 async fn jobs_end_in_the_order_in_which_they_were_closed() {
     let site = Site::new().await;
     site.config(json!({"bulkHold": true})).await;

@@ -48,6 +48,25 @@ async fn jobs_that_cannot_be_made() {
             "API_ERROR",
             "Invalid value: ',' supplied for property: 'columnDelimiter'",
         ),
+    ] {
+        refused(&site, properties, code, message).await;
+    }
+    let jobs = site.get("/ingest").await.json();
+    assert_eq!(jobs["records"], json!([]));
+}
+
+async fn refused(site: &Site, properties: Json, code: &str, message: &str) {
+    assert_eq!(
+        site.post("/ingest", &properties).await.refusal(),
+        (400, code.to_owned(), message.to_owned()),
+        "{properties}"
+    );
+}
+
+#[tokio::test]
+async fn objects_and_keys_that_do_not_serve() {
+    let site = Site::new().await;
+    for (properties, code, message) in [
         (
             json!({"object": "Account", "operation": "upsert"}),
             "INVALIDJOB",
@@ -69,17 +88,11 @@ async fn jobs_that_cannot_be_made() {
             "Unrecognized field \"nope\" at [line:1, column:1]",
         ),
     ] {
-        assert_eq!(
-            site.post("/ingest", &properties).await.refusal(),
-            (400, code.to_owned(), message.to_owned()),
-            "{properties}"
-        );
+        refused(&site, properties, code, message).await;
     }
     site.config(json!({"bulkHardDelete": false})).await;
     let reply = site.post("/ingest", &accounts("hardDelete")).await;
     assert_eq!(reply.refusal().1, "FEATURENOTENABLED");
-    let jobs = site.get("/ingest").await.json();
-    assert_eq!(jobs["records"], json!([]));
 }
 
 #[tokio::test]

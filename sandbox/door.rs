@@ -5,6 +5,7 @@ mod disturb;
 
 pub use data::{Around, data, versions};
 
+use crate::bulk;
 use crate::clock::{shifted, stopwatch};
 use crate::faults::{Call, Fault, Verdict};
 use crate::oauth::Session;
@@ -204,7 +205,8 @@ async fn heard(request: Request<Body>) -> Result<(Parts, Call), Response> {
         let text = "The request URI is longer than 16384 bytes";
         return Err(wire::error(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", text));
     }
-    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+    let limit = bulk::body_limit(&target, MAX_BODY);
+    let Ok(body) = axum::body::to_bytes(body, limit).await else {
         let text = "The request body is too large or broken";
         return Err(wire::error(
             StatusCode::PAYLOAD_TOO_LARGE,

@@ -109,7 +109,7 @@ impl Faults {
         let mut verdict = Verdict::default();
         for one in &mut lock(&self.armed).rules {
             let settled = verdict.instead.is_some() && !one.rule.fault.only_disturbs();
-            let relevant = !settled && !one.rule.fault.is_for_rows();
+            let relevant = !settled && !one.rule.fault.waits();
             if relevant && matching::fits(&one.rule.when, &one.rule.fault, call) && one.fires() {
                 verdict.fired.push(one.rule.label());
                 one.apply_to(&mut verdict);
@@ -136,6 +136,22 @@ impl Faults {
                 .is_none_or(|name| name.eq_ignore_ascii_case(object));
             if right_object && matching::fits(&one.rule.when, &one.rule.fault, call) && one.fires() {
                 return one.row_error(id);
+            }
+        }
+        None
+    }
+
+    /// Decides about one bulk job that begins: after how many rows it fails (none = half of them), and the text.
+    pub fn judge_job(&self, call: &Call, object: &str) -> Option<(Option<u64>, String)> {
+        let mut armed = lock(&self.armed);
+        for one in &mut armed.rules {
+            let Fault::BulkFailure { after_rows, message } = one.rule.fault.clone() else {
+                continue;
+            };
+            let right_object = one.rule.when.object.as_ref();
+            let right_object = right_object.is_none_or(|name| name.eq_ignore_ascii_case(object));
+            if right_object && matching::fits(&one.rule.when, &one.rule.fault, call) && one.fires() {
+                return Some((after_rows, message));
             }
         }
         None

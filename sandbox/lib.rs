@@ -24,6 +24,7 @@ pub mod wire;
 
 // The house: objects, records, queries and the data API over them.
 pub mod formula;
+pub mod bulk;
 pub mod org;
 pub mod rest;
 pub mod scenario;

@@ -87,6 +87,19 @@ pub struct Settings {
     pub daily_delivered_events: u64,
     /// Streams open at a time over all topics, publishers and subscribers together.
     pub pubsub_max_streams: usize,
+    /// Milliseconds that a bulk job waits in the queue, before each of its transactions and before its end, so that
+    /// its states can be watched.
+    pub bulk_delay_millis: u64,
+    /// Bulk jobs stay where they are until this is taken back.
+    pub bulk_hold: bool,
+    /// Whether users may delete for good with a bulk job; in a real org few may.
+    pub bulk_hard_delete: bool,
+    /// Records of a page of bulk query results when the client does not say how many it wants.
+    pub bulk_page_records: usize,
+    /// Batches of bulk ingest jobs allowed in a rolling day.
+    pub daily_bulk_batches: u64,
+    /// Bulk query jobs allowed in a rolling day.
+    pub daily_bulk_query_jobs: u64,
 }
 
 /// What stands between a user and the org, whatever the credentials ("Restrict Where and When Users Can Log In").
@@ -123,6 +136,12 @@ impl Default for Settings {
             publish_idle_millis: 70_000,
             daily_delivered_events: 50_000,
             pubsub_max_streams: 2_000,
+            bulk_delay_millis: 0,
+            bulk_hold: false,
+            bulk_hard_delete: true,
+            bulk_page_records: 100_000,
+            daily_bulk_batches: 15_000,
+            daily_bulk_query_jobs: 10_000,
         }
     }
 }

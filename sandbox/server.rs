@@ -3,6 +3,7 @@
 mod connection;
 mod routes;
 
+use crate::bulk::{self, Bulk};
 use crate::clock::Clock;
 use crate::faults::FaultPlan;
 use crate::limits::Limits;
@@ -121,6 +122,7 @@ pub async fn start(options: Options) -> Result<Running, Error> {
         tasks.spawn(pubsub::accept(listener, acceptor, sandbox.clone(), tasks.clone()));
     }
     tasks.spawn(snapshot::keep(sandbox.clone()));
+    tasks.spawn(bulk::work(sandbox.clone()));
     Ok(Running {
         info: sandbox.info(),
         sandbox,
@@ -185,12 +187,12 @@ fn assemble(
         .transpose()
         .map_err(Error::Snapshot)?
         .flatten();
-    let (clock, limits, mut access, org) = match restored {
-        Some(found) => (found.clock, found.limits, found.access, found.org),
+    let (clock, limits, mut access, org, bulk) = match restored {
+        Some(found) => (found.clock, found.limits, found.access, found.org, found.bulk),
         None => {
             let clock = Clock::default();
             let org = fresh_org(options.scenario.as_deref(), clock.now())?;
-            (clock, Limits::default(), Access::default(), org)
+            (clock, Limits::default(), Access::default(), org, Bulk::default())
         }
     };
     let run_as = default_user(&org).map(|user| user.username);
@@ -201,6 +203,7 @@ fn assemble(
         access,
         keys,
         org,
+        bulk,
         addresses,
         ca_certificate_path,
     };
@@ -245,6 +248,8 @@ pub fn reset(sandbox: &Sandbox, scenario: Option<&str>) -> Result<(), Error> {
     let mut access = Access::default();
     let run_as = default_user(&org).map(|user| user.username);
     oauth::register_default_apps(&mut access, run_as, sandbox.keys.jwt_public_key.clone());
+    // First, so that no job writes into the new org.
+    sandbox.bulk.clear();
     *lock(&sandbox.access) = access;
     *lock(&sandbox.settings) = sandbox.options.settings.clone();
     *lock(&sandbox.org) = org;

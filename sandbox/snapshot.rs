@@ -1,6 +1,7 @@
 //! The state on disk: one file of JSON lines, replaced as a whole, so that a crash leaves the old one or the new one.
 //! It holds what clients have built up; how the sandbox behaves is said anew at each start.
 
+use crate::bulk::{Bulk, BulkFace};
 use crate::clock::{Clock, Face, stopwatch};
 use crate::limits::{Limits, Usage};
 use crate::oauth::Access;
@@ -26,6 +27,8 @@ struct Snapshot<A> {
     clock: Face,
     usage: Usage,
     access: A,
+    #[serde(default)]
+    bulk: BulkFace,
 }
 
 /// What a snapshot held.
@@ -38,6 +41,8 @@ pub struct Restored {
     pub access: Access,
     /// Records.
     pub org: Org,
+    /// Bulk jobs.
+    pub bulk: Bulk,
 }
 
 /// Reads the snapshot of a state directory; `None` when there is none.
@@ -79,6 +84,7 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
         limits,
         access: snapshot.access,
         org,
+        bulk: Bulk::from_face(snapshot.bulk),
     }))
 }
 
@@ -91,14 +97,15 @@ pub fn write(sandbox: &Sandbox) -> io::Result<()> {
         return Ok(());
     };
     let access = serde_json::to_value(&*lock(&sandbox.access)).map_err(io::Error::other)?;
+    // The org goes on while this picture of it is written.
+    let (bulk, org) = sandbox.bulk.face_with(|| lock(&sandbox.org).still());
     let snapshot = Snapshot {
         format: FORMAT,
         clock: sandbox.clock.face(),
         usage: sandbox.limits.usage(),
         access,
+        bulk,
     };
-    // The org goes on while this picture of it is written.
-    let org = lock(&sandbox.org).still();
     replace_private(&dir.join(FILE), |out| {
         serde_json::to_writer(&mut *out, &snapshot)?;
         out.write_all(b"\n")?;

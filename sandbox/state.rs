@@ -1,5 +1,6 @@
 //! Everything one running sandbox knows.
 
+use crate::bulk::Bulk;
 use crate::clock::Clock;
 use crate::events::Events;
 use crate::faults::Faults;
@@ -51,6 +52,8 @@ pub struct Sandbox {
     pub events: Events,
     /// Calls of the Pub/Sub API.
     pub pubsub: Desk,
+    /// Bulk jobs.
+    pub bulk: Bulk,
     /// Where it listens.
     pub addresses: Addresses,
     /// How it was started.
@@ -119,6 +122,7 @@ pub(crate) struct Parts {
     pub access: Access,
     pub keys: Keys,
     pub org: Org,
+    pub bulk: Bulk,
     pub addresses: Addresses,
     pub ca_certificate_path: Option<PathBuf>,
 }
@@ -136,6 +140,7 @@ impl Sandbox {
             org: Mutex::new(parts.org),
             events: Events::default(),
             pubsub: Desk::default(),
+            bulk: parts.bulk,
             addresses: parts.addresses,
             ca_certificate_path: parts.ca_certificate_path,
             options,

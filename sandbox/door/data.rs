@@ -2,6 +2,7 @@
 
 use super::disturb::limit_text;
 use super::{Visit, bearer};
+use crate::bulk;
 use crate::faults::LimitScope;
 use crate::limits;
 use crate::org::{ApiError, Origin};
@@ -48,6 +49,12 @@ impl Surroundings for Around<'_> {
 
     fn instance_url(&self) -> String {
         self.visit.base_url.clone()
+    }
+
+    fn bulk_usage(&self) -> bulk::limits::Used {
+        let settings = self.sandbox.settings();
+        let (batches, queries) = (settings.daily_bulk_batches, settings.daily_bulk_query_jobs);
+        self.sandbox.bulk.daily.used(self.now(), batches, queries)
     }
 }
 
@@ -160,6 +167,13 @@ pub fn with_limit_header(sandbox: &Sandbox, visit: &Visit, mut response: Respons
 }
 
 fn served(sandbox: &Sandbox, visit: &Visit, caller: &Caller, request: DataRequest) -> Response {
+    if bulk::concerns(&request.target) {
+        let response = bulk::answer(sandbox, visit, caller, &request);
+        visit.spent(1);
+        sandbox.limits.spend(visit.now(sandbox), 1);
+        sandbox.touch();
+        return with_limit_header(sandbox, visit, response);
+    }
     let around = Around { sandbox, visit };
     let writes = request.method != Method::GET;
     let answer = {

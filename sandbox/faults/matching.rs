@@ -51,6 +51,11 @@ impl Call {
         self.target.starts_with("/services/Soap/")
     }
 
+    /// Whether this speaks of a bulk job rather than bringing its data.
+    fn is_job(&self) -> bool {
+        self.target.contains("/jobs/") && !self.target.contains("/batches")
+    }
+
     fn is_token(&self) -> bool {
         self.target.split('?').next() == Some("/services/oauth2/token")
     }
@@ -82,7 +87,7 @@ pub fn fits(when: &When, fault: &Fault, call: &Call) -> bool {
         && when
             .object
             .as_ref()
-            .is_none_or(|object| fault.is_for_rows() || touches(call, object))
+            .is_none_or(|object| fault.waits() || touches(call, object))
 }
 
 /// Some faults exist only on some paths: a token endpoint never answers `INVALID_SESSION_ID`.
@@ -99,10 +104,11 @@ fn in_habitat(fault: &Fault, call: &Call) -> bool {
     }
 }
 
-/// Whether the request names this object, in its path, its query or, for composite and SOAP requests, its body.
+/// Whether the request names this object, in its path, its query or, for composite, SOAP requests and bulk jobs, its
+/// body.
 fn touches(call: &Call, object: &str) -> bool {
     let target = decoded(&call.target);
-    let in_body = call.target.contains("/composite") || call.is_soap();
+    let in_body = call.target.contains("/composite") || call.is_soap() || call.is_job();
     names(target.as_bytes(), object) || (in_body && names(&call.body, object))
 }
 
@@ -115,6 +121,8 @@ fn names(text: &[u8], object: &str) -> bool {
         "\"type\":\"",
         "\"type\": \"",
         "type>",
+        "\"object\":\"",
+        "\"object\": \"",
     ];
     before.iter().any(|lead| {
         let needle = format!("{lead}{object}");

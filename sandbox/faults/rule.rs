@@ -114,6 +114,15 @@ pub enum Fault {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },
+    /// A bulk job fails after some of its rows; the others stay unprocessed. A query job fails without a result.
+    BulkFailure {
+        /// How many rows are still looked at; without it, half of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after_rows: Option<u64>,
+        /// The job's `errorMessage`.
+        #[serde(default = "lock_failures")]
+        message: String,
+    },
     /// The connection is closed before the request is applied.
     ResetBefore {},
     /// The request is applied, then the connection is closed without an answer.
@@ -233,6 +242,10 @@ fn expired_token() -> String {
     "expired access/refresh token".to_owned()
 }
 
+fn lock_failures() -> String {
+    "TooManyLockFailure : Too many lock failure 200 Trying again later.".to_owned()
+}
+
 impl Fault {
     /// The name used in JSON.
     pub fn kind(&self) -> &'static str {
@@ -243,6 +256,7 @@ impl Fault {
             Self::ServerError { .. } => "server_error",
             Self::RowLock {} => "row_lock",
             Self::RowError { .. } => "row_error",
+            Self::BulkFailure { .. } => "bulk_failure",
             Self::ResetBefore {} => "reset_before",
             Self::ResetAfter {} => "reset_after",
             Self::AlreadyProcessing {} => "already_processing",
@@ -281,7 +295,12 @@ impl Fault {
         }
     }
 
-    /// Whether this fault waits for a record write instead of acting on the request.
+    /// Whether this fault waits for a record write or a bulk job instead of acting on the request.
+    pub fn waits(&self) -> bool {
+        self.is_for_rows() || matches!(self, Self::BulkFailure { .. })
+    }
+
+    /// Whether this fault waits for a record write.
     pub fn is_for_rows(&self) -> bool {
         matches!(self, Self::RowLock {} | Self::RowError { .. })
     }

@@ -1,5 +1,6 @@
 //! Record ids: fifteen case-sensitive characters, or eighteen with a checksum over the case.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Digits of an id in ascending byte order, so that ids sort in the order of their making.
@@ -12,7 +13,8 @@ const CHECK: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 const INSTANCE: &[u8; 3] = b"Sb0";
 
 /// A record id, kept in its fifteen-character form.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Id([u8; 15]);
 
 impl Id {
@@ -60,6 +62,20 @@ impl Id {
             *slot = CHECK[bits.sum::<usize>()];
         }
         check
+    }
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> String {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for Id {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Id, String> {
+        Id::parse(&text).ok_or_else(|| format!("'{text}' is no record id"))
     }
 }
 

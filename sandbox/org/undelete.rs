@@ -35,7 +35,8 @@ impl Org {
             .inspect_err(|_| self.rollback(mark))
     }
 
-    /// Removes a deleted record for good.
+    /// Removes a deleted record for good, with everything that went into the recycle bin because of it. Nobody hears
+    /// of it: the delete before was the news.
     ///
     /// # Errors
     /// NOT_FOUND when there is no such record, DELETE_FAILED when it is not in the recycle bin.
@@ -47,8 +48,27 @@ impl Org {
                 Err(ApiError::data("DELETE_FAILED", message, &[]))
             }
             Some(_) => {
-                self.store(at, id, None);
+                self.purge_tree(at, id);
                 Ok(())
+            }
+        }
+    }
+
+    fn purge_tree(&mut self, at: usize, id: Id) {
+        let schema = self.schema();
+        let mut doomed = vec![(at, id)];
+        while let Some((at, id)) = doomed.pop() {
+            if self.table(at).row(id).is_none_or(|row| !row.deleted) {
+                continue;
+            }
+            self.store(at, id, None);
+            for list in &schema.at(at).children {
+                let reference = schema.at(list.object).fields[list.field].reference.as_ref();
+                if reference.is_some_and(|r| r.on_delete == OnDelete::Cascade) {
+                    let children = self.table(list.object).find(list.field, &Value::Id(id));
+                    let children = children.unwrap_or_default().into_iter();
+                    doomed.extend(children.map(|child| (list.object, child)));
+                }
             }
         }
     }

@@ -7,14 +7,11 @@ use http::Method;
 use serde_json::{Map, Value as Json, json};
 
 /// Allowances of a Developer Edition org that nothing here uses up (Salesforce Developer Limits and Allocations).
-const UNUSED: [(&str, u64); 18] = [
+const UNUSED: [(&str, u64); 15] = [
     ("ActiveScratchOrgs", 3),
     ("ConcurrentAsyncGetReportInstances", 200),
     ("ConcurrentSyncReportRuns", 20),
     ("DailyAsyncApexExecutions", 250_000),
-    ("DailyBulkApiBatches", 15_000),
-    ("DailyBulkV2QueryFileStorageMB", 976_562),
-    ("DailyBulkV2QueryJobs", 10_000),
     ("DailyGenericStreamingApiEvents", 10_000),
     ("DailyScratchOrgs", 6),
     ("DailyStreamingApiEvents", 10_000),
@@ -40,6 +37,15 @@ impl Door<'_> {
             "DailyApiRequests".into(),
             json!({"Max": max, "Remaining": max.saturating_sub(used)}),
         );
+        let bulk = self.around.bulk_usage();
+        for (name, (used, max)) in [
+            ("DailyBulkApiBatches", bulk.batches),
+            ("DailyBulkV2QueryFileStorageMB", bulk.result_megabytes),
+            ("DailyBulkV2QueryJobs", bulk.queries),
+        ] {
+            let left = json!({"Max": max, "Remaining": max.saturating_sub(used)});
+            out.insert(name.into(), left);
+        }
         for (name, max) in UNUSED {
             out.insert(name.into(), json!({"Max": max, "Remaining": max}));
         }

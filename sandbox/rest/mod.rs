@@ -22,7 +22,9 @@ mod tree;
 mod upsert;
 
 pub(crate) use door::{Ask, Door, Payload, Within};
+pub(crate) use target::{Version, split};
 
+use crate::bulk::limits::Used;
 use crate::org::{ApiError, Org, Origin};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value as Json;
@@ -72,6 +74,10 @@ pub trait Surroundings: Send + Sync {
     fn usage(&self) -> (u64, u64);
     /// The instance URL, for absolute links.
     fn instance_url(&self) -> String;
+    /// What bulk jobs used of their allowances, for `/limits`.
+    fn bulk_usage(&self) -> Used {
+        Used::default()
+    }
 }
 
 /// Longest request target; longer ones are answered with 414 (REST API Developer Guide, Status Codes).

@@ -1,0 +1,136 @@
+//! All jobs: made, found, listed, forgotten.
+
+use super::job::{Job, State};
+use super::limits::{BYTES_KEPT, JOBS_KEPT, OPEN_LIFE, RESULT_LIFE};
+use crate::org::{ApiError, Id};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Key prefix of jobs.
+const PREFIX: [u8; 3] = *b"750";
+
+/// All jobs, in the order of their making.
+#[derive(Debug, Default)]
+pub struct Book {
+    jobs: BTreeMap<Id, Job>,
+    made: u64,
+    turns: u64,
+}
+
+/// The form in the snapshot.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Pages {
+    jobs: Vec<Job>,
+    made: u64,
+    turns: u64,
+}
+
+impl Book {
+    /// Continues the jobs of a snapshot.
+    pub fn from_pages(pages: Pages) -> Self {
+        Self {
+            jobs: pages.jobs.into_iter().map(|job| (job.id, job)).collect(),
+            made: pages.made,
+            turns: pages.turns,
+        }
+    }
+
+    /// The form for the snapshot.
+    pub fn pages(&self) -> Pages {
+        Pages {
+            jobs: self.jobs.values().cloned().collect(),
+            made: self.made,
+            turns: self.turns,
+        }
+    }
+
+    /// Forgets all jobs, as a reset does. Ids are not used again: a client may still ask for an old one.
+    pub fn clear(&mut self) {
+        self.jobs.clear();
+    }
+
+    /// The id of the next job, if there is room for it.
+    ///
+    /// # Errors
+    /// LIMIT_EXCEEDED when every job is still at work.
+    pub fn next_id(&mut self) -> Result<Id, ApiError> {
+        self.make_room(0)?;
+        self.made += 1;
+        Ok(Id::new(PREFIX, self.made))
+    }
+
+    /// Puts a job in.
+    pub fn add(&mut self, job: Job) {
+        self.jobs.insert(job.id, job);
+    }
+
+    /// Gives a closed job its place in the queue.
+    pub fn close(&mut self, id: Id, now: Timestamp) {
+        self.turns += 1;
+        let turn = self.turns;
+        if let Some(job) = self.jobs.get_mut(&id) {
+            job.turn = turn;
+            job.stepped = crate::clock::stopwatch();
+            job.enter(State::UploadComplete, now);
+        }
+    }
+
+    /// A job.
+    pub fn job(&self, id: Id) -> Option<&Job> {
+        self.jobs.get(&id)
+    }
+
+    /// A job, to change it.
+    pub fn job_mut(&mut self, id: Id) -> Option<&mut Job> {
+        self.jobs.get_mut(&id)
+    }
+
+    /// Takes a job out.
+    pub fn remove(&mut self, id: Id) {
+        self.jobs.remove(&id);
+    }
+
+    /// Jobs made after this one, or all.
+    pub fn after(&self, id: Option<Id>) -> impl Iterator<Item = &Job> {
+        self.jobs
+            .values()
+            .filter(move |job| id.is_none_or(|id| job.id > id))
+    }
+
+    /// Jobs that wait or are worked on.
+    pub fn queued(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values().filter(|job| job.state.is_queued())
+    }
+
+    /// Forgets jobs that ended seven days ago, and those that were left open as long.
+    pub fn forget_old(&mut self, now: Timestamp) {
+        self.jobs
+            .retain(|_, job| job.state.is_queued() || now.duration_since(job.modified) < RESULT_LIFE);
+    }
+
+    /// Makes room for so many bytes, at the cost of the oldest finished jobs.
+    ///
+    /// # Errors
+    /// LIMIT_EXCEEDED when what is left is still at work.
+    pub fn make_room(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let mut weight: usize = self.jobs.values().map(Job::weight).sum();
+        let full = |jobs: usize, weight: usize| jobs >= JOBS_KEPT || weight + bytes > BYTES_KEPT;
+        while full(self.jobs.len(), weight) {
+            let oldest = self.jobs.values().find(|job| job.state.is_terminal());
+            let Some((id, freed)) = oldest.map(|job| (job.id, job.weight())) else {
+                let message = "There is no room for more bulk jobs: delete or finish some";
+                return Err(ApiError::bad("LIMIT_EXCEEDED", message));
+            };
+            weight -= freed;
+            self.jobs.remove(&id);
+        }
+        Ok(())
+    }
+}
+
+/// Whether an open job still takes data.
+pub fn takes_data(job: &Job, now: Timestamp) -> bool {
+    job.state == State::Open && now.duration_since(job.created) < OPEN_LIFE
+}

@@ -23,8 +23,8 @@ pub mod tls;
 pub mod wire;
 
 // The house: objects, records, queries and the data API over them.
-pub mod formula;
 pub mod bulk;
+pub mod formula;
 pub mod org;
 pub mod rest;
 pub mod scenario;

@@ -160,7 +160,9 @@ fn place(query: &Query, leaf: &Leaf) -> usize {
     };
     let named = |exact: bool| {
         query.select.iter().position(|item| match item {
-            Item::Expr(Expr::Field(name), _) => names(&name.text) && (!exact || name.text.len() == dotted.len()),
+            Item::Expr(Expr::Field(name), _) => {
+                names(&name.text) && (!exact || name.text.len() == dotted.len())
+            }
             Item::Expr(Expr::Call(call), _) => call.arguments.iter().any(|argument| match argument {
                 Argument::Expr(Expr::Field(name)) => names(&name.text),
                 _ => false,

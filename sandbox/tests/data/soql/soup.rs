@@ -37,7 +37,7 @@ const SEEDS: [&str; 12] = [
 const SEARCHES: [&str; 3] = [
     "FIND {acme OR \"big parts\" AND NOT (nut* bo?t)} IN NAME FIELDS RETURNING Account(Name WHERE Name != 'x' ORDER BY Name LIMIT 5 OFFSET 1), Contact LIMIT 20",
     "FIND {joe\\@example.com} IN EMAIL FIELDS RETURNING Contact(FirstName, Account.Name) WITH METADATA='LABELS'",
-    "find {x y} returning account(format(createdDate) f)",
+    "find {xy yx} returning account(format(createdDate) f)",
 ];
 
 static SITE: LazyLock<Mutex<Site>> = LazyLock::new(|| {

@@ -5,11 +5,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
 use std::time::Instant;
+use tokio::sync::watch;
 
 /// A clock that can be shifted, stopped and advanced, so that sessions and tokens expire on demand.
 #[derive(Debug, Default)]
 pub struct Clock {
     face: Mutex<Face>,
+    moved: watch::Sender<()>,
 }
 
 /// What the clock remembers; also its form in the snapshot.
@@ -27,6 +29,7 @@ impl Clock {
     pub fn from_face(face: Face) -> Self {
         Self {
             face: Mutex::new(face),
+            moved: watch::Sender::default(),
         }
     }
 
@@ -42,18 +45,25 @@ impl Clock {
         *lock(&self.face)
     }
 
+    /// Told whenever time was shifted, stopped or let go: who waits for an instant has to look again.
+    pub fn moved(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
+    }
+
     /// Sets the distance to the machine's clock, and lets time run.
     pub fn set_offset(&self, millis: i64) {
         *lock(&self.face) = Face {
             offset_millis: millis,
             frozen_at: None,
         };
+        self.moved.send_replace(());
     }
 
     /// Stops time, now or at a given instant.
     pub fn freeze(&self, at: Option<Timestamp>) {
         let at = at.unwrap_or_else(|| self.now());
         lock(&self.face).frozen_at = Some(at);
+        self.moved.send_replace(());
     }
 
     /// Lets time run again from where it stood.
@@ -62,6 +72,8 @@ impl Clock {
         if let Some(at) = face.frozen_at.take() {
             face.offset_millis = at.as_millisecond() - machine_now().as_millisecond();
         }
+        drop(face);
+        self.moved.send_replace(());
     }
 
     /// Moves time by this many milliseconds, whether it runs or stands still.
@@ -71,6 +83,8 @@ impl Clock {
             Some(at) => face.frozen_at = Some(shifted(at, millis)),
             None => face.offset_millis = face.offset_millis.saturating_add(millis),
         }
+        drop(face);
+        self.moved.send_replace(());
     }
 }
 

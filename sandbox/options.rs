@@ -67,6 +67,18 @@ pub struct Settings {
     /// Authorize without a person: `/services/oauth2/authorize` redirects at once, as the `login_hint` user
     /// or the org's first user.
     pub auto_approve: bool,
+    /// Milliseconds, in the sandbox's time, from the first failed delivery of an outbound message to the next try;
+    /// then doubled each time.
+    pub outbound_retry_millis: u64,
+    /// Longest time between two tries, in milliseconds; Salesforce's is two hours.
+    pub outbound_retry_longest_millis: u64,
+    /// Age in seconds at which an undelivered outbound message is dropped; Salesforce's is 24 hours.
+    pub outbound_life_seconds: u32,
+    /// How long an endpoint may take over an outbound message, in milliseconds of the machine's time; Salesforce
+    /// waits 60 seconds.
+    pub outbound_timeout_millis: u64,
+    /// Deliveries under way at once to one endpoint.
+    pub deliveries_per_endpoint: usize,
 }
 
 impl Default for Settings {
@@ -79,6 +91,11 @@ impl Default for Settings {
             max_grants: 5,
             refresh_window_millis: 20,
             auto_approve: false,
+            outbound_retry_millis: 30_000,
+            outbound_retry_longest_millis: 7_200_000,
+            outbound_life_seconds: 86_400,
+            outbound_timeout_millis: 60_000,
+            deliveries_per_endpoint: 2,
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use crate::org::input::{self, Purpose};
 use crate::org::{Hand, Id, Org};
+use crate::push::{self, Callout, OutboundMessage, Rules};
 use crate::schema::{Customization, FieldSpec, ObjectSpec};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,12 @@ pub struct Scenario {
     pub records: Vec<Record>,
     /// Records to make up for load tests.
     pub generate: Option<Generate>,
+    /// SOAP messages to endpoints when records change.
+    pub outbound_messages: Vec<OutboundMessage>,
+    /// JSON requests to endpoints when records change.
+    pub callouts: Vec<Callout>,
+    /// Login names of users whose changes send no outbound messages.
+    pub muted_users: Vec<String>,
 }
 
 /// An active currency.
@@ -104,14 +111,30 @@ pub fn load(org: &mut Org, scenario: &Scenario, now: Timestamp) -> Result<(), St
             .map(|(o, f)| (o.clone(), f.clone()))
             .collect(),
         currencies: scenario.currencies.iter().map(|c| c.code.clone()).collect(),
+        push: Rules::default(),
     })?;
     let mark = org.mark();
-    let result = Loader::new(org, now).run(scenario);
+    let result = Loader::new(org, now)
+        .run(scenario)
+        .and_then(|()| push_rules(org, scenario));
     if result.is_err() {
         org.rollback(mark);
     }
     org.commit_silently();
     result
+}
+
+/// Takes in what is to be sent; it speaks of objects, fields and users that exist only now.
+fn push_rules(org: &mut Org, scenario: &Scenario) -> Result<(), String> {
+    let mut rules = org.push_rules().clone();
+    rules.add(&Rules {
+        outbound_messages: scenario.outbound_messages.clone(),
+        callouts: scenario.callouts.clone(),
+        muted_users: scenario.muted_users.clone(),
+    });
+    push::check(org, &rules)?;
+    org.set_push_rules(rules);
+    Ok(())
 }
 
 struct Loader<'a> {

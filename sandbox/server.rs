@@ -9,6 +9,7 @@ use crate::limits::Limits;
 use crate::oauth::{self, Access, Keys};
 use crate::options::Options;
 use crate::org::Org;
+use crate::push::{self, Push};
 use crate::state::{Addresses, Info, Parts, Sandbox, Shared, default_user, lock};
 use crate::{scenario, snapshot, tls};
 use std::io;
@@ -117,6 +118,7 @@ pub async fn start(options: Options) -> Result<Running, Error> {
             tasks.clone(),
         ));
     }
+    tasks.spawn(push::run(sandbox.clone()));
     tasks.spawn(snapshot::keep(sandbox.clone()));
     Ok(Running {
         info: sandbox.info(),
@@ -182,12 +184,12 @@ fn assemble(
         .transpose()
         .map_err(Error::Snapshot)?
         .flatten();
-    let (clock, limits, mut access, org) = match restored {
-        Some(found) => (found.clock, found.limits, found.access, found.org),
+    let (clock, limits, mut access, org, push) = match restored {
+        Some(found) => (found.clock, found.limits, found.access, found.org, found.push),
         None => {
             let clock = Clock::default();
             let org = fresh_org(options.scenario.as_deref(), clock.now())?;
-            (clock, Limits::default(), Access::default(), org)
+            (clock, Limits::default(), Access::default(), org, Push::default())
         }
     };
     let run_as = default_user(&org).map(|user| user.username);
@@ -198,6 +200,7 @@ fn assemble(
         access,
         keys,
         org,
+        push,
         addresses,
         ca_certificate_path,
     };
@@ -244,7 +247,11 @@ pub fn reset(sandbox: &Sandbox, scenario: Option<&str>) -> Result<(), Error> {
     oauth::register_default_apps(&mut access, run_as, sandbox.keys.jwt_public_key.clone());
     *lock(&sandbox.access) = access;
     *lock(&sandbox.settings) = sandbox.options.settings.clone();
-    *lock(&sandbox.org) = org;
+    {
+        let mut present = lock(&sandbox.org);
+        *present = org;
+        sandbox.push.begin_anew();
+    }
     sandbox.limits.clear();
     sandbox.requests.clear();
     sandbox.faults.replace(FaultPlan::default());

@@ -5,6 +5,7 @@ use crate::clock::{Clock, Face, stopwatch};
 use crate::limits::{Limits, Usage};
 use crate::oauth::Access;
 use crate::org::Org;
+use crate::push::Push;
 use crate::state::{Sandbox, Shared, lock};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
@@ -26,6 +27,8 @@ struct Snapshot<A> {
     usage: Usage,
     access: A,
     org: serde_json::Value,
+    #[serde(default)]
+    push: serde_json::Value,
 }
 
 /// What a snapshot held.
@@ -38,6 +41,8 @@ pub struct Restored {
     pub access: Access,
     /// Records.
     pub org: Org,
+    /// What was still to be sent.
+    pub push: Push,
 }
 
 /// Reads the snapshot of a state directory; `None` when there is none.
@@ -67,6 +72,10 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
         )));
     }
     let org = Org::from_snapshot(snapshot.org).map_err(broken)?;
+    let push = match snapshot.push {
+        serde_json::Value::Null => Push::default(),
+        kept => Push::from_snapshot(serde_json::from_value(kept).map_err(|error| broken(error.to_string()))?),
+    };
     let (clock, limits) = (
         Clock::from_face(snapshot.clock),
         Limits::from_usage(snapshot.usage),
@@ -76,6 +85,7 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
         limits,
         access: snapshot.access,
         org,
+        push,
     }))
 }
 
@@ -88,12 +98,18 @@ pub fn write(sandbox: &Sandbox) -> io::Result<()> {
         return Ok(());
     };
     let access = serde_json::to_value(&*lock(&sandbox.access)).map_err(io::Error::other)?;
+    // Both under one lock: a change that is written must not be without the messages that it sends.
+    let (org, push) = {
+        let org = lock(&sandbox.org);
+        (org.to_snapshot(), sandbox.push.to_snapshot())
+    };
     let snapshot = Snapshot {
         format: FORMAT,
         clock: sandbox.clock.face(),
         usage: sandbox.limits.usage(),
         access,
-        org: lock(&sandbox.org).to_snapshot(),
+        org,
+        push,
     };
     let bytes = serde_json::to_vec(&snapshot).map_err(io::Error::other)?;
     write_private(&dir.join(FILE), &bytes)

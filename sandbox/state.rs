@@ -7,6 +7,7 @@ use crate::limits::Limits;
 use crate::oauth::{Access, Keys};
 use crate::options::{Options, Settings};
 use crate::org::{Org, User};
+use crate::push::Push;
 use crate::requests::RequestLog;
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -48,6 +49,8 @@ pub struct Sandbox {
     pub org: Mutex<Org>,
     /// Change events and platform events.
     pub events: Events,
+    /// Outbound messages and callouts.
+    pub push: Push,
     /// Where it listens.
     pub addresses: Addresses,
     /// How it was started.
@@ -105,6 +108,7 @@ pub(crate) struct Parts {
     pub access: Access,
     pub keys: Keys,
     pub org: Org,
+    pub push: Push,
     pub addresses: Addresses,
     pub ca_certificate_path: Option<PathBuf>,
 }
@@ -121,6 +125,7 @@ impl Sandbox {
             settings: Mutex::new(options.settings.clone()),
             org: Mutex::new(parts.org),
             events: Events::default(),
+            push: parts.push,
             addresses: parts.addresses,
             ca_certificate_path: parts.ca_certificate_path,
             options,
@@ -145,6 +150,7 @@ impl Sandbox {
         let commits = org.take_commits();
         if !commits.is_empty() {
             self.events.absorb(org, &commits);
+            self.push.absorb(org, &commits, self.clock.now(), &self.faults);
         }
     }
 

@@ -30,6 +30,7 @@ pub async fn change_settings(
     *settings = serde_json::from_value(merged).map_err(|error| Complaint(error.to_string()))?;
     let changed = settings.clone();
     drop(settings);
+    sandbox.push.look_again();
     sandbox.touch();
     Ok(Json(changed))
 }

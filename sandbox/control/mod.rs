@@ -3,6 +3,7 @@
 mod access;
 mod faults;
 mod org;
+mod push;
 mod time;
 
 use crate::requests::LOG_CAPACITY;
@@ -33,6 +34,7 @@ pub fn routes() -> Router<Shared> {
                 .post(faults::append)
                 .delete(faults::clear),
         )
+        .merge(push::routes())
         .route("/sandbox/clock", get(time::show).post(time::change))
         .route(
             "/sandbox/config",

@@ -13,7 +13,7 @@ mod keys;
 mod other_flows;
 mod page;
 mod params;
-mod random;
+pub(crate) mod random;
 mod refresh;
 mod refusal;
 mod scope;

@@ -13,6 +13,16 @@ pub fn text(length: usize) -> String {
         .collect()
 }
 
+/// A random UUID of version 4 (RFC 9562).
+pub fn uuid() -> String {
+    let mut bytes = [0_u8; 16];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
+    bytes[6] = bytes[6] & 0x0F | 0x40;
+    bytes[8] = bytes[8] & 0x3F | 0x80;
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
 /// An opaque access token: `00D…` (15 letters of the organization id), `!`, random letters. Salesforce's CLI checks
 /// tokens against `(00D\w{12,15})![.\w]*`.
 pub fn access_token(organization_id: &str) -> String {

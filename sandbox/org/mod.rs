@@ -22,6 +22,7 @@ pub use table::{Row, Table};
 pub use transaction::{Change, ChangeKind, Commit, Origin};
 pub use value::Value;
 
+use crate::push::Rules;
 use crate::scenario::Scenario;
 use crate::schema::{Customization, Schema};
 use cursors::Cursors;
@@ -196,6 +197,16 @@ impl Org {
         }
     }
 
+    /// What the org sends to others.
+    pub fn push_rules(&self) -> &Rules {
+        &self.custom.push
+    }
+
+    /// Sets what the org sends to others. Whoever calls this has checked that the rules fit.
+    pub fn set_push_rules(&mut self, rules: Rules) {
+        self.custom.push = rules;
+    }
+
     /// Adds objects and fields; existing rows get nulls for new fields.
     pub fn customize(&mut self, more: &Customization) -> Result<(), String> {
         let mut custom = self.custom.clone();
@@ -204,6 +215,7 @@ impl Org {
         if !more.currencies.is_empty() {
             custom.currencies.clone_from(&more.currencies);
         }
+        custom.push.add(&more.push);
         let schema = Schema::build(&custom)?;
         self.tables = self.relocated(&schema);
         self.schema = Arc::new(schema);

@@ -41,6 +41,8 @@ pub struct Customization {
     pub fields: Vec<(String, Vec<FieldSpec>)>,
     /// Active currency codes, the corporate one first; one or none means a single-currency org.
     pub currencies: Vec<String>,
+    /// What the org sends to others.
+    pub push: crate::push::Rules,
 }
 
 /// All objects of an org.

@@ -192,9 +192,9 @@ fn change(sandbox: &Sandbox, edit: impl FnOnce(&mut Rules)) -> Result<(), Compla
     let mut rules = org.push_rules().clone();
     edit(&mut rules);
     push::check(&org, &rules).map_err(Complaint)?;
+    sandbox.push.follow(&rules);
     org.set_push_rules(rules);
     drop(org);
-    sandbox.push.look_again();
     sandbox.touch();
     Ok(())
 }

@@ -49,3 +49,49 @@ fn only<'a, 'i>(parent: Node<'a, 'i>, wanted: impl Fn(&Node<'a, 'i>) -> bool) ->
     let first = found.next();
     first.filter(|_| found.next().is_none() && !parent.children().any(stray))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use proptest::prelude::*;
+
+    const GOOD: &str = r#"<S:Envelope xmlns:S="http://schemas.xmlsoap.org/soap/envelope/"><S:Body><notificationsResponse xmlns="http://soap.sforce.com/2005/09/outbound"><Ack>true</Ack></notificationsResponse></S:Body></S:Envelope>"#;
+
+    #[test]
+    fn the_exact_shape_is_read() {
+        assert_eq!(read(GOOD.as_bytes()), Ok(()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn garbage_is_refused_and_never_more(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+            prop_assert!(read(&bytes).is_err());
+        }
+
+        #[test]
+        fn things_that_look_like_xml_are_refused_and_never_more(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "<", ">", "</", "/>", "a", "S:Envelope", " xmlns:S=\"", "\"", "'", "<!DOCTYPE a [", "<!ENTITY b \"", "]>",
+                    "&b;", "&#0;", "&#x110000;", "<![CDATA[", "]]>", "<!--", "-->", "<?xml version=\"1.0\"?>", "<?x", "?>",
+                    "\u{FEFF}", "\u{0}", "true", " ", "http://schemas.xmlsoap.org/soap/envelope/", "xmlns=\"\"",
+                ]),
+                0..200,
+            )
+        ) {
+            prop_assert!(read(parts.concat().as_bytes()).is_err());
+        }
+
+        #[test]
+        fn a_good_answer_with_damage_is_read_without_harm(at in 0..GOOD.len(), cut in 0_usize..20, put in "\\PC{0,12}") {
+            let end = (at + cut).min(GOOD.len());
+            let damaged = format!("{}{put}{}", &GOOD[..at], &GOOD[end..]);
+            // Some damage is none (white space, a longer prefix); what counts is that "true" is still said.
+            if read(damaged.as_bytes()).is_ok() {
+                prop_assert!(damaged.contains("true"), "{damaged}");
+            }
+        }
+    }
+}

@@ -10,6 +10,9 @@ use std::sync::Mutex;
 /// Entries kept; older ones fall out.
 pub const LOG_CAPACITY: usize = 2_000;
 
+/// Distinct rules counted by name; names come from outside, so their number must be bounded.
+const MAX_RULES: usize = 1_000;
+
 /// One try.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -87,7 +90,12 @@ impl Deliveries {
         let mut book = lock(&self.book);
         book.last_seq += 1;
         entry.seq = book.last_seq;
-        let count = book.rules.entry(entry.rule.clone()).or_default();
+        let name = named(entry.kind, &entry.rule);
+        let known = book.rules.contains_key(&name) || book.rules.len() < MAX_RULES;
+        let count = book
+            .rules
+            .entry(if known { name } else { "other".to_owned() })
+            .or_default();
         match entry.outcome {
             Outcome::Lost => count.lost += 1,
             Outcome::Delivered => {
@@ -117,5 +125,13 @@ impl Deliveries {
         let mut book = lock(&self.book);
         book.entries.clear();
         book.rules.clear();
+    }
+}
+
+/// An outbound message and a callout may share a name.
+fn named(kind: Kind, rule: &str) -> String {
+    match kind {
+        Kind::OutboundMessage => format!("outbound_message/{rule}"),
+        Kind::Callout => format!("callout/{rule}"),
     }
 }

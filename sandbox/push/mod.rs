@@ -198,6 +198,12 @@ impl Push {
         lock(&self.outbox).action(rule)
     }
 
+    /// Looks at the queue again: these rules are in force now.
+    pub fn follow(&self, rules: &Rules) {
+        lock(&self.outbox).keep_actions(|name| rules.outbound_message(name).is_some());
+        self.wake.notify_one();
+    }
+
     /// Forgets everything that waits and everything that was given up.
     pub fn clear(&self) {
         lock(&self.outbox).clear();
@@ -209,7 +215,7 @@ impl Push {
         self.deliveries.clear();
     }
 
-    /// Looks at the queue again: rules or settings have changed.
+    /// Looks at the queue again: settings have changed.
     pub fn look_again(&self) {
         self.wake.notify_one();
     }

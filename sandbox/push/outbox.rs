@@ -3,8 +3,14 @@
 //! Every rule has its lane, and every endpoint a small number of deliveries under way, so that a dead endpoint holds up
 //! nobody else. What failed is tried later, and what comes after it is not kept waiting: order is not promised.
 
-use super::envelope;
-use super::item::{Answer, Failed, Item, Kind, Lane};
+mod moves;
+mod patience;
+#[cfg(test)]
+mod tests;
+
+pub use patience::Patience;
+
+use super::item::{Answer, Failed, Item, Lane};
 use crate::clock::shifted;
 use crate::faults::Twists;
 use crate::org::Id;
@@ -16,8 +22,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 const MAX_ITEMS: usize = 100_000;
 /// Bytes of callout bodies that wait at most.
 const MAX_WEIGHT: usize = 64 * 1024 * 1024;
-/// Items kept that were given up.
-const MAX_FAILED: usize = 1_000;
 /// How long an item that a fault rule holds back waits for a later one to pass it.
 const HELD_MILLIS: i64 = 30_000;
 
@@ -28,8 +32,7 @@ pub struct Outbox {
     last: u64,
     items: BTreeMap<u64, Item>,
     failed: VecDeque<Failed>,
-    /// Numbers of outbound messages, given out when first needed.
-    actions: BTreeMap<String, u64>,
+    actions: Actions,
     #[serde(skip)]
     lanes: BTreeMap<Lane, Waiting>,
     /// Outbound messages by age.
@@ -45,6 +48,15 @@ pub struct Outbox {
     epoch: u64,
 }
 
+/// Numbers of outbound messages by name, given out when first needed.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Actions {
+    last: u64,
+    names: BTreeMap<String, u64>,
+}
+
+/// A lane: what is due when, and what is held back.
 #[derive(Debug, Default)]
 struct Waiting {
     due: BTreeSet<(Timestamp, u64)>,
@@ -61,17 +73,6 @@ pub struct Departure {
     /// The items: one, or up to a hundred notifications.
     pub items: Vec<Item>,
     epoch: u64,
-}
-
-/// When a failed item is tried again.
-#[derive(Debug, Clone, Copy)]
-pub struct Patience {
-    /// Milliseconds to the second try; then doubled each time.
-    pub first_millis: u64,
-    /// Longest wait.
-    pub longest_millis: u64,
-    /// Tries in all; without a number, until the item is too old.
-    pub attempts: Option<u32>,
 }
 
 impl Outbox {
@@ -207,8 +208,12 @@ impl Outbox {
 
     /// The id of an outbound message, `04k…`.
     pub fn action(&mut self, rule: &str) -> Id {
-        let next = self.actions.len() as u64 + 1;
-        Id::new(*b"04k", *self.actions.entry(rule.to_owned()).or_insert(next))
+        self.actions.of(rule)
+    }
+
+    /// Forgets the ids of outbound messages that do not exist any more.
+    pub fn keep_actions(&mut self, exists: impl Fn(&str) -> bool) {
+        self.actions.names.retain(|name, _| exists(name));
     }
 
     /// What waits, oldest first.
@@ -220,163 +225,15 @@ impl Outbox {
     pub fn failed(&self) -> impl Iterator<Item = &Failed> {
         self.failed.iter()
     }
-
-    fn keep(&mut self, item: Item) {
-        let waiting = self.lanes.entry(item.lane.clone()).or_default();
-        waiting.due.insert((item.due_at, item.number));
-        if item.twists.held {
-            waiting.held.insert(item.number);
-        }
-        if item.lane.kind == Kind::OutboundMessage {
-            self.ages.insert((item.queued_at, item.number));
-        }
-        self.weight += item.weight();
-        self.items.insert(item.number, item);
-    }
-
-    fn take_due(&mut self, lane: &Lane, now: Timestamp) -> Vec<Item> {
-        let most = match lane.kind {
-            Kind::OutboundMessage => envelope::LARGEST,
-            Kind::Callout => 1,
-        };
-        let mut taken = Vec::new();
-        let Some(waiting) = self.lanes.get_mut(lane) else {
-            return taken;
-        };
-        while taken.len() < most
-            && let Some((due, number)) = waiting.due.first().copied()
-            && due <= now
-        {
-            waiting.due.pop_first();
-            waiting.held.remove(&number);
-            if let Some(item) = self.items.get_mut(&number) {
-                item.flying = true;
-                taken.push(item.clone());
-            }
-        }
-        taken
-    }
-
-    fn settle(&mut self, number: u64, answer: &Answer, patience: Patience) {
-        let Some(item) = self.items.get_mut(&number) else {
-            return;
-        };
-        item.flying = false;
-        item.attempts += 1;
-        item.last = Some(answer.clone());
-        let mut error = answer.error.clone();
-        if error.is_none() && item.twists.deaf > 0 {
-            item.twists.deaf -= 1;
-            error = Some("a fault rule kept the answer from being heard".to_owned());
-            item.last = Some(Answer {
-                error: error.clone(),
-                ..answer.clone()
-            });
-        }
-        match error {
-            None if item.twists.twice => {
-                item.twists.twice = false;
-                self.reschedule(number, answer.at);
-            }
-            None => drop(self.remove(number)),
-            Some(reason) if patience.attempts.is_some_and(|most| item.attempts >= most) => {
-                if let Some(item) = self.remove(number) {
-                    self.give_up(item, answer.at, &reason);
-                }
-            }
-            Some(_) => {
-                let due = shifted(answer.at, patience.after(item.attempts));
-                self.reschedule(number, due);
-            }
-        }
-    }
-
-    fn reschedule(&mut self, number: u64, due: Timestamp) {
-        let Some(item) = self.items.get_mut(&number) else {
-            return;
-        };
-        let waiting = self.lanes.entry(item.lane.clone()).or_default();
-        waiting.due.remove(&(item.due_at, number));
-        waiting.held.remove(&number);
-        waiting.due.insert((due, number));
-        item.due_at = due;
-        item.twists.held = false;
-    }
-
-    /// Lets go what was held back until a later item had passed it.
-    fn release(&mut self, lane: &Lane, passed: u64, now: Timestamp) {
-        let Some(waiting) = self.lanes.get(lane) else {
-            return;
-        };
-        let free: Vec<u64> = waiting.held.range(..passed).copied().collect();
-        free.into_iter().for_each(|number| self.reschedule(number, now));
-    }
-
-    /// Outbound messages have a life; callouts have a number of tries.
-    fn expire(&mut self, now: Timestamp, life_seconds: u32) {
-        let youngest_old = shifted(now, -i64::from(life_seconds) * 1_000);
-        let old = self
-            .ages
-            .range(..=(youngest_old, u64::MAX))
-            .map(|(_, number)| *number);
-        let numbers: Vec<u64> = old
-            .filter(|number| self.items.get(number).is_some_and(|item| !item.flying))
-            .collect();
-        for number in numbers {
-            if let Some(item) = self.remove(number) {
-                self.forget_empty(&item.lane);
-                self.give_up(item, now, "it was not acknowledged in time");
-            }
-        }
-    }
-
-    /// Gives up what no rule stands for any more.
-    fn abandon(&mut self, lane: &Lane, now: Timestamp) {
-        let waiting = self.lanes.remove(lane).unwrap_or_default();
-        for (_, number) in waiting.due {
-            if let Some(item) = self.remove(number) {
-                self.give_up(item, now, "its rule does not exist any more");
-            }
-        }
-    }
-
-    fn remove(&mut self, number: u64) -> Option<Item> {
-        let item = self.items.remove(&number)?;
-        self.weight = self.weight.saturating_sub(item.weight());
-        self.ages.remove(&(item.queued_at, number));
-        if let Some(waiting) = self.lanes.get_mut(&item.lane) {
-            waiting.due.remove(&(item.due_at, number));
-            waiting.held.remove(&number);
-        }
-        Some(item)
-    }
-
-    fn forget_empty(&mut self, lane: &Lane) {
-        if self.lanes.get(lane).is_some_and(|waiting| waiting.due.is_empty()) {
-            self.lanes.remove(lane);
-        }
-    }
-
-    fn give_up(&mut self, item: Item, at: Timestamp, reason: &str) {
-        self.failed.push_back(Failed {
-            item,
-            at,
-            reason: reason.to_owned(),
-        });
-        let mut weight: usize = self.failed.iter().map(|one| one.item.weight()).sum();
-        while (self.failed.len() > MAX_FAILED || weight > MAX_WEIGHT)
-            && let Some(oldest) = self.failed.pop_front()
-        {
-            weight -= oldest.item.weight();
-        }
-    }
 }
 
-impl Patience {
-    /// Milliseconds to wait after so many tries.
-    fn after(self, attempts: u32) -> i64 {
-        let doubled = 1_u64.checked_shl(attempts.saturating_sub(1)).unwrap_or(u64::MAX);
-        let millis = self.first_millis.saturating_mul(doubled).min(self.longest_millis);
-        i64::try_from(millis).unwrap_or(i64::MAX)
+impl Actions {
+    fn of(&mut self, rule: &str) -> Id {
+        if let Some(number) = self.names.get(rule) {
+            return Id::new(*b"04k", *number);
+        }
+        self.last += 1;
+        self.names.insert(rule.to_owned(), self.last);
+        Id::new(*b"04k", self.last)
     }
 }

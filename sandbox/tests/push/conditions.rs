@@ -55,7 +55,7 @@ async fn an_outbound_message_follows_creates_and_updates_and_never_a_delete() {
     let (site, mut endpoint) = (site().await, Endpoint::start().await);
     site.message(&endpoint.url, json!({})).await;
     let id = site.account("made").await;
-    assert_eq!(endpoint.next().await.records(), [id.clone()]);
+    assert_eq!(endpoint.next().await.records(), std::slice::from_ref(&id));
     site.update("Account", &id, json!({"Name": "edited"})).await;
     assert_eq!(endpoint.next().await.field("Name").as_deref(), Some("edited"));
     site.delete("Account", &id).await;
@@ -152,7 +152,7 @@ async fn within_one_request_each_transaction_sees_its_own_state() {
         )
         .await;
     assert_eq!(status, 200, "{body}");
-    let mut phones = vec![endpoint.next().await.json(), endpoint.next().await.json()];
+    let mut phones = [endpoint.next().await.json(), endpoint.next().await.json()];
     phones.sort_by_key(|body| body["data"]["Phone"].to_string());
     assert_eq!(phones[0]["data"]["Phone"], "1");
     assert_eq!(phones[1]["data"]["Phone"], "2");

@@ -40,7 +40,7 @@ async fn a_lost_message_is_never_sent() {
     );
     let body = site.control("GET", "/sandbox/deliveries", Value::Null).await;
     assert_eq!(
-        body["rules"]["Changed"],
+        body["rules"]["outbound_message/Changed"],
         json!({"requests": 2, "delivered": 2, "lost": 1})
     );
 }

@@ -68,15 +68,15 @@ async fn nothing_is_tried_before_its_time_and_new_messages_overtake_old_ones() {
     site.empty().await;
 }
 
-#[tokio::test]
-async fn anything_but_the_exact_acknowledgement_is_a_failure() {
+/// Status and body of bad answers, with a part of what is said about them.
+fn bad_answers() -> Vec<(u16, String, &'static str)> {
     let doctype = ACK.replacen(
         "<soapenv:Envelope",
         "<!DOCTYPE x [<!ENTITY t \"true\">]>\n<soapenv:Envelope",
         1,
     );
     let deep = format!("{}{}", "<a>".repeat(9_000), "</a>".repeat(9_000));
-    let cases: Vec<(u16, String, &str)> = vec![
+    vec![
         (200, String::new(), "no XML"),
         (200, "OK".into(), "no XML"),
         (200, "<html/>".into(), "no SOAP 1.1 envelope"),
@@ -116,7 +116,12 @@ async fn anything_but_the_exact_acknowledgement_is_a_failure() {
         (200, doctype, "no XML"),
         (200, deep, "no XML"),
         (200, format!("{ACK}{}", " ".repeat(70_000)), "longer than 65536"),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn anything_but_the_exact_acknowledgement_is_a_failure() {
+    let cases = bad_answers();
     let (site, mut endpoint) = (site().await, Endpoint::start().await);
     site.message(&endpoint.url, json!({})).await;
     site.freeze().await;

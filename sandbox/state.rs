@@ -29,7 +29,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Shared by every request.
 pub type Shared = Arc<Sandbox>;
 
-/// One running sandbox. No lock is held across an await, and when two are needed, `org` is taken last.
+/// One running sandbox. No lock is held across an await, and when two are needed, `org` is taken last; only those of
+/// `events`, `push` and `faults`, which are asked with the org in hand, come after it.
 pub struct Sandbox {
     /// The time.
     pub clock: Clock,

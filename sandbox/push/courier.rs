@@ -18,6 +18,7 @@ use tokio::task::{Id as TaskId, JoinSet};
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Longest sleep of the machine between two looks at the queue.
 const MAX_NAP: Duration = Duration::from_secs(3_600);
+
 /// Sends until the sandbox stops.
 pub async fn run(sandbox: Shared) {
     let client = match endpoint::client() {
@@ -124,6 +125,7 @@ impl Courier {
     fn log(&self, departure: &Departure, landing: &Landing) {
         let items = &departure.items;
         let mut faults: Vec<String> = items.iter().flat_map(|item| item.twists.labels.clone()).collect();
+        faults.sort();
         faults.dedup();
         self.sandbox.push.deliveries.record(Entry {
             seq: 0,

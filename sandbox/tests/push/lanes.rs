@@ -1,7 +1,8 @@
 //! One endpoint must not hold up another, nor the sandbox.
 
 use crate::endpoint::{Endpoint, Reply};
-use crate::site::site;
+use crate::site::{site, site_with};
+use sandbox::Options;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -95,4 +96,24 @@ async fn what_waits_for_a_rule_that_is_gone_is_given_up() {
     site.control("DELETE", "/sandbox/deliveries/pending", Value::Null)
         .await;
     assert!(site.failed().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_endpoint_may_speak_tls_with_a_certificate_of_its_own() {
+    let listen = Some("127.0.0.1:0".parse().unwrap());
+    let secure = site_with(Options {
+        tls_listen: listen,
+        ..Options::default()
+    })
+    .await;
+    let site = site().await;
+    let url = format!("{}/nothing/here", secure.info.tls_instance_url.clone().unwrap());
+    assert!(url.starts_with("https://localhost:"));
+    site.message(&url, json!({})).await;
+    site.account("Sealed").await;
+    let item = site.tried(1).await;
+    assert_eq!(
+        item["last"]["error"], "the endpoint answered 404",
+        "it was reached"
+    );
 }

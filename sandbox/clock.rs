@@ -45,7 +45,7 @@ impl Clock {
         *lock(&self.face)
     }
 
-    /// Told whenever somebody turns the clock: what waits for a date has to look again.
+    /// Told whenever time was shifted, stopped or let go: what waits for an instant has to look again.
     pub fn watch(&self) -> watch::Receiver<()> {
         self.turned.subscribe()
     }

@@ -3,10 +3,12 @@
 //! Every rule has its own dice, seeded from the plan's seed and the rule's place, so that adding a rule
 //! at the end does not change what the others do.
 
+mod delivery;
 mod matching;
 mod rows;
 mod rule;
 
+pub use delivery::Twists;
 pub use matching::Call;
 pub use rule::{ErrorBody, Fault, FaultPlan, LimitScope, MAX_DELAY_MILLIS, MAX_RULES, Rule, When};
 
@@ -41,7 +43,8 @@ pub struct Shown {
     /// The rule.
     #[serde(flatten)]
     pub rule: Rule,
-    /// Requests (for row faults: record writes) that fitted, whether or not it fired.
+    /// Requests (for row faults: record writes; for delivery faults: notifications and callouts) that fitted, whether
+    /// or not it fired.
     pub matched: u64,
     /// How often it fired.
     pub fired: u64,
@@ -109,7 +112,7 @@ impl Faults {
         let mut verdict = Verdict::default();
         for one in &mut lock(&self.armed).rules {
             let settled = verdict.instead.is_some() && !one.rule.fault.only_disturbs();
-            let relevant = !settled && !one.rule.fault.waits();
+            let relevant = !settled && one.rule.fault.is_for_requests();
             if relevant && matching::fits(&one.rule.when, &one.rule.fault, call) && one.fires() {
                 verdict.fired.push(one.rule.label());
                 one.apply_to(&mut verdict);
@@ -128,13 +131,7 @@ impl Faults {
         let mut armed = lock(&self.armed);
         let rows = armed.rules.iter_mut().filter(|one| one.rule.fault.is_for_rows());
         for one in rows {
-            let right_object = one
-                .rule
-                .when
-                .object
-                .as_ref()
-                .is_none_or(|name| name.eq_ignore_ascii_case(object));
-            if right_object && matching::fits(&one.rule.when, &one.rule.fault, call) && one.fires() {
+            if one.is_about(object) && matching::fits(&one.rule.when, &one.rule.fault, call) && one.fires() {
                 return one.row_error(id);
             }
         }

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod oauth;
 pub mod options;
 pub mod pubsub;
+pub mod push;
 pub mod requests;
 pub mod server;
 pub mod snapshot;

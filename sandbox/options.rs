@@ -100,6 +100,18 @@ pub struct Settings {
     pub daily_bulk_batches: u64,
     /// Bulk query jobs allowed in a rolling day.
     pub daily_bulk_query_jobs: u64,
+    /// Milliseconds, in the sandbox's time, from the first failed delivery of an outbound message to the next try;
+    /// then doubled each time.
+    pub outbound_retry_millis: u64,
+    /// Longest time between two tries, in milliseconds; Salesforce's is two hours.
+    pub outbound_retry_longest_millis: u64,
+    /// Age in seconds at which an undelivered outbound message is dropped; Salesforce's is 24 hours.
+    pub outbound_life_seconds: u32,
+    /// How long an endpoint may take over an outbound message, in milliseconds of the machine's time; Salesforce
+    /// waits 60 seconds.
+    pub outbound_timeout_millis: u64,
+    /// Deliveries under way at once to one endpoint.
+    pub deliveries_per_endpoint: usize,
 }
 
 /// What stands between a user and the org, whatever the credentials ("Restrict Where and When Users Can Log In").
@@ -142,6 +154,11 @@ impl Default for Settings {
             bulk_page_records: 100_000,
             daily_bulk_batches: 15_000,
             daily_bulk_query_jobs: 10_000,
+            outbound_retry_millis: 30_000,
+            outbound_retry_longest_millis: 7_200_000,
+            outbound_life_seconds: 86_400,
+            outbound_timeout_millis: 60_000,
+            deliveries_per_endpoint: 2,
         }
     }
 }

@@ -6,6 +6,7 @@
 use crate::org::input::{self, Purpose};
 use crate::org::subscriptions::SubscriptionSpec;
 use crate::org::{Hand, Id, Org};
+use crate::push::{self, Callout, OutboundMessage, Rules};
 use crate::schema::custom::{DuplicateSpec, PermissionSpec, RecordTypeSpec, ValidationSpec};
 use crate::schema::{Customization, FieldSpec, ObjectSpec};
 use jiff::Timestamp;
@@ -50,6 +51,12 @@ pub struct Scenario {
     pub generate: Option<Generate>,
     /// Managed event subscriptions of the Pub/Sub API.
     pub managed_subscriptions: Vec<SubscriptionSpec>,
+    /// SOAP messages to endpoints when records change.
+    pub outbound_messages: Vec<OutboundMessage>,
+    /// JSON requests to endpoints when records change.
+    pub callouts: Vec<Callout>,
+    /// Login names of users whose changes send no outbound messages.
+    pub muted_users: Vec<String>,
 }
 
 /// An active currency.
@@ -124,7 +131,9 @@ pub fn load(org: &mut Org, scenario: &Scenario, now: Timestamp) -> Result<(), St
     };
     org.check_definition(&rules)?;
     let mark = org.mark();
-    let result = Loader::new(org, now).run(scenario);
+    let result = Loader::new(org, now)
+        .run(scenario)
+        .and_then(|()| push_rules(org, scenario));
     if result.is_err() {
         org.rollback(mark);
     }
@@ -137,6 +146,19 @@ pub fn load(org: &mut Org, scenario: &Scenario, now: Timestamp) -> Result<(), St
 /// Custom fields by object, in the form that the schema keeps.
 pub fn fields_in_order(fields: &BTreeMap<String, Vec<FieldSpec>>) -> Vec<(String, Vec<FieldSpec>)> {
     fields.iter().map(|(o, f)| (o.clone(), f.clone())).collect()
+}
+
+/// Takes in what is to be sent; it speaks of objects, fields and users that exist only now.
+fn push_rules(org: &mut Org, scenario: &Scenario) -> Result<(), String> {
+    let mut rules = org.push_rules().clone();
+    rules.add(&Rules {
+        outbound_messages: scenario.outbound_messages.clone(),
+        callouts: scenario.callouts.clone(),
+        muted_users: scenario.muted_users.clone(),
+    });
+    push::check(org, &rules)?;
+    org.set_push_rules(rules);
+    Ok(())
 }
 
 struct Loader<'a> {

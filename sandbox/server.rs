@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::oauth::{self, Access, Keys};
 use crate::options::Options;
 use crate::org::Org;
+use crate::push::{self, Push};
 use crate::state::{Addresses, Info, Parts, Sandbox, Shared, default_user, lock};
 use crate::{pubsub, scenario, snapshot, tls};
 use std::io;
@@ -121,6 +122,7 @@ pub async fn start(options: Options) -> Result<Running, Error> {
         let acceptor = TlsAcceptor::from(tls::for_http2(&config));
         tasks.spawn(pubsub::accept(listener, acceptor, sandbox.clone(), tasks.clone()));
     }
+    tasks.spawn(push::run(sandbox.clone()));
     tasks.spawn(snapshot::keep(sandbox.clone()));
     tasks.spawn(bulk::work(sandbox.clone()));
     Ok(Running {
@@ -187,12 +189,20 @@ fn assemble(
         .transpose()
         .map_err(Error::Snapshot)?
         .flatten();
-    let (clock, limits, mut access, org, bulk) = match restored {
-        Some(found) => (found.clock, found.limits, found.access, found.org, found.bulk),
+    let (clock, limits, mut access, org, bulk, push) = match restored {
+        Some(found) => (
+            found.clock,
+            found.limits,
+            found.access,
+            found.org,
+            found.bulk,
+            found.push,
+        ),
         None => {
             let clock = Clock::default();
             let org = fresh_org(options.scenario.as_deref(), clock.now())?;
-            (clock, Limits::default(), Access::default(), org, Bulk::default())
+            let (limits, access) = (Limits::default(), Access::default());
+            (clock, limits, access, org, Bulk::default(), Push::default())
         }
     };
     let run_as = default_user(&org).map(|user| user.username);
@@ -204,6 +214,7 @@ fn assemble(
         keys,
         org,
         bulk,
+        push,
         addresses,
         ca_certificate_path,
     };
@@ -252,7 +263,11 @@ pub fn reset(sandbox: &Sandbox, scenario: Option<&str>) -> Result<(), Error> {
     sandbox.bulk.clear();
     *lock(&sandbox.access) = access;
     *lock(&sandbox.settings) = sandbox.options.settings.clone();
-    *lock(&sandbox.org) = org;
+    {
+        let mut present = lock(&sandbox.org);
+        *present = org;
+        sandbox.push.begin_anew();
+    }
     sandbox.limits.clear();
     sandbox.pubsub.deliveries.clear();
     sandbox.requests.clear();

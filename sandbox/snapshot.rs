@@ -6,6 +6,7 @@ use crate::clock::{Clock, Face, stopwatch};
 use crate::limits::{Limits, Usage};
 use crate::oauth::Access;
 use crate::org::Org;
+use crate::push::{Outbox, Push};
 use crate::state::{Sandbox, Shared, lock};
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Write};
@@ -22,13 +23,15 @@ const FORMAT: u32 = 2;
 
 /// The first line; the org's lines follow.
 #[derive(Serialize, Deserialize)]
-struct Snapshot<A> {
+struct Snapshot<A, P> {
     format: u32,
     clock: Face,
     usage: Usage,
     access: A,
     #[serde(default)]
     bulk: BulkFace,
+    #[serde(default)]
+    push: P,
 }
 
 /// What a snapshot held.
@@ -43,6 +46,8 @@ pub struct Restored {
     pub org: Org,
     /// Bulk jobs.
     pub bulk: Bulk,
+    /// What was still to be sent.
+    pub push: Push,
 }
 
 /// Reads the snapshot of a state directory; `None` when there is none.
@@ -66,7 +71,7 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
     };
     let mut first = String::new();
     lines.read_line(&mut first).map_err(unreadable)?;
-    let snapshot: Snapshot<Access> =
+    let snapshot: Snapshot<Access, Outbox> =
         serde_json::from_str(&first).map_err(|error| broken(error.to_string()))?;
     if snapshot.format != FORMAT {
         return Err(broken(format!(
@@ -85,6 +90,7 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
         access: snapshot.access,
         org,
         bulk: Bulk::from_face(snapshot.bulk),
+        push: Push::from_snapshot(snapshot.push),
     }))
 }
 
@@ -97,14 +103,18 @@ pub fn write(sandbox: &Sandbox) -> io::Result<()> {
         return Ok(());
     };
     let access = serde_json::to_value(&*lock(&sandbox.access)).map_err(io::Error::other)?;
-    // The org goes on while this picture of it is written.
-    let (bulk, org) = sandbox.bulk.face_with(|| lock(&sandbox.org).still());
+    // The org goes on while this picture of it is written. A change must not be in it without the messages that it sends.
+    let (bulk, (org, push)) = sandbox.bulk.face_with(|| {
+        let org = lock(&sandbox.org);
+        (org.still(), sandbox.push.to_snapshot())
+    });
     let snapshot = Snapshot {
         format: FORMAT,
         clock: sandbox.clock.face(),
         usage: sandbox.limits.usage(),
         access,
         bulk,
+        push,
     };
     replace_private(&dir.join(FILE), |out| {
         serde_json::to_writer(&mut *out, &snapshot)?;

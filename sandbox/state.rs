@@ -9,6 +9,7 @@ use crate::oauth::{Access, Keys};
 use crate::options::{Options, Settings};
 use crate::org::{Org, User};
 use crate::pubsub::Desk;
+use crate::push::Push;
 use crate::requests::RequestLog;
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -30,7 +31,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Shared by every request.
 pub type Shared = Arc<Sandbox>;
 
-/// One running sandbox. No lock is held across an await, and when two are needed, `org` is taken last.
+/// One running sandbox. No lock is held across an await, and when two are needed, `org` is taken last; only those of
+/// `events`, `push` and `faults`, which are asked with the org in hand, come after it.
 pub struct Sandbox {
     /// The time.
     pub clock: Clock,
@@ -54,6 +56,8 @@ pub struct Sandbox {
     pub pubsub: Desk,
     /// Bulk jobs.
     pub bulk: Bulk,
+    /// Outbound messages and callouts.
+    pub push: Push,
     /// Where it listens.
     pub addresses: Addresses,
     /// How it was started.
@@ -123,6 +127,7 @@ pub(crate) struct Parts {
     pub keys: Keys,
     pub org: Org,
     pub bulk: Bulk,
+    pub push: Push,
     pub addresses: Addresses,
     pub ca_certificate_path: Option<PathBuf>,
 }
@@ -141,6 +146,7 @@ impl Sandbox {
             events: Events::default(),
             pubsub: Desk::default(),
             bulk: parts.bulk,
+            push: parts.push,
             addresses: parts.addresses,
             ca_certificate_path: parts.ca_certificate_path,
             options,
@@ -165,6 +171,7 @@ impl Sandbox {
         let commits = org.take_commits();
         if !commits.is_empty() {
             self.events.absorb(org, &commits);
+            self.push.absorb(org, &commits, self.clock.now(), &self.faults);
         }
     }
 

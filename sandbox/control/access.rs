@@ -31,6 +31,7 @@ pub async fn change_settings(
     let changed = settings.clone();
     drop(settings);
     sandbox.bulk.wake();
+    sandbox.push.look_again();
     sandbox.touch();
     Ok(Json(changed))
 }

@@ -32,11 +32,11 @@ pub async fn define(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<V
     let more = Customization {
         objects: asked.objects,
         fields: fields_in_order(&asked.fields),
-        currencies: Vec::new(),
         record_types: asked.record_types,
         validation_rules: asked.validation_rules,
         duplicate_rules: asked.duplicate_rules,
         permissions: asked.permissions,
+        ..Customization::default()
     };
     let now = sandbox.clock.now();
     let mut org = lock(&sandbox.org);

@@ -5,6 +5,7 @@ mod define;
 mod faults;
 mod org;
 mod pubsub;
+mod push;
 mod records;
 mod time;
 
@@ -47,6 +48,7 @@ pub fn routes() -> Router<Shared> {
                 .post(faults::append)
                 .delete(faults::clear),
         )
+        .merge(push::routes())
         .route("/sandbox/clock", get(time::show).post(time::change))
         .route(
             "/sandbox/config",

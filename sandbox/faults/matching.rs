@@ -87,7 +87,7 @@ pub fn fits(when: &When, fault: &Fault, call: &Call) -> bool {
         && when
             .object
             .as_ref()
-            .is_none_or(|object| fault.waits() || touches(call, object))
+            .is_none_or(|object| !fault.is_for_requests() || touches(call, object))
 }
 
 /// Some faults exist only on some paths: a token endpoint never answers `INVALID_SESSION_ID`.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_RULES: usize = 200;
 /// Longest delay a rule may ask for, ten minutes: Salesforce ends calls there.
 pub const MAX_DELAY_MILLIS: u64 = 600_000;
+/// Longest delay of a delivery, a day: by then outbound messages are dropped.
+pub const MAX_DELIVERY_DELAY_MILLIS: u64 = 86_400_000;
 
 /// A list of rules and the seed of their dice.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -44,16 +46,18 @@ pub struct When {
     /// HTTP method, any case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// A part of path and query, as sent.
+    /// A part of path and query, as sent; for delivery faults of the endpoint's URL.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// API name of an object that the request reads or writes, any case; for row faults the written object.
+    /// API name of an object that the request reads or writes, any case; for row faults the written object, for
+    /// delivery faults the record's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
     /// Name of a topic of the Pub/Sub API.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topic: Option<String>,
-    /// A part of the client's name (`client=` of `Sforce-Call-Options`, else `User-Agent`).
+    /// A part of the client's name (`client=` of `Sforce-Call-Options`, else `User-Agent`); for delivery faults of the
+    /// name of the outbound message or callout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
     /// Only the matching requests with these numbers, counted from 1.
@@ -206,6 +210,23 @@ pub enum Fault {
         /// Milliseconds between two answers at least.
         millis: u64,
     },
+    /// An outbound message or callout is never sent, nor tried again.
+    DeliveryLost {},
+    /// An outbound message or callout is sent again after it was delivered.
+    DeliveryDuplicated {},
+    /// An outbound message or callout is sent later. Adds up over rules.
+    DeliveryDelayed {
+        /// Milliseconds of the sandbox's time.
+        millis: u64,
+    },
+    /// An outbound message or callout is sent after a later one of its rule, or when 30 seconds went by without one.
+    DeliveryReordered {},
+    /// The endpoint's good answer is not heard, so that what it has taken in comes again.
+    AckIgnored {
+        /// How many answers of an item.
+        #[serde(default = "once")]
+        attempts: u32,
+    },
 }
 
 /// Which limit `REQUEST_LIMIT_EXCEEDED` is about.
@@ -232,6 +253,10 @@ pub enum ErrorBody {
     Html,
     /// Nothing.
     Empty,
+}
+
+fn once() -> u32 {
+    1
 }
 
 fn internal_error() -> u16 {
@@ -273,6 +298,11 @@ impl Fault {
             Self::StreamReset { .. } => "stream_reset",
             Self::ConnectionReset { .. } => "connection_reset",
             Self::StreamThrottle { .. } => "stream_throttle",
+            Self::DeliveryLost {} => "delivery_lost",
+            Self::DeliveryDuplicated {} => "delivery_duplicated",
+            Self::DeliveryDelayed { .. } => "delivery_delayed",
+            Self::DeliveryReordered {} => "delivery_reordered",
+            Self::AckIgnored { .. } => "ack_ignored",
         }
     }
 
@@ -303,6 +333,23 @@ impl Fault {
     /// Whether this fault waits for a record write.
     pub fn is_for_rows(&self) -> bool {
         matches!(self, Self::RowLock {} | Self::RowError { .. })
+    }
+
+    /// Whether this fault waits for an outbound message or a callout.
+    pub fn is_for_deliveries(&self) -> bool {
+        matches!(
+            self,
+            Self::DeliveryLost {}
+                | Self::DeliveryDuplicated {}
+                | Self::DeliveryDelayed { .. }
+                | Self::DeliveryReordered {}
+                | Self::AckIgnored { .. }
+        )
+    }
+
+    /// Whether this fault acts on a request as a whole.
+    pub fn is_for_requests(&self) -> bool {
+        !self.waits() && !self.is_for_deliveries()
     }
 }
 
@@ -364,6 +411,9 @@ impl Rule {
             } if millis.saturating_add(*jitter_millis) > MAX_DELAY_MILLIS => {
                 Some(format!("a delay is at most {MAX_DELAY_MILLIS} milliseconds"))
             }
+            Fault::DeliveryDelayed { millis } if *millis > MAX_DELIVERY_DELAY_MILLIS => Some(format!(
+                "a delivery is delayed by at most {MAX_DELIVERY_DELAY_MILLIS} milliseconds"
+            )),
             Fault::SlowBody { millis } | Fault::StreamThrottle { millis } if *millis > MAX_DELAY_MILLIS => {
                 Some(format!("a delay is at most {MAX_DELAY_MILLIS} milliseconds"))
             }

@@ -35,6 +35,7 @@ pub use table::{Binned, Row, Table};
 pub use transaction::{Change, ChangeKind, Commit, Origin};
 pub use value::Value;
 
+use crate::push::Rules;
 use crate::scenario::Scenario;
 use crate::schema::{Customization, Schema};
 use cursors::Cursors;
@@ -230,6 +231,16 @@ impl Org {
             time_zone: text("TimeZoneSidKey"),
             profile_id: id("ProfileId"),
         }
+    }
+
+    /// What the org sends to others.
+    pub fn push_rules(&self) -> &Rules {
+        &self.custom.push
+    }
+
+    /// Sets what the org sends to others. Whoever calls this has checked that the rules fit.
+    pub fn set_push_rules(&mut self, rules: Rules) {
+        self.custom.push = rules;
     }
 
     /// Adds objects, fields and rules. Existing rows get nulls for new fields, and what is computed is computed anew.

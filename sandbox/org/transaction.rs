@@ -44,6 +44,8 @@ pub struct Change {
     pub kind: ChangeKind,
     /// Positions and new values of the fields that differ.
     pub fields: Vec<(usize, Value)>,
+    /// What these fields, in the same order, held before; null for a new record.
+    pub before: Vec<Value>,
 }
 
 /// Through which API a transaction came, and the name its client gave itself.
@@ -194,10 +196,12 @@ impl Org {
             .filter(written)
             .map(|at| (at, after.values[at].clone()))
             .collect();
+        let was = |(at, _): &(usize, Value)| before.map_or(Value::Null, |b| b.values[*at].clone());
         (kind != ChangeKind::Update || !fields.is_empty()).then_some(Change {
             object: undo.object,
             id: undo.id,
             kind,
+            before: fields.iter().map(was).collect(),
             fields,
         })
     }

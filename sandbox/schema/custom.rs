@@ -22,6 +22,8 @@ pub struct Customization {
     pub duplicate_rules: Vec<DuplicateSpec>,
     /// What users may not see or do.
     pub permissions: Vec<PermissionSpec>,
+    /// What the org sends to others. Not defined with the rest: it speaks of users too.
+    pub push: crate::push::Rules,
 }
 
 /// A record type with the picklist values that it offers.

@@ -3,10 +3,12 @@
 //! Every rule has its own dice, seeded from the plan's seed and the rule's place, so that adding a rule
 //! at the end does not change what the others do.
 
+mod happening;
 mod matching;
 mod rows;
 mod rule;
 
+pub use happening::{EventVerdict, Happening};
 pub use matching::Call;
 pub use rule::{ErrorBody, Fault, FaultPlan, LimitScope, MAX_DELAY_MILLIS, MAX_RULES, Rule, When};
 
@@ -54,6 +56,8 @@ pub struct Verdict {
     pub delay: Duration,
     /// Answer with a clock this many milliseconds ahead.
     pub skew_millis: i64,
+    /// Stamp records so many seconds before the commit.
+    pub late_seconds: u32,
     /// Send the body over this time.
     pub drip: Option<Duration>,
     /// Apply twice.
@@ -107,7 +111,8 @@ impl Faults {
         let mut verdict = Verdict::default();
         for one in &mut lock(&self.armed).rules {
             let settled = verdict.instead.is_some() && !one.rule.fault.only_disturbs();
-            let relevant = !settled && !one.rule.fault.is_for_rows();
+            let elsewhere = one.rule.fault.is_for_rows() || one.rule.fault.is_for_events();
+            let relevant = !settled && !elsewhere;
             if relevant && matching::fits(&one.rule.when, &one.rule.fault, call) && one.fires() {
                 verdict.fired.push(one.rule.label());
                 one.apply_to(&mut verdict);
@@ -161,7 +166,7 @@ impl Fault {
     fn only_disturbs(&self) -> bool {
         matches!(
             self,
-            Self::Latency { .. } | Self::ClockSkew { .. } | Self::SlowBody { .. }
+            Self::Latency { .. } | Self::ClockSkew { .. } | Self::SlowBody { .. } | Self::LateCommit { .. }
         )
     }
 }
@@ -194,6 +199,7 @@ impl Counted {
             }
             Fault::SlowBody { millis } => verdict.drip = Some(Duration::from_millis(*millis)),
             Fault::ClockSkew { seconds } => verdict.skew_millis += seconds.saturating_mul(1_000),
+            Fault::LateCommit { seconds } => verdict.late_seconds = *seconds,
             Fault::Duplicate {} => verdict.duplicate = true,
             Fault::ResetAfter {} => verdict.reset_after = true,
             other => verdict.instead = Some(other.clone()),

@@ -182,12 +182,18 @@ fn assemble(
         .transpose()
         .map_err(Error::Snapshot)?
         .flatten();
-    let (clock, limits, mut access, org) = match restored {
-        Some(found) => (found.clock, found.limits, found.access, found.org),
+    let (clock, limits, mut access, org, events) = match restored {
+        Some(found) => (
+            found.clock,
+            found.limits,
+            found.access,
+            found.org,
+            found.events,
+        ),
         None => {
             let clock = Clock::default();
             let org = fresh_org(options.scenario.as_deref(), clock.now())?;
-            (clock, Limits::default(), Access::default(), org)
+            (clock, Limits::default(), Access::default(), org, None)
         }
     };
     let run_as = default_user(&org).map(|user| user.username);
@@ -198,10 +204,11 @@ fn assemble(
         access,
         keys,
         org,
+        events,
         addresses,
         ca_certificate_path,
     };
-    let sandbox = Sandbox::new(options, parts);
+    let sandbox = Sandbox::new(options, parts).map_err(Error::Snapshot)?;
     if let Some(plan) = plan {
         sandbox.faults.replace(plan);
     }
@@ -244,7 +251,8 @@ pub fn reset(sandbox: &Sandbox, scenario: Option<&str>) -> Result<(), Error> {
     oauth::register_default_apps(&mut access, run_as, sandbox.keys.jwt_public_key.clone());
     *lock(&sandbox.access) = access;
     *lock(&sandbox.settings) = sandbox.options.settings.clone();
-    *lock(&sandbox.org) = org;
+    sandbox.replace_org(org);
+    sandbox.events.quota().clear();
     sandbox.limits.clear();
     sandbox.requests.clear();
     sandbox.faults.replace(FaultPlan::default());

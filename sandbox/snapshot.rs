@@ -2,6 +2,7 @@
 //! It holds what clients have built up; how the sandbox behaves is said anew at each start.
 
 use crate::clock::{Clock, Face, stopwatch};
+use crate::events::Stored;
 use crate::limits::{Limits, Usage};
 use crate::oauth::Access;
 use crate::org::Org;
@@ -19,13 +20,16 @@ const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_PER_COST: u32 = 20;
 const FORMAT: u32 = 2;
 
-/// The first line; the org's lines follow.
+/// The first line; those of the events and of the org follow.
 #[derive(Serialize, Deserialize)]
 struct Snapshot<A> {
     format: u32,
     clock: Face,
     usage: Usage,
     access: A,
+    /// Whether lines of events come before those of the org.
+    #[serde(default)]
+    events: bool,
 }
 
 /// What a snapshot held.
@@ -38,6 +42,8 @@ pub struct Restored {
     pub access: Access,
     /// Records.
     pub org: Org,
+    /// Stored events.
+    pub events: Option<Stored>,
 }
 
 /// Reads the snapshot of a state directory; `None` when there is none.
@@ -69,6 +75,10 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
             snapshot.format
         )));
     }
+    let events = match snapshot.events {
+        true => Some(Stored::read(&mut lines).map_err(broken)?),
+        false => None,
+    };
     let org = Org::read(&mut lines).map_err(broken)?;
     let (clock, limits) = (
         Clock::from_face(snapshot.clock),
@@ -79,6 +89,7 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
         limits,
         access: snapshot.access,
         org,
+        events,
     }))
 }
 
@@ -96,12 +107,18 @@ pub fn write(sandbox: &Sandbox) -> io::Result<()> {
         clock: sandbox.clock.face(),
         usage: sandbox.limits.usage(),
         access,
+        events: true,
     };
-    // The org goes on while this picture of it is written.
-    let org = lock(&sandbox.org).still();
+    // The org goes on while this picture of it is written, together with that of its events, so that none is missing
+    // for a record that is there.
+    let (org, events) = {
+        let org = lock(&sandbox.org);
+        (org.still(), sandbox.events.still(sandbox.clock.now()))
+    };
     replace_private(&dir.join(FILE), |out| {
         serde_json::to_writer(&mut *out, &snapshot)?;
         out.write_all(b"\n")?;
+        events.write(out)?;
         org.write(out)
     })
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod define;
+mod events;
 mod faults;
 mod org;
 mod records;
@@ -45,6 +46,14 @@ pub fn routes() -> Router<Shared> {
                 .put(faults::replace)
                 .post(faults::append)
                 .delete(faults::clear),
+        )
+        .route("/sandbox/events", get(events::list))
+        .route("/sandbox/events/gap", post(events::gap))
+        .route("/sandbox/events/reset", post(events::reset))
+        .route("/sandbox/events/release", post(events::release))
+        .route(
+            "/sandbox/events/capture",
+            get(events::capture).put(events::change_capture),
         )
         .route("/sandbox/clock", get(time::show).post(time::change))
         .route(

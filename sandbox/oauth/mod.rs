@@ -25,7 +25,7 @@ mod other_flows;
 mod page;
 mod params;
 mod password;
-mod random;
+pub(crate) mod random;
 mod refresh;
 mod refusal;
 mod scope;

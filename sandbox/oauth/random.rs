@@ -21,6 +21,18 @@ pub fn hex(length: usize) -> String {
     bytes.iter().map(digit).collect()
 }
 
+/// Random bytes.
+pub fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0_u8; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
+    bytes
+}
+
+/// A random number below a power of two.
+pub fn below(power_of_two: u64) -> u64 {
+    u64::from_le_bytes(bytes()) & power_of_two.saturating_sub(1)
+}
+
 /// An opaque access token: `00D…` (15 letters of the organization id), `!`, random letters. Salesforce's CLI checks
 /// tokens against `(00D\w{12,15})![.\w]*`.
 pub fn access_token(organization_id: &str) -> String {

@@ -10,7 +10,7 @@ use crate::schema::{Customization, Kind, Object, Schema};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
@@ -129,6 +129,10 @@ impl Org {
         }
         Ok(Org {
             schema: Arc::new(schema),
+            capture: Arc::new(head.custom.capture.clone()),
+            quota: Arc::default(),
+            outbox: Vec::new(),
+            enqueued: VecDeque::new(),
             custom: head.custom,
             tables,
             undo: Vec::new(),
@@ -177,6 +181,10 @@ impl Org {
             tables: self.tables.clone(),
             undo: Vec::new(),
             log: ChangeLog::default(),
+            outbox: Vec::new(),
+            enqueued: VecDeque::new(),
+            quota: Arc::default(),
+            capture: self.capture.clone(),
             cursors: Cursors::default(),
             views: Views::default(),
             schema_changed: self.schema_changed,

@@ -5,6 +5,7 @@ mod collections;
 mod composite;
 mod conditional;
 mod door;
+mod events;
 mod graph;
 mod limits;
 mod query;
@@ -23,9 +24,11 @@ mod upsert;
 
 pub(crate) use door::{Ask, Door, Payload, Within};
 
+use crate::events::EventUsage;
 use crate::org::{ApiError, Org, Origin};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value as Json;
+use std::sync::Arc;
 
 /// One call of the data API after authentication; sub-requests of composites come through the same door.
 #[derive(Debug, Clone)]
@@ -72,6 +75,22 @@ pub trait Surroundings: Send + Sync {
     fn usage(&self) -> (u64, u64);
     /// The instance URL, for absolute links.
     fn instance_url(&self) -> String;
+    /// How long before its commit a write is stamped, in seconds.
+    fn late_seconds(&self) -> u32 {
+        0
+    }
+    /// The Avro schema that events of this name have now, as JSON.
+    fn event_schema(&self, _org: &Org, _event: &str) -> Option<Arc<str>> {
+        None
+    }
+    /// The Avro schema with this id, as JSON.
+    fn event_schema_by_id(&self, _id: &str) -> Option<Arc<str>> {
+        None
+    }
+    /// Events published and delivered, for `/limits`.
+    fn event_usage(&self) -> EventUsage {
+        EventUsage::default()
+    }
 }
 
 /// Longest request target; longer ones are answered with 414 (REST API Developer Guide, Status Codes).

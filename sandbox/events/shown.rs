@@ -1,0 +1,110 @@
+//! Stored events as people read them: decoded, with names for bits.
+
+use super::bus::Event;
+use super::{Events, Topic};
+use apache_avro::types::Value as Avro;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde_json::{Map, Value as Json, json};
+
+/// Lists of the header that hold bitmaps.
+const BITMAPS: [&str; 3] = ["nulledFields", "diffFields", "changedFields"];
+
+impl Events {
+    /// The events after this position (or all), at most so many, and whether the position can be read from at all.
+    pub fn show(
+        &self,
+        topic: Option<&Topic>,
+        after: Option<u64>,
+        most: usize,
+        now: Timestamp,
+    ) -> Option<Vec<Json>> {
+        let after = after.map_or_else(|| self.bus.beginning(now), super::ReplayId);
+        let events = self.bus.stretch(topic, after, most, now).ok()?.events;
+        Some(events.iter().map(|event| self.shown(event)).collect())
+    }
+
+    fn shown(&self, event: &Event) -> Json {
+        let (name, channel) = event.kind.split_once('@').unzip();
+        let mut out = json!({
+            "replayId": event.replay_id.0, "replayIdBase64": STANDARD.encode(event.replay_id.to_bytes()),
+            "id": *event.id, "event": name.unwrap_or(&event.kind), "at": event.at, "schemaId": *event.schema_id,
+            "bytes": event.payload.len(),
+        });
+        if let Some(channel) = channel {
+            out["channel"] = channel.into();
+        }
+        let known = self.registry.get(&event.schema_id);
+        let payload = known.as_ref().and_then(|known| known.decode(&event.payload));
+        let mut payload = payload.map_or(Json::Null, plain);
+        if let Some(schema) = known.and_then(|known| serde_json::from_str(&known.text).ok()) {
+            name_bits(&mut payload, &schema);
+        }
+        out["payload"] = payload;
+        out
+    }
+}
+
+/// Puts names in the place of bitmaps.
+fn name_bits(payload: &mut Json, schema: &Json) {
+    let Some(header) = payload.get_mut("ChangeEventHeader") else {
+        return;
+    };
+    for list in BITMAPS {
+        let maps = header[list].as_array().cloned().unwrap_or_default();
+        let names = maps
+            .iter()
+            .filter_map(Json::as_str)
+            .flat_map(|map| names(map, &schema["fields"]));
+        header[list] = names.map(Json::from).collect();
+    }
+}
+
+/// The fields of one bitmap: `0x0A`, or `4-0x01` for parts of field 4.
+fn names(map: &str, fields: &Json) -> Vec<String> {
+    let (parent, digits) = map
+        .split_once("-0x")
+        .unwrap_or(("", map.trim_start_matches("0x")));
+    let parent = parent.parse::<usize>().ok().map(|at| fields[at].clone());
+    let nested = parent.as_ref().map(parts);
+    let fields = nested.as_ref().unwrap_or(fields);
+    let compound = parent.as_ref().and_then(|parent| parent["name"].as_str());
+    let bits = digits.bytes().rev().enumerate().flat_map(|(at, digit)| {
+        let four = char::from(digit).to_digit(16).unwrap_or_default();
+        (0..4)
+            .filter(move |bit| four >> bit & 1 == 1)
+            .map(move |bit| at * 4 + bit)
+    });
+    let name = |bit: usize| {
+        let name = fields[bit]["name"].as_str().unwrap_or("?");
+        compound.map_or_else(|| name.to_owned(), |compound| format!("{compound}.{name}"))
+    };
+    bits.map(name).collect()
+}
+
+/// The parts of a compound field, if this place of the schema defines them.
+fn parts(field: &Json) -> Json {
+    let branches = field["type"].as_array().cloned().unwrap_or_default();
+    let record = branches.into_iter().find(|branch| branch.get("fields").is_some());
+    record.map_or(Json::Null, |record| record["fields"].clone())
+}
+
+fn plain(value: Avro) -> Json {
+    match value {
+        Avro::Union(_, inner) => plain(*inner),
+        Avro::Record(fields) => Json::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name, plain(value)))
+                .collect::<Map<_, _>>(),
+        ),
+        Avro::Array(items) => items.into_iter().map(plain).collect(),
+        Avro::Enum(_, symbol) | Avro::String(symbol) => symbol.into(),
+        Avro::Boolean(flag) => flag.into(),
+        Avro::Int(number) => number.into(),
+        Avro::Long(number) => number.into(),
+        Avro::Double(number) => number.into(),
+        _ => Json::Null,
+    }
+}

@@ -1,0 +1,304 @@
+//! From a committed transaction to its change events.
+
+use super::cast::{Cast, Plan, Route};
+use super::change::{Body, Telling};
+use super::header::{ChangeType, Header, Lists, Transaction};
+use super::layout::Told;
+use super::registry::Registry;
+use super::stage::Ready;
+use super::{LARGEST, new_uuid};
+use crate::faults::{Faults, Happening};
+use crate::org::{Change, ChangeKind, Commit, Org, Value};
+use crate::schema::Object;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// Bytes of an event that its header may need; what the record may take is the rest of the largest event.
+const HEADER_ROOM: usize = 1_024;
+/// Records that one event tells of at most, so that their ids never make it too large.
+const MERGED: usize = 10_000;
+
+/// A transaction on its way to the bus.
+pub struct Teller<'a> {
+    /// The org after it.
+    pub org: &'a Org,
+    /// What the org captures.
+    pub cast: &'a Cast,
+    /// Where schemas are written down.
+    pub registry: &'a Registry,
+    /// What goes wrong with events.
+    pub faults: &'a Faults,
+    /// Changes after which the rest of a transaction is told as an overflow.
+    pub overflow_after: u64,
+}
+
+/// An event that may still take in records with the same change.
+struct Draft<'a> {
+    object: usize,
+    route: usize,
+    ids: Vec<String>,
+    sequence: i32,
+    body: Body,
+    /// The first change it tells; none for an overflow.
+    change: Option<&'a Change>,
+}
+
+impl Teller<'_> {
+    /// The events of a transaction in their order, and what goes wrong with each.
+    pub fn tell(&self, commit: &Commit, number: i64) -> Vec<Ready> {
+        let transaction = Transaction {
+            key: new_uuid().as_ref().to_owned(),
+            millis: commit.at.as_second() * 1_000,
+            number,
+            user: commit.user.to_string(),
+            origin: commit.origin.to_string(),
+        };
+        let drafts = Drafts::new(self, &transaction).of(commit);
+        let client = commit.origin.client.as_deref().unwrap_or_default();
+        drafts
+            .into_iter()
+            .filter_map(|draft| self.ready(draft, &transaction, client))
+            .collect()
+    }
+
+    fn plan(&self, object: usize) -> Option<&Arc<Plan>> {
+        self.cast
+            .plan(object, self.registry)
+            .filter(|plan| !plan.routes.is_empty())
+    }
+
+    fn telling<'t>(
+        &'t self,
+        change: &'t Change,
+        object: &'t Object,
+        plan: &'t Plan,
+        number: i64,
+    ) -> Telling<'t> {
+        Telling {
+            object,
+            layout: &plan.layout,
+            change,
+            row: self.org.table(change.object).row(change.id),
+            enriched: &[],
+            history: number.unsigned_abs(),
+        }
+    }
+
+    /// Writes a draft, after the fault rules had their say.
+    fn ready(&self, draft: Draft<'_>, transaction: &Transaction, client: &str) -> Option<Ready> {
+        let plan = self.plan(draft.object)?;
+        let schema = self.org.schema();
+        let object = schema.at(draft.object);
+        let route = &plan.routes[draft.route];
+        let verdict = self.faults.judge_event(&Happening {
+            object: &object.name,
+            event: &plan.known.kind,
+            change: draft.body.change.name(),
+            client,
+        });
+        let mut known = &plan.known;
+        let mut body = draft.body;
+        if let (true, ChangeType::Whole(kind)) = (verdict.gap, body.change) {
+            body = gap(plan, kind);
+        } else if let (true, Some(change)) = (verdict.mixed_schema, draft.change) {
+            let (layout, other) = plan.other(object, self.registry);
+            let telling = Telling {
+                layout,
+                enriched: &route.enriched,
+                ..self.telling(change, object, plan, transaction.number)
+            };
+            if let Some(told) = telling.told() {
+                (body, known) = (telling.body(&told), other);
+            }
+        }
+        let header = Header {
+            entity: &object.name,
+            change: body.change,
+            transaction,
+            sequence: draft.sequence,
+        };
+        let mut payload = Vec::with_capacity(body.bytes.len() + HEADER_ROOM);
+        header.encode(&mut payload, &draft.ids, &body.lists);
+        payload.extend_from_slice(&body.bytes);
+        Some(Ready {
+            id: new_uuid(),
+            kind: route.kind.clone(),
+            schema_id: known.id.clone(),
+            payload: payload.into(),
+            verdict,
+        })
+    }
+}
+
+/// An event that only says that there was a change.
+fn gap(plan: &Plan, kind: ChangeKind) -> Body {
+    nothing(plan, ChangeType::Gap(kind))
+}
+
+/// A body without the record's fields.
+pub fn nothing(plan: &Plan, change: ChangeType) -> Body {
+    let mut bytes = Vec::new();
+    plan.layout.encode_nothing(&mut bytes);
+    Body {
+        change,
+        lists: Lists::default(),
+        bytes,
+    }
+}
+
+/// The drafts of one transaction.
+struct Drafts<'a, 'c> {
+    teller: &'a Teller<'a>,
+    transaction: &'a Transaction,
+    drafts: Vec<Draft<'c>>,
+    /// Where equal changes are, to merge them.
+    known: HashMap<(usize, usize, u64), usize>,
+    sequence: i32,
+    spent: u64,
+    /// Objects of which not all was told.
+    overflowed: Vec<usize>,
+}
+
+impl<'a, 'c> Drafts<'a, 'c>
+where
+    'a: 'c,
+{
+    fn new(teller: &'a Teller<'a>, transaction: &'a Transaction) -> Self {
+        Drafts {
+            teller,
+            transaction,
+            drafts: Vec::new(),
+            known: HashMap::new(),
+            sequence: 1,
+            spent: 0,
+            overflowed: Vec::new(),
+        }
+    }
+
+    fn of(mut self, commit: &'c Commit) -> Vec<Draft<'c>> {
+        for change in &commit.changes {
+            self.add(change, commit.changes.len() > 1);
+        }
+        for object in std::mem::take(&mut self.overflowed) {
+            self.overflow(object);
+        }
+        self.drafts
+    }
+
+    fn add(&mut self, change: &'c Change, mergeable: bool) {
+        let Some(plan) = self.teller.plan(change.object) else {
+            // Its place in the transaction is counted all the same.
+            self.sequence += 1;
+            return;
+        };
+        let schema = self.teller.org.schema();
+        let telling = self
+            .teller
+            .telling(change, schema.at(change.object), plan, self.transaction.number);
+        let Some(told) = telling.told() else {
+            self.sequence += 1;
+            return;
+        };
+        self.spent += cost(change.kind, &told);
+        if self.spent > self.teller.overflow_after || !self.overflowed.is_empty() {
+            if !self.overflowed.contains(&change.object) {
+                self.overflowed.push(change.object);
+            }
+            return;
+        }
+        let plain = told;
+        let mut fresh = false;
+        for (n, route) in plan.routes.iter().enumerate() {
+            let telling = Telling {
+                enriched: &route.enriched,
+                ..telling
+            };
+            let told = if route.enriched.is_empty() {
+                None
+            } else {
+                telling.told()
+            };
+            let told = told.as_ref().unwrap_or(&plain);
+            if self.passes(route, told, telling.object, change.kind) {
+                fresh |= self.draft(change, n, body(&telling, told, plan), mergeable);
+            }
+        }
+        self.sequence += i32::from(fresh);
+    }
+
+    fn passes(&self, route: &Route, told: &Told<'_>, object: &Object, kind: ChangeKind) -> bool {
+        let Some(filter) = &route.filter else { return true };
+        let header = Header {
+            entity: &object.name,
+            change: ChangeType::Whole(kind),
+            transaction: self.transaction,
+            sequence: self.sequence,
+        };
+        filter.holds(&|at| told.values[at].unwrap_or(&Value::Null), Some(&header))
+    }
+
+    /// Adds the record to an event that tells the same, or makes a new one; says whether it did.
+    fn draft(&mut self, change: &'c Change, route: usize, body: Body, mergeable: bool) -> bool {
+        let id = change.id.to_string();
+        let merges = mergeable && !matches!(change.kind, ChangeKind::Create | ChangeKind::Undelete)
+            || mergeable && matches!(body.change, ChangeType::Gap(_));
+        if merges {
+            let mut hash = DefaultHasher::new();
+            body.hash(&mut hash);
+            let key = (change.object, route, hash.finish());
+            let like = self.known.get(&key).map(|at| &mut self.drafts[*at]);
+            if let Some(like) = like.filter(|like| like.body == body && like.ids.len() < MERGED) {
+                like.ids.push(id);
+                return false;
+            }
+            self.known.insert(key, self.drafts.len());
+        }
+        self.drafts.push(Draft {
+            object: change.object,
+            route,
+            ids: vec![id],
+            sequence: self.sequence,
+            body,
+            change: Some(change),
+        });
+        true
+    }
+
+    /// The one event for all changes of an object that are not told. Its record id is none.
+    fn overflow(&mut self, object: usize) {
+        let Some(plan) = self.teller.plan(object) else {
+            return;
+        };
+        let prefix = self.teller.org.schema().at(object).prefix_text().to_owned();
+        for route in 0..plan.routes.len() {
+            self.drafts.push(Draft {
+                object,
+                route,
+                ids: vec![super::capture::no_record(&prefix)],
+                sequence: self.sequence,
+                body: nothing(plan, ChangeType::Overflow),
+                change: None,
+            });
+        }
+        self.sequence += 1;
+    }
+}
+
+/// What a change counts for against the overflow (Change Data Capture Developer Guide, Overflow Events).
+fn cost(kind: ChangeKind, told: &Told<'_>) -> u64 {
+    match kind {
+        ChangeKind::Update => told.changed.iter().filter(|changed| **changed).count() as u64,
+        ChangeKind::Create | ChangeKind::Delete | ChangeKind::Undelete => 1,
+    }
+}
+
+/// The written change, or a gap when it is too large for an event.
+fn body(telling: &Telling<'_>, told: &Told<'_>, plan: &Plan) -> Body {
+    let body = telling.body(told);
+    if body.bytes.len() + HEADER_ROOM > LARGEST {
+        gap(plan, telling.change.kind)
+    } else {
+        body
+    }
+}

@@ -7,5 +7,9 @@
 )]
 
 mod changes;
+mod channels;
 mod decoded;
+mod platform;
+mod rest;
+mod schemas;
 mod site;

@@ -66,28 +66,32 @@ fn names(map: &str, fields: &Json) -> Vec<String> {
     let (parent, digits) = map
         .split_once("-0x")
         .unwrap_or(("", map.trim_start_matches("0x")));
-    let parent = parent.parse::<usize>().ok().map(|at| fields[at].clone());
-    let nested = parent.as_ref().map(parts);
-    let fields = nested.as_ref().unwrap_or(fields);
-    let compound = parent.as_ref().and_then(|parent| parent["name"].as_str());
     let bits = digits.bytes().rev().enumerate().flat_map(|(at, digit)| {
         let four = char::from(digit).to_digit(16).unwrap_or_default();
         (0..4)
             .filter(move |bit| four >> bit & 1 == 1)
             .map(move |bit| at * 4 + bit)
     });
-    let name = |bit: usize| {
-        let name = fields[bit]["name"].as_str().unwrap_or("?");
-        compound.map_or_else(|| name.to_owned(), |compound| format!("{compound}.{name}"))
-    };
-    bits.map(name).collect()
+    let name = |fields: &Json, bit: usize| fields[bit]["name"].as_str().unwrap_or("?").to_owned();
+    match parent.parse::<usize>() {
+        Err(_) => bits.map(|bit| name(fields, bit)).collect(),
+        Ok(at) => {
+            let (compound, parts) = (name(fields, at), parts(fields, at));
+            bits.map(|bit| format!("{compound}.{}", name(parts, bit)))
+                .collect()
+        }
+    }
 }
 
-/// The parts of a compound field, if this place of the schema defines them.
-fn parts(field: &Json) -> Json {
-    let branches = field["type"].as_array().cloned().unwrap_or_default();
-    let record = branches.into_iter().find(|branch| branch.get("fields").is_some());
-    record.map_or(Json::Null, |record| record["fields"].clone())
+/// The parts of a compound field: where they are defined, which is at the first field of that type.
+fn parts(fields: &Json, at: usize) -> &Json {
+    let kind = &fields[at]["type"][1];
+    let all = fields.as_array().map(Vec::as_slice).unwrap_or_default();
+    let defined = all
+        .iter()
+        .map(|field| &field["type"][1])
+        .find(|other| other["name"] == *kind);
+    &defined.unwrap_or(kind)["fields"]
 }
 
 fn plain(value: Avro) -> Json {

@@ -321,6 +321,9 @@ impl Rule {
             return Some("an event has no method".to_owned());
         }
         match &self.fault {
+            Fault::EventDelay { events: Some(0) } => {
+                Some("an event is delayed by at least one other".to_owned())
+            }
             Fault::LateCommit { seconds } if *seconds > MAX_LATE_SECONDS => Some(format!(
                 "a transaction ends after at most {MAX_LATE_SECONDS} seconds"
             )),

@@ -9,7 +9,11 @@
 mod changes;
 mod channels;
 mod decoded;
+mod faults;
+mod gaps;
+mod keeping;
 mod platform;
+mod publishing;
 mod rest;
 mod schemas;
 mod site;

@@ -241,8 +241,11 @@ where
     /// Adds the record to an event that tells the same, or makes a new one; says whether it did.
     fn draft(&mut self, change: &'c Change, route: usize, body: Body, mergeable: bool) -> bool {
         let id = change.id.to_string();
-        let merges = mergeable && !matches!(change.kind, ChangeKind::Create | ChangeKind::Undelete)
-            || mergeable && matches!(body.change, ChangeType::Gap(_));
+        let whole_records = matches!(
+            body.change,
+            ChangeType::Whole(ChangeKind::Create | ChangeKind::Undelete)
+        );
+        let merges = mergeable && !whole_records;
         if merges {
             let mut hash = DefaultHasher::new();
             body.hash(&mut hash);

@@ -183,13 +183,7 @@ fn assemble(
         .map_err(Error::Snapshot)?
         .flatten();
     let (clock, limits, mut access, org, events) = match restored {
-        Some(found) => (
-            found.clock,
-            found.limits,
-            found.access,
-            found.org,
-            found.events,
-        ),
+        Some(found) => (found.clock, found.limits, found.access, found.org, found.events),
         None => {
             let clock = Clock::default();
             let org = fresh_org(options.scenario.as_deref(), clock.now())?;

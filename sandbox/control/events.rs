@@ -17,7 +17,7 @@ const LISTED_MOST: usize = 10_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wanted {
-    /// Position after which they stand; without it, from the oldest that is kept.
+    /// Position after which they stand; without it, the last ones.
     after: Option<u64>,
     /// At most so many.
     #[serde(default = "listed")]

@@ -1,9 +1,9 @@
 //! Change events that a test asks for: gaps, an overflow, a conversion of a field that lost its values.
 
 use super::capture;
+use super::drafts::nothing;
 use super::header::{ChangeType, Header, Transaction};
 use super::stage::Ready;
-use super::telling::nothing;
 use super::{Events, ReplayId, new_uuid};
 use crate::faults::EventVerdict;
 use crate::org::{ChangeKind, Org};

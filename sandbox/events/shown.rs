@@ -1,18 +1,20 @@
 //! Stored events as people read them: decoded, with names for bits.
 
 use super::bus::Event;
-use super::{Events, Topic};
+use super::{Events, ReplayId, Topic};
 use apache_avro::types::Value as Avro;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde_json::{Map, Value as Json, json};
+use std::sync::Arc;
 
 /// Lists of the header that hold bitmaps.
 const BITMAPS: [&str; 3] = ["nulledFields", "diffFields", "changedFields"];
 
 impl Events {
-    /// The events after this position (or all), at most so many, and whether the position can be read from at all.
+    /// At most so many events after this position, or without one the last so many; none when the position cannot be
+    /// read from.
     pub fn show(
         &self,
         topic: Option<&Topic>,
@@ -20,9 +22,14 @@ impl Events {
         most: usize,
         now: Timestamp,
     ) -> Option<Vec<Json>> {
-        let after = after.map_or_else(|| self.bus.beginning(now), super::ReplayId);
-        let events = self.bus.stretch(topic, after, most, now).ok()?.events;
-        Some(events.iter().map(|event| self.shown(event)).collect())
+        let shown = |events: &[Arc<Event>]| events.iter().map(|event| self.shown(event)).collect();
+        let Some(after) = after else {
+            let all = self.bus.stretch(topic, self.bus.beginning(now), usize::MAX, now);
+            let all = all.ok()?.events;
+            return Some(shown(&all[all.len().saturating_sub(most)..]));
+        };
+        let page = self.bus.stretch(topic, ReplayId(after), most, now).ok()?;
+        Some(shown(&page.events))
     }
 
     fn shown(&self, event: &Event) -> Json {

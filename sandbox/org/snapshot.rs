@@ -177,14 +177,14 @@ impl Org {
     pub fn copy(&self) -> Org {
         Org {
             schema: self.schema(),
+            capture: self.capture.clone(),
+            quota: self.quota.clone(),
             custom: self.custom.clone(),
             tables: self.tables.clone(),
             undo: Vec::new(),
             log: ChangeLog::default(),
             outbox: Vec::new(),
             enqueued: VecDeque::new(),
-            quota: Arc::default(),
-            capture: self.capture.clone(),
             cursors: Cursors::default(),
             views: Views::default(),
             schema_changed: self.schema_changed,

@@ -194,6 +194,8 @@ async fn people_read_what_is_on_the_bus() {
     );
     let list = site.control("GET", &path, json!({})).await;
     assert_eq!(list["events"], json!([events[0]]));
+    let list = site.control("GET", "/sandbox/events?limit=1", json!({})).await;
+    assert_eq!(list["events"], json!([events[2]]), "the newest");
     for wrong in ["topic=/data/Nope", "after=1", "nope=1"] {
         let (status, _) = site
             .control_any("GET", &format!("/sandbox/events?{wrong}"), json!({}))

@@ -39,6 +39,8 @@ pub struct Visit {
     pub call: Arc<Call>,
     /// This answer's clock is so many milliseconds ahead.
     pub skew_millis: i64,
+    /// Records are stamped so many seconds before their commit.
+    pub late_seconds: u32,
     notes: Arc<Notes>,
 }
 
@@ -63,6 +65,7 @@ impl Visit {
             base_url,
             call: Arc::new(call),
             skew_millis: verdict.skew_millis,
+            late_seconds: verdict.late_seconds,
             notes: Arc::new(notes),
         }
     }

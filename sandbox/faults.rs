@@ -4,11 +4,13 @@
 //! at the end does not change what the others do.
 
 mod delivery;
+mod happening;
 mod matching;
 mod rows;
 mod rule;
 
 pub use delivery::Twists;
+pub use happening::{EventVerdict, Happening};
 pub use matching::Call;
 pub use rule::{ErrorBody, Fault, FaultPlan, LimitScope, MAX_DELAY_MILLIS, MAX_RULES, Rule, When};
 
@@ -59,6 +61,8 @@ pub struct Verdict {
     pub skew_millis: i64,
     /// Pub/Sub API: wait this long before each answer of a stream.
     pub pace: Duration,
+    /// Stamp records so many seconds before the commit.
+    pub late_seconds: u32,
     /// Send the body over this time.
     pub drip: Option<Duration>,
     /// Apply twice.
@@ -179,6 +183,7 @@ impl Fault {
             Self::Latency { .. }
                 | Self::ClockSkew { .. }
                 | Self::SlowBody { .. }
+                | Self::LateCommit { .. }
                 | Self::StreamThrottle { .. }
         )
     }
@@ -213,6 +218,7 @@ impl Counted {
             Fault::StreamThrottle { millis } => verdict.pace += Duration::from_millis(*millis),
             Fault::SlowBody { millis } => verdict.drip = Some(Duration::from_millis(*millis)),
             Fault::ClockSkew { seconds } => verdict.skew_millis += seconds.saturating_mul(1_000),
+            Fault::LateCommit { seconds } => verdict.late_seconds = *seconds,
             Fault::Duplicate {} => verdict.duplicate = true,
             Fault::ResetAfter {} => verdict.reset_after = true,
             other => verdict.instead = Some(other.clone()),

@@ -59,6 +59,12 @@ pub struct Settings {
     pub session_lifetime_seconds: u32,
     /// API calls allowed in a rolling day; a full sandbox org has five million.
     pub daily_api_requests: u64,
+    /// Events delivered to all subscribers together in a rolling day; Unlimited Edition has fifty thousand.
+    pub daily_delivered_events: u64,
+    /// Platform events published in an hour; Unlimited Edition has two hundred and fifty thousand.
+    pub hourly_published_events: u64,
+    /// Changes of one transaction that are told one by one; what is beyond becomes one overflow event for each object.
+    pub change_overflow_after: u64,
     /// Live grants per user and app; one more silently revokes the oldest.
     pub max_grants: usize,
     /// How long a refresh is under way, in milliseconds: a second refresh with the same token in that time
@@ -82,9 +88,6 @@ pub struct Settings {
     pub pubsub_idle_millis: u64,
     /// A publish stream on which nothing is published ends after so many milliseconds ("PublishStream RPC Method").
     pub publish_idle_millis: u64,
-    /// Events that may be delivered in a rolling day, summed over all subscribers ("Platform Event Allocations",
-    /// Unlimited Edition).
-    pub daily_delivered_events: u64,
     /// Streams open at a time over all topics, publishers and subscribers together.
     pub pubsub_max_streams: usize,
     /// Milliseconds that a bulk job waits in the queue, before each of its transactions and before its end, so that
@@ -136,6 +139,9 @@ impl Default for Settings {
             reuse_detection: true,
             session_lifetime_seconds: 7_200,
             daily_api_requests: 5_000_000,
+            daily_delivered_events: 50_000,
+            hourly_published_events: 250_000,
+            change_overflow_after: 100_000,
             max_grants: 5,
             refresh_window_millis: 20,
             logins_per_hour: 3_600,
@@ -146,7 +152,6 @@ impl Default for Settings {
             pubsub_keepalive_millis: 60_000,
             pubsub_idle_millis: 70_000,
             publish_idle_millis: 70_000,
-            daily_delivered_events: 50_000,
             pubsub_max_streams: 2_000,
             bulk_delay_millis: 0,
             bulk_hold: false,

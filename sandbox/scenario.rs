@@ -3,12 +3,13 @@
 //! A record may name itself (`"ref"`) and later ones may point to it with `{"ref": "…"}` in place of an id. Ids
 //! follow from the order of the records, so the same scenario in a new org always gives the same ids.
 
+use crate::events::{Capture, Channel};
 use crate::org::input::{self, Purpose};
 use crate::org::subscriptions::SubscriptionSpec;
 use crate::org::{Hand, Id, Org};
 use crate::push::{self, Callout, OutboundMessage, Rules};
 use crate::schema::custom::{DuplicateSpec, PermissionSpec, RecordTypeSpec, ValidationSpec};
-use crate::schema::{Customization, FieldSpec, ObjectSpec};
+use crate::schema::{Customization, EventSpec, FieldSpec, ObjectSpec};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
@@ -35,6 +36,12 @@ pub struct Scenario {
     pub objects: Vec<ObjectSpec>,
     /// Custom fields by object.
     pub fields: BTreeMap<String, Vec<FieldSpec>>,
+    /// Platform events.
+    pub platform_events: Vec<EventSpec>,
+    /// Names of the objects whose changes become events; all that can, when absent.
+    pub capture: Option<Vec<String>>,
+    /// Channels that carry events of several kinds.
+    pub channels: Vec<Channel>,
     /// Currencies, the corporate one first; two or more make a multi-currency org.
     pub currencies: Vec<Currency>,
     /// Record types.
@@ -120,6 +127,12 @@ pub fn load(org: &mut Org, scenario: &Scenario, now: Timestamp) -> Result<(), St
         fields: fields_in_order(&scenario.fields),
         currencies: scenario.currencies.iter().map(|c| c.code.clone()).collect(),
         record_types: scenario.record_types.clone(),
+        platform_events: scenario.platform_events.clone(),
+        capture: Capture {
+            entities: scenario.capture.clone(),
+            channels: scenario.channels.clone(),
+            ..Capture::default()
+        },
         ..Customization::default()
     };
     org.define(&custom, now)?;

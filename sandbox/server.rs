@@ -189,12 +189,13 @@ fn assemble(
         .transpose()
         .map_err(Error::Snapshot)?
         .flatten();
-    let (clock, limits, mut access, org, bulk, push) = match restored {
+    let (clock, limits, mut access, org, events, bulk, push) = match restored {
         Some(found) => (
             found.clock,
             found.limits,
             found.access,
             found.org,
+            found.events,
             found.bulk,
             found.push,
         ),
@@ -202,7 +203,7 @@ fn assemble(
             let clock = Clock::default();
             let org = fresh_org(options.scenario.as_deref(), clock.now())?;
             let (limits, access) = (Limits::default(), Access::default());
-            (clock, limits, access, org, Bulk::default(), Push::default())
+            (clock, limits, access, org, None, Bulk::default(), Push::default())
         }
     };
     let run_as = default_user(&org).map(|user| user.username);
@@ -215,10 +216,11 @@ fn assemble(
         org,
         bulk,
         push,
+        events,
         addresses,
         ca_certificate_path,
     };
-    let sandbox = Sandbox::new(options, parts);
+    let sandbox = Sandbox::new(options, parts).map_err(Error::Snapshot)?;
     if let Some(plan) = plan {
         sandbox.faults.replace(plan);
     }
@@ -263,13 +265,9 @@ pub fn reset(sandbox: &Sandbox, scenario: Option<&str>) -> Result<(), Error> {
     sandbox.bulk.clear();
     *lock(&sandbox.access) = access;
     *lock(&sandbox.settings) = sandbox.options.settings.clone();
-    {
-        let mut present = lock(&sandbox.org);
-        *present = org;
-        sandbox.push.begin_anew();
-    }
+    sandbox.replace_org(org);
+    sandbox.events.quota().clear();
     sandbox.limits.clear();
-    sandbox.pubsub.deliveries.clear();
     sandbox.requests.clear();
     sandbox.faults.replace(FaultPlan::default());
     sandbox.touch();

@@ -3,6 +3,7 @@
 
 use crate::bulk::{Bulk, BulkFace};
 use crate::clock::{Clock, Face, stopwatch};
+use crate::events::Stored;
 use crate::limits::{Limits, Usage};
 use crate::oauth::Access;
 use crate::org::Org;
@@ -21,7 +22,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 const PAUSE_PER_COST: u32 = 20;
 const FORMAT: u32 = 2;
 
-/// The first line; the org's lines follow.
+/// The first line; those of the events and of the org follow.
 #[derive(Serialize, Deserialize)]
 struct Snapshot<A, P> {
     format: u32,
@@ -32,6 +33,9 @@ struct Snapshot<A, P> {
     bulk: BulkFace,
     #[serde(default)]
     push: P,
+    /// Whether lines of events come before those of the org.
+    #[serde(default)]
+    events: bool,
 }
 
 /// What a snapshot held.
@@ -48,6 +52,8 @@ pub struct Restored {
     pub bulk: Bulk,
     /// What was still to be sent.
     pub push: Push,
+    /// Stored events.
+    pub events: Option<Stored>,
 }
 
 /// Reads the snapshot of a state directory; `None` when there is none.
@@ -79,6 +85,10 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
             snapshot.format
         )));
     }
+    let events = match snapshot.events {
+        true => Some(Stored::read(&mut lines).map_err(broken)?),
+        false => None,
+    };
     let org = Org::read(&mut lines).map_err(broken)?;
     let (clock, limits) = (
         Clock::from_face(snapshot.clock),
@@ -91,6 +101,7 @@ pub fn read(dir: &Path) -> Result<Option<Restored>, String> {
         org,
         bulk: Bulk::from_face(snapshot.bulk),
         push: Push::from_snapshot(snapshot.push),
+        events,
     }))
 }
 
@@ -103,10 +114,12 @@ pub fn write(sandbox: &Sandbox) -> io::Result<()> {
         return Ok(());
     };
     let access = serde_json::to_value(&*lock(&sandbox.access)).map_err(io::Error::other)?;
-    // The org goes on while this picture of it is written. A change must not be in it without the messages that it sends.
-    let (bulk, (org, push)) = sandbox.bulk.face_with(|| {
+    // The org goes on while this picture of it is written. A change must not be in it without its events and
+    // the messages that it sends.
+    let (bulk, (org, events, push)) = sandbox.bulk.face_with(|| {
         let org = lock(&sandbox.org);
-        (org.still(), sandbox.push.to_snapshot())
+        let events = sandbox.events.still(sandbox.clock.now());
+        (org.still(), events, sandbox.push.to_snapshot())
     });
     let snapshot = Snapshot {
         format: FORMAT,
@@ -115,10 +128,12 @@ pub fn write(sandbox: &Sandbox) -> io::Result<()> {
         access,
         bulk,
         push,
+        events: true,
     };
     replace_private(&dir.join(FILE), |out| {
         serde_json::to_writer(&mut *out, &snapshot)?;
         out.write_all(b"\n")?;
+        events.write(out)?;
         org.write(out)
     })
 }

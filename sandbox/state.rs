@@ -2,7 +2,7 @@
 
 use crate::bulk::Bulk;
 use crate::clock::Clock;
-use crate::events::Events;
+use crate::events::{Counts, Events, Quota, Stored};
 use crate::faults::Faults;
 use crate::limits::Limits;
 use crate::oauth::{Access, Keys};
@@ -41,13 +41,13 @@ pub struct Sandbox {
     /// What was called.
     pub requests: RequestLog,
     /// What goes wrong.
-    pub faults: Faults,
+    pub faults: Arc<Faults>,
     /// Apps, grants and sessions.
     pub access: Mutex<Access>,
     /// Signing keys.
     pub keys: Keys,
     /// Settings in force.
-    pub settings: Mutex<Settings>,
+    pub settings: Arc<Mutex<Settings>>,
     /// Records.
     pub org: Mutex<Org>,
     /// Change events and platform events.
@@ -128,22 +128,38 @@ pub(crate) struct Parts {
     pub org: Org,
     pub bulk: Bulk,
     pub push: Push,
+    /// The bus of a snapshot; without one it begins anew.
+    pub events: Option<Stored>,
     pub addresses: Addresses,
     pub ca_certificate_path: Option<PathBuf>,
 }
 
 impl Sandbox {
-    pub(crate) fn new(options: Options, parts: Parts) -> Self {
-        Self {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// When the events of the snapshot cannot be read.
+    pub(crate) fn new(options: Options, parts: Parts) -> Result<Self, String> {
+        let settings = Arc::new(Mutex::new(options.settings.clone()));
+        let faults = Arc::new(Faults::default());
+        let counts = parts.events.as_ref().map_or_else(Counts::default, Stored::counts);
+        let quota = Arc::new(Quota::new(settings.clone(), counts));
+        let events = match parts.events {
+            Some(stored) => Events::restore(stored, faults.clone(), quota.clone())?,
+            None => Events::new(faults.clone(), quota.clone()),
+        };
+        let mut org = parts.org;
+        org.set_quota(quota);
+        Ok(Self {
             clock: parts.clock,
             limits: parts.limits,
             requests: RequestLog::default(),
-            faults: Faults::default(),
+            faults,
             access: Mutex::new(parts.access),
             keys: parts.keys,
-            settings: Mutex::new(options.settings.clone()),
-            org: Mutex::new(parts.org),
-            events: Events::default(),
+            settings,
+            org: Mutex::new(org),
+            events,
             pubsub: Desk::default(),
             bulk: parts.bulk,
             push: parts.push,
@@ -152,7 +168,23 @@ impl Sandbox {
             options,
             stop: CancellationToken::new(),
             changes: AtomicU64::new(0),
-        }
+        })
+    }
+
+    /// Puts another org in the place of the present one, as a refresh of a real sandbox does: what was told of the old
+    /// one is no longer to be had.
+    pub fn replace_org(&self, mut org: Org) {
+        org.set_quota(self.events.quota().clone());
+        let mut place = lock(&self.org);
+        *place = org;
+        self.events.restart();
+        self.push.begin_anew();
+    }
+
+    /// Puts the same org with more in it in its place; what was told of it stays true.
+    pub fn extend_org(&self, mut org: Org) {
+        org.set_quota(self.events.quota().clone());
+        *lock(&self.org) = org;
     }
 
     /// The settings at this moment.

@@ -1,9 +1,10 @@
 //! `/sandbox/define` and `/sandbox/permissions`: what the org is made of, while it runs.
 
 use super::{Complaint, read};
+use crate::events::{Capture, Channel};
 use crate::scenario::fields_in_order;
 use crate::schema::custom::{DuplicateSpec, PermissionSpec, RecordTypeSpec, ValidationSpec};
-use crate::schema::{Customization, FieldSpec, ObjectSpec};
+use crate::schema::{Customization, EventSpec, FieldSpec, ObjectSpec};
 use crate::state::{Shared, lock};
 use axum::Json;
 use axum::body::Bytes;
@@ -22,13 +23,18 @@ struct Definition {
     validation_rules: Vec<ValidationSpec>,
     duplicate_rules: Vec<DuplicateSpec>,
     permissions: Vec<PermissionSpec>,
+    platform_events: Vec<EventSpec>,
+    capture: Option<Vec<String>>,
+    channels: Vec<Channel>,
 }
 
-/// `POST /sandbox/define`: adds objects, fields, record types and rules; what has a known name takes the place of the
+/// `POST /sandbox/define`: adds objects, fields, record types, rules, platform events and channels; what has a known name takes the place of the
 /// old one. All or nothing.
 pub async fn define(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Value>, Complaint> {
     let asked: Definition = read(&body)?;
-    let names: Vec<String> = asked.objects.iter().map(|o| o.name.clone()).collect();
+    let objects = asked.objects.iter().map(|object| object.name.clone());
+    let events = asked.platform_events.iter().map(|event| event.name.clone());
+    let names: Vec<String> = objects.chain(events).collect();
     let more = Customization {
         objects: asked.objects,
         fields: fields_in_order(&asked.fields),
@@ -36,6 +42,12 @@ pub async fn define(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<V
         validation_rules: asked.validation_rules,
         duplicate_rules: asked.duplicate_rules,
         permissions: asked.permissions,
+        platform_events: asked.platform_events,
+        capture: Capture {
+            entities: asked.capture,
+            channels: asked.channels,
+            ..Capture::default()
+        },
         ..Customization::default()
     };
     let now = sandbox.clock.now();

@@ -2,6 +2,7 @@
 
 mod access;
 mod define;
+mod events;
 mod faults;
 mod org;
 mod pubsub;
@@ -49,6 +50,14 @@ pub fn routes() -> Router<Shared> {
                 .delete(faults::clear),
         )
         .merge(push::routes())
+        .route("/sandbox/events", get(events::list))
+        .route("/sandbox/events/gap", post(events::gap))
+        .route("/sandbox/events/reset", post(events::reset))
+        .route("/sandbox/events/release", post(events::release))
+        .route(
+            "/sandbox/events/capture",
+            get(events::capture).put(events::change_capture),
+        )
         .route("/sandbox/clock", get(time::show).post(time::change))
         .route(
             "/sandbox/config",

@@ -46,12 +46,10 @@ pub async fn seed(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Val
         .map_err(|why| Complaint(format!("cannot load the scenario: {why}")))?;
     // The apps run as a user of the org; a new org has new users.
     let run_as = default_user(&fresh).map(|user| user.username);
-    {
-        let mut org = lock(&sandbox.org);
-        *org = fresh;
-        if !add {
-            sandbox.push.begin_anew();
-        }
+    if add {
+        sandbox.extend_org(fresh);
+    } else {
+        sandbox.replace_org(fresh);
     }
     oauth::register_default_apps(
         &mut lock(&sandbox.access),

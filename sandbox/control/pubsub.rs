@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// `GET /sandbox/streams`: calls that are under way, the oldest first, and what was delivered in the last day.
 pub async fn streams(State(sandbox): State<Shared>) -> Json<Value> {
     let streams: Vec<OpenStream> = sandbox.pubsub.streams();
-    let delivered = sandbox.pubsub.deliveries.used(sandbox.clock.now());
+    let delivered = sandbox.events.quota().usage(sandbox.clock.now()).delivered.0;
     Json(json!({"streams": streams, "eventsDelivered": delivered}))
 }
 

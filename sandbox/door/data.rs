@@ -3,9 +3,10 @@
 use super::disturb::limit_text;
 use super::{Visit, bearer};
 use crate::bulk;
+use crate::events::EventUsage;
 use crate::faults::LimitScope;
 use crate::limits;
-use crate::org::{ApiError, Origin};
+use crate::org::{ApiError, Org, Origin};
 use crate::rest::{self, Caller, DataRequest, DataResponse, Surroundings};
 use crate::state::{Sandbox, Shared, lock};
 use crate::wire;
@@ -14,6 +15,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{OriginalUri, State};
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use std::sync::Arc;
 use url::form_urlencoded;
 
 /// What the data API may ask the rest of the sandbox.
@@ -55,6 +57,22 @@ impl Surroundings for Around<'_> {
         let settings = self.sandbox.settings();
         let (batches, queries) = (settings.daily_bulk_batches, settings.daily_bulk_query_jobs);
         self.sandbox.bulk.daily.used(self.now(), batches, queries)
+    }
+
+    fn late_seconds(&self) -> u32 {
+        self.visit.late_seconds
+    }
+
+    fn event_schema(&self, org: &Org, event: &str) -> Option<Arc<str>> {
+        self.sandbox.events.schema_of(org, event)
+    }
+
+    fn event_schema_by_id(&self, id: &str) -> Option<Arc<str>> {
+        self.sandbox.events.schema(id)
+    }
+
+    fn event_usage(&self) -> EventUsage {
+        self.sandbox.events.quota().usage(self.now())
     }
 }
 

@@ -13,6 +13,10 @@ use tokio::sync::watch;
 const KEPT_HOURS: i64 = 72;
 /// Events kept at most, so that a long load test does not eat the machine; a real bus has no such bound.
 const KEPT: usize = 200_000;
+/// Bytes of their payloads kept at most, for the same reason.
+const KEPT_BYTES: usize = 256 * 1024 * 1024;
+/// Positions between two streams, so that none of the first is one of the second.
+const RESTART: u64 = 1_000_000;
 /// Distance between two positions at most: real positions have holes, and a client that counts must fail here too.
 const STRIDE: u64 = 7;
 
@@ -61,6 +65,8 @@ struct Stream {
     last: u64,
     /// Positions up to here are gone.
     gone: u64,
+    /// Bytes of all payloads.
+    bytes: usize,
 }
 
 impl Default for Bus {
@@ -73,6 +79,51 @@ impl Default for Bus {
 }
 
 impl Bus {
+    /// An empty bus whose positions follow this one, which is not readable.
+    pub fn after(position: u64) -> Bus {
+        let bus = Bus::default();
+        lock(&bus.stream).begin_after(position);
+        bus.tip.send_replace(ReplayId(position));
+        bus
+    }
+
+    /// A bus with these events, as a snapshot held them.
+    pub(super) fn with(gone: u64, last: u64, events: Vec<Event>) -> Bus {
+        let bus = Bus::after(last);
+        let mut stream = lock(&bus.stream);
+        stream.gone = gone;
+        stream.bytes = events.iter().map(|event| event.payload.len()).sum();
+        stream.events = events.into_iter().map(Arc::new).collect();
+        drop(stream);
+        bus
+    }
+
+    /// Everything that is kept: the positions that are gone, the last one, and the events.
+    pub(super) fn kept(&self, now: Timestamp) -> (u64, u64, Vec<Arc<Event>>) {
+        let mut stream = lock(&self.stream);
+        stream.forget_old(now);
+        (stream.gone, stream.last, stream.events.iter().cloned().collect())
+    }
+
+    /// Begins a new stream: no position that was ever given out is readable, as after an org has moved.
+    pub fn restart(&self) {
+        let mut stream = lock(&self.stream);
+        let position = stream.last + RESTART;
+        stream.begin_after(position);
+        drop(stream);
+        self.tip.send_replace(ReplayId(position));
+    }
+
+    /// Forgets all events before this one, as if their time had come.
+    pub fn forget_until(&self, at: ReplayId) {
+        lock(&self.stream).forget_until(at);
+    }
+
+    /// Gives out a position that no event will have.
+    pub(super) fn skip(&self) -> ReplayId {
+        ReplayId(lock(&self.stream).next())
+    }
+
     /// Stores an event and wakes subscribers; answers its position.
     pub fn append(
         &self,
@@ -83,8 +134,8 @@ impl Bus {
         payload: Bytes,
     ) -> ReplayId {
         let mut stream = lock(&self.stream);
-        stream.last += 1 + stream.last % STRIDE;
-        let replay_id = ReplayId(stream.last);
+        let replay_id = ReplayId(stream.next());
+        stream.bytes += payload.len();
         let event = Event {
             replay_id,
             id,
@@ -128,13 +179,24 @@ impl Bus {
         most: usize,
         now: Timestamp,
     ) -> Result<Page, Unreadable> {
+        self.stretch(Some(topic), after, most, now)
+    }
+
+    /// The same for a topic or for all of them.
+    pub(super) fn stretch(
+        &self,
+        topic: Option<&Topic>,
+        after: ReplayId,
+        most: usize,
+        now: Timestamp,
+    ) -> Result<Page, Unreadable> {
         let mut stream = lock(&self.stream);
         stream.forget_old(now);
         if after.0 < stream.gone || after.0 > stream.last {
             return Err(Unreadable);
         }
         let from = stream.events.partition_point(|event| event.replay_id <= after);
-        let carried = |event: &&Arc<Event>| topic.carries(&event.kind);
+        let carried = |event: &&Arc<Event>| topic.is_none_or(|topic| topic.carries(&event.kind));
         let events: Vec<_> = stream
             .events
             .range(from..)
@@ -150,13 +212,38 @@ impl Bus {
 }
 
 impl Stream {
+    fn next(&mut self) -> u64 {
+        self.last += 1 + self.last % STRIDE;
+        self.last
+    }
+
+    fn begin_after(&mut self, position: u64) {
+        *self = Stream {
+            last: position,
+            gone: position,
+            ..Stream::default()
+        };
+    }
+
+    fn forget_until(&mut self, at: ReplayId) {
+        while self.events.front().is_some_and(|first| first.replay_id < at) {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some(first) = self.events.pop_front() {
+            self.gone = first.replay_id.0;
+            self.bytes -= first.payload.len();
+        }
+    }
+
     fn forget_old(&mut self, now: Timestamp) {
         let oldest = now.as_second() - KEPT_HOURS * 3_600;
         while let Some(first) = self.events.front()
-            && (first.at.as_second() < oldest || self.events.len() > KEPT)
+            && (first.at.as_second() < oldest || self.events.len() > KEPT || self.bytes > KEPT_BYTES)
         {
-            self.gone = first.replay_id.0;
-            self.events.pop_front();
+            self.forget_first();
         }
     }
 }
@@ -166,7 +253,7 @@ impl Topic {
     pub fn carries(&self, kind: &str) -> bool {
         match &self.carries {
             Some(kinds) => kinds.iter().any(|one| one.as_ref() == kind),
-            None => kind.ends_with("ChangeEvent"),
+            None => kind.ends_with("ChangeEvent") || kind.ends_with("@ChangeEvents"),
         }
     }
 }

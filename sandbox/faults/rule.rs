@@ -10,6 +10,9 @@ pub const MAX_DELAY_MILLIS: u64 = 600_000;
 /// Longest delay of a delivery, a day: by then outbound messages are dropped.
 pub const MAX_DELIVERY_DELAY_MILLIS: u64 = 86_400_000;
 
+/// Longest transaction that a rule may ask for: a day, to be beyond every window that a poller may keep.
+pub const MAX_LATE_SECONDS: u32 = 86_400;
+
 /// A list of rules and the seed of their dice.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -227,6 +230,32 @@ pub enum Fault {
         #[serde(default = "once")]
         attempts: u32,
     },
+    /// The request's records are stamped when its transaction began, so long before they became visible: what polls
+    /// by `SystemModstamp` has passed that instant already.
+    LateCommit {
+        /// Seconds between stamp and commit.
+        seconds: u32,
+    },
+    /// An event is stored twice: another replay id, the same event id.
+    EventDuplicate {},
+    /// An event is accepted and never stored.
+    EventDrop {},
+    /// An event changes places with the next one.
+    EventReorder {},
+    /// An event is stored after others, or when `POST /sandbox/events/release` says so.
+    EventDelay {
+        /// How many others come first; without it, it waits until it is let go.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        events: Option<u64>,
+    },
+    /// A gap event takes the place of a change event.
+    EventGap {},
+    /// A change event is written in the schema that its object has with another set of fields.
+    EventMixedSchema {},
+    /// All events before this one are gone, as if they were too old.
+    EventReplayExpired {},
+    /// The stream begins anew before this event: no replay id of before can be used, as after an org has moved.
+    EventStreamReset {},
 }
 
 /// Which limit `REQUEST_LIMIT_EXCEEDED` is about.
@@ -303,7 +332,31 @@ impl Fault {
             Self::DeliveryDelayed { .. } => "delivery_delayed",
             Self::DeliveryReordered {} => "delivery_reordered",
             Self::AckIgnored { .. } => "ack_ignored",
+            Self::LateCommit { .. } => "late_commit",
+            Self::EventDuplicate {} => "event_duplicate",
+            Self::EventDrop {} => "event_drop",
+            Self::EventReorder {} => "event_reorder",
+            Self::EventDelay { .. } => "event_delay",
+            Self::EventGap {} => "event_gap",
+            Self::EventMixedSchema {} => "event_mixed_schema",
+            Self::EventReplayExpired {} => "event_replay_expired",
+            Self::EventStreamReset {} => "event_stream_reset",
         }
+    }
+
+    /// Whether this fault waits for an event on its way to the bus.
+    pub fn is_for_events(&self) -> bool {
+        matches!(
+            self,
+            Self::EventDuplicate {}
+                | Self::EventDrop {}
+                | Self::EventReorder {}
+                | Self::EventDelay { .. }
+                | Self::EventGap {}
+                | Self::EventMixedSchema {}
+                | Self::EventReplayExpired {}
+                | Self::EventStreamReset {}
+        )
     }
 
     /// Whether this fault is for calls of the Pub/Sub API only.
@@ -349,7 +402,7 @@ impl Fault {
 
     /// Whether this fault acts on a request as a whole.
     pub fn is_for_requests(&self) -> bool {
-        !self.waits() && !self.is_for_deliveries()
+        !self.waits() && !self.is_for_deliveries() && !self.is_for_events()
     }
 }
 
@@ -404,7 +457,16 @@ impl Rule {
         if self.when.every == Some(0) || self.when.nth.contains(&0) {
             return Some("requests are counted from 1, so 0 never happens".to_owned());
         }
+        if self.fault.is_for_events() && self.when.method.is_some() {
+            return Some("an event has no method".to_owned());
+        }
         match &self.fault {
+            Fault::EventDelay { events: Some(0) } => {
+                Some("an event is delayed by at least one other".to_owned())
+            }
+            Fault::LateCommit { seconds } if *seconds > MAX_LATE_SECONDS => Some(format!(
+                "a transaction ends after at most {MAX_LATE_SECONDS} seconds"
+            )),
             Fault::Latency {
                 millis,
                 jitter_millis,

@@ -23,8 +23,7 @@ pub fn hex(length: usize) -> String {
 
 /// A random UUID (RFC 9562, version 4).
 pub fn uuid() -> String {
-    let mut bytes = [0_u8; 16];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
+    let mut bytes = bytes::<16>();
     bytes[6] = bytes[6] & 0x0F | 0x40;
     bytes[8] = bytes[8] & 0x3F | 0x80;
     let number = u128::from_be_bytes(bytes);
@@ -36,6 +35,18 @@ pub fn uuid() -> String {
         number >> 48 & 0xFFFF,
         number & 0xFFFF_FFFF_FFFF
     )
+}
+
+/// Random bytes.
+pub fn bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0_u8; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
+    bytes
+}
+
+/// A random number below a power of two.
+pub fn below(power_of_two: u64) -> u64 {
+    u64::from_le_bytes(bytes()) & power_of_two.saturating_sub(1)
 }
 
 /// An opaque access token: `00D…` (15 letters of the organization id), `!`, random letters. Salesforce's CLI checks

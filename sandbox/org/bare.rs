@@ -7,7 +7,7 @@ use super::views::Views;
 use super::{Id, Org, Row, Table};
 use crate::schema::{Customization, Schema};
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 impl Org {
@@ -19,6 +19,10 @@ impl Org {
             custom: Customization::default(),
             undo: Vec::new(),
             log: ChangeLog::default(),
+            outbox: Vec::new(),
+            enqueued: VecDeque::new(),
+            quota: Arc::default(),
+            capture: Arc::default(),
             cursors: Cursors::default(),
             subscriptions: Subscriptions::default(),
             views: Views::default(),

@@ -14,6 +14,7 @@ pub mod id;
 pub mod input;
 mod locks;
 mod merge;
+mod publish;
 mod rules;
 mod seed;
 mod seen;
@@ -31,16 +32,18 @@ pub use duplicates::DuplicateHandling;
 pub use error::ApiError;
 pub use id::Id;
 pub use merge::Merged;
+pub use publish::Publication;
 pub use table::{Binned, Row, Table};
 pub use transaction::{Change, ChangeKind, Commit, Origin};
 pub use value::Value;
 
+use crate::events::{Capture, Quota};
 use crate::push::Rules;
 use crate::scenario::Scenario;
 use crate::schema::{Customization, Schema};
 use cursors::Cursors;
 use jiff::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use subscriptions::Subscriptions;
 use transaction::{ChangeLog, Undo};
@@ -91,6 +94,12 @@ pub struct Org {
     tables: Vec<Table>,
     undo: Vec<Undo>,
     log: ChangeLog,
+    /// Events that wait for the commit.
+    outbox: Vec<Publication>,
+    /// UUIDs of events published lately.
+    enqueued: VecDeque<(Id, Arc<str>)>,
+    quota: Arc<Quota>,
+    capture: Arc<Capture>,
     cursors: Cursors,
     views: Views,
     schema_changed: Timestamp,
@@ -115,6 +124,10 @@ impl Org {
             tables,
             undo: Vec::new(),
             log: ChangeLog::default(),
+            outbox: Vec::new(),
+            enqueued: VecDeque::new(),
+            quota: Arc::default(),
+            capture: Arc::default(),
             cursors: Cursors::default(),
             views: Views::default(),
             schema_changed: now,
@@ -180,6 +193,27 @@ impl Org {
     /// The user that every org starts with.
     pub fn first_user(&self) -> Id {
         self.first_user
+    }
+
+    /// Which changes become events, and on which channels.
+    pub fn capture(&self) -> &Arc<Capture> {
+        &self.capture
+    }
+
+    /// Says which changes become events from now on.
+    ///
+    /// # Errors
+    /// Says which object, field or expression does not fit; then nothing changes.
+    pub fn set_capture(&mut self, capture: Capture) -> Result<(), String> {
+        capture.check(&self.schema)?;
+        self.custom.capture = capture.clone();
+        self.capture = Arc::new(capture);
+        Ok(())
+    }
+
+    /// Counts published events here from now on.
+    pub fn set_quota(&mut self, quota: Arc<Quota>) {
+        self.quota = quota;
     }
 
     /// The corporate currency.
@@ -281,8 +315,10 @@ impl Org {
 
     fn rebuild(&mut self, custom: Customization, now: Timestamp) -> Result<(), String> {
         let schema = Schema::build(&custom)?;
+        custom.capture.check(&schema)?;
         self.tables = self.relocated(&schema);
         self.schema = Arc::new(schema);
+        self.capture = Arc::new(custom.capture.clone());
         self.custom = custom;
         self.schema_changed = now;
         // Prepared queries and views speak of old positions.

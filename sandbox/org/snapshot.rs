@@ -11,7 +11,7 @@ use crate::schema::{Customization, Kind, Object, Schema};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
@@ -133,6 +133,10 @@ impl Org {
         }
         Ok(Org {
             schema: Arc::new(schema),
+            capture: Arc::new(head.custom.capture.clone()),
+            quota: Arc::default(),
+            outbox: Vec::new(),
+            enqueued: VecDeque::new(),
             custom: head.custom,
             tables,
             undo: Vec::new(),
@@ -178,10 +182,14 @@ impl Org {
     pub fn copy(&self) -> Org {
         Org {
             schema: self.schema(),
+            capture: self.capture.clone(),
+            quota: self.quota.clone(),
             custom: self.custom.clone(),
             tables: self.tables.clone(),
             undo: Vec::new(),
             log: ChangeLog::default(),
+            outbox: Vec::new(),
+            enqueued: VecDeque::new(),
             cursors: Cursors::default(),
             views: Views::default(),
             schema_changed: self.schema_changed,

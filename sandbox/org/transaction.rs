@@ -2,6 +2,7 @@
 
 use super::Org;
 use super::id::Id;
+use super::publish::Publication;
 use super::table::Row;
 use super::value::Value;
 use jiff::Timestamp;
@@ -12,16 +13,25 @@ use std::sync::Arc;
 /// Commits that wait for a reader at most; past this the oldest fall out, so that an org that nobody reads stays small.
 const COMMITS_KEPT: usize = 20_000;
 
+/// How to take back one step of a transaction.
+#[derive(Debug)]
+pub(super) enum Undo {
+    /// Put the row back.
+    Row(Before),
+    /// Forget the last event that waits for the commit.
+    Publication,
+}
+
 /// What a row was before a write.
 #[derive(Debug)]
-pub(super) struct Undo {
+pub(super) struct Before {
     object: usize,
     id: Id,
-    before: Option<Arc<Row>>,
+    row: Option<Arc<Row>>,
 }
 
 /// Kind of a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
     /// The record was made.
     Create,
@@ -42,7 +52,7 @@ pub struct Change {
     pub id: Id,
     /// Kind.
     pub kind: ChangeKind,
-    /// Positions and new values of the fields that differ.
+    /// Positions and new values of the fields that differ; of a record that came back, of all that have a value.
     pub fields: Vec<(usize, Value)>,
     /// What these fields, in the same order, held before; null for a new record.
     pub before: Vec<Value>,
@@ -86,6 +96,8 @@ pub struct Commit {
     pub origin: Origin,
     /// Changes in the order of their first write.
     pub changes: Vec<Change>,
+    /// Platform events in the order of their publishing.
+    pub published: Vec<Publication>,
 }
 
 /// Committed transactions in order, until somebody takes them.
@@ -96,14 +108,12 @@ pub struct ChangeLog {
 }
 
 impl ChangeLog {
-    fn push(&mut self, at: Timestamp, user: Id, origin: Origin, changes: Vec<Change>) {
+    /// Adds a transaction and gives it its number.
+    pub(super) fn push(&mut self, commit: Commit) {
         self.last += 1;
         self.commits.push_back(Commit {
             number: self.last,
-            at,
-            user,
-            origin,
-            changes,
+            ..commit
         });
         if self.commits.len() > COMMITS_KEPT {
             self.commits.pop_front();
@@ -120,8 +130,11 @@ impl Org {
     /// Undoes every write since the mark, newest first.
     pub fn rollback(&mut self, mark: usize) {
         while self.undo.len() > mark {
-            let Some(undo) = self.undo.pop() else { return };
-            self.tables[undo.object].put(undo.id, undo.before);
+            match self.undo.pop() {
+                Some(Undo::Row(before)) => drop(self.tables[before.object].put(before.id, before.row)),
+                Some(Undo::Publication) => drop(self.outbox.pop()),
+                None => return,
+            }
         }
     }
 
@@ -132,8 +145,16 @@ impl Org {
         }
         let changes = self.changes();
         self.undo.clear();
-        if !changes.is_empty() {
-            self.log.push(at, user, origin.clone(), changes);
+        let published = std::mem::take(&mut self.outbox);
+        if !changes.is_empty() || !published.is_empty() {
+            self.log.push(Commit {
+                number: 0,
+                at,
+                user,
+                origin: origin.clone(),
+                changes,
+                published,
+            });
         }
     }
 
@@ -145,6 +166,7 @@ impl Org {
     /// Makes everything final without a trace in the change log; for seeding.
     pub fn commit_silently(&mut self) {
         self.undo.clear();
+        self.outbox.clear();
     }
 
     /// Stores a row and remembers what it replaces; fields that are computed from it follow.
@@ -157,7 +179,11 @@ impl Org {
         let before = self.tables[object].put(id, row.map(Arc::new));
         let watched = known.is_watched();
         let was = before.clone().filter(|_| watched);
-        self.undo.push(Undo { object, id, before });
+        self.undo.push(Undo::Row(Before {
+            object,
+            id,
+            row: before,
+        }));
         if watched {
             self.spread(&schema, object, id, was.as_deref());
         }
@@ -167,16 +193,18 @@ impl Org {
         let mut first: HashMap<(usize, Id), ()> = HashMap::new();
         let mut changes = Vec::new();
         for undo in &self.undo {
-            if first.insert((undo.object, undo.id), ()).is_none() {
-                changes.extend(self.change(undo));
+            if let Undo::Row(before) = undo
+                && first.insert((before.object, before.id), ()).is_none()
+            {
+                changes.extend(self.change(before));
             }
         }
         changes
     }
 
-    fn change(&self, undo: &Undo) -> Option<Change> {
+    fn change(&self, undo: &Before) -> Option<Change> {
         let after = self.tables[undo.object].row(undo.id)?;
-        let before = undo.before.as_ref();
+        let before = undo.row.as_ref();
         let kind = match (before.map(|r| r.deleted), after.deleted) {
             (None | Some(true), true) => return None,
             (None, false) => ChangeKind::Create,
@@ -184,6 +212,8 @@ impl Org {
             (Some(false), true) => ChangeKind::Delete,
             (Some(false), false) => ChangeKind::Update,
         };
+        // Who missed the record's life in between gets the whole of it.
+        let before = before.filter(|_| kind != ChangeKind::Undelete);
         let differs = |at: &usize| {
             before.map_or(!after.values[*at].is_null(), |b| {
                 b.values[*at] != after.values[*at]

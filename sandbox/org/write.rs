@@ -6,7 +6,7 @@ use crate::schema::{Field, ID, Kind, Object};
 use rust_decimal::Decimal;
 
 impl Org {
-    /// Makes a record. Nothing stays behind when it fails.
+    /// Makes a record, or publishes a platform event. Nothing stays behind when it fails.
     ///
     /// # Errors
     /// The first rule that the record breaks.
@@ -27,6 +27,9 @@ impl Org {
     ) -> Result<Id, ApiError> {
         self.check_storage()?;
         let schema = self.schema();
+        if schema.at(at).event.is_some() {
+            return self.publish(hand, at, given);
+        }
         let id = self.next_id(at, schema.at(at));
         let draft = Draft::new((at, schema.at(at)), id, hand, None, given);
         let mark = self.mark();
@@ -82,7 +85,7 @@ impl Org {
             .collect()
     }
 
-    fn next_id(&mut self, at: usize, object: &Object) -> Id {
+    pub(super) fn next_id(&mut self, at: usize, object: &Object) -> Id {
         let table = &mut self.tables[at];
         table.made += 1;
         Id::new(object.prefix, table.made)
@@ -136,7 +139,7 @@ impl Org {
         values[ID] = Value::Id(draft.id);
     }
 
-    fn fill_defaults(&mut self, draft: &mut Draft<'_>) {
+    pub(super) fn fill_defaults(&mut self, draft: &mut Draft<'_>) {
         let object = draft.object;
         for (at, field) in object.fields.iter().enumerate() {
             if draft.row.values[at].is_null() {
@@ -286,7 +289,8 @@ pub(super) fn unknown_reference() -> ApiError {
     ApiError::data("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &[])
 }
 
-fn check_required(draft: &Draft<'_>) -> Result<(), ApiError> {
+/// Refuses a write that leaves a field empty which must have a value.
+pub(super) fn check_required(draft: &Draft<'_>) -> Result<(), ApiError> {
     let missing: Vec<&str> = draft
         .object
         .fields

@@ -114,7 +114,7 @@ impl Feed {
             } else {
                 // No interval at all would be a flood.
                 let until = after(settings.pubsub_keepalive_millis.max(1));
-                if let Some(batch) = self.take(settings.daily_delivered_events)? {
+                if let Some(batch) = self.take()? {
                     return Ok(Some(batch));
                 }
                 (until, Then::Speak)
@@ -146,7 +146,7 @@ impl Feed {
     }
 
     /// The next events, if there are any.
-    fn take(&mut self, daily: u64) -> Result<Option<Batch>, Refusal> {
+    fn take(&mut self) -> Result<Option<Batch>, Refusal> {
         let sandbox = &self.rpc.sandbox;
         let now = sandbox.clock.now();
         let passed = self.rpc.events.load(Ordering::Relaxed);
@@ -164,7 +164,7 @@ impl Feed {
         }
         self.rpc.caller.stay(sandbox)?;
         let fitting = batch::fitting(&page.events);
-        let granted = sandbox.pubsub.deliveries.grant(now, fitting as u64, daily);
+        let granted = sandbox.events.quota().deliver(fitting as u64, now);
         if granted == 0 {
             return Err(Reason::DELIVERY_LIMIT.into());
         }

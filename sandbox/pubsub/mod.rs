@@ -23,7 +23,6 @@ mod topics;
 pub use listen::accept;
 pub use rpc::OpenStream;
 
-use crate::limits::Limits;
 use crate::state::lock;
 use refusal::{Reason, Refusal};
 use rpc::Rpc;
@@ -40,8 +39,6 @@ pub mod wire {
 /// What calls of the Pub/Sub API share.
 #[derive(Default)]
 pub struct Desk {
-    /// Events delivered to all subscribers, against the allocation of the rolling day.
-    pub deliveries: Limits,
     open: Mutex<BTreeMap<String, Arc<Rpc>>>,
     /// Ids of managed subscriptions that have a stream.
     active: Mutex<HashSet<String>>,

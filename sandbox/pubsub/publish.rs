@@ -17,9 +17,6 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tonic::Streaming;
 
-/// Largest event ("Event Allocations": 1 MB).
-const EVENT_MOST: usize = 1024 * 1024;
-
 /// Publishes one batch.
 ///
 /// # Errors
@@ -191,25 +188,22 @@ fn batch(rpc: &Rpc, topic: &Topic, events: Vec<ProducerEvent>) -> Result<Publish
 
 fn one(rpc: &Rpc, topic: &Topic, event: ProducerEvent) -> PublishResult {
     let id = if event.id.is_empty() { uuid() } else { event.id };
-    let published = match event.payload.len() {
-        0..=EVENT_MOST => rpc.sandbox.events.publish(
-            topic,
-            &id,
-            &event.schema_id,
-            event.payload,
-            rpc.sandbox.clock.now(),
-        ),
-        size => Err(format!(
-            "The event has {size} bytes, and at most {EVENT_MOST} are allowed."
-        )),
-    };
+    let sandbox = &rpc.sandbox;
+    let published = sandbox.events.publish(
+        &lock(&sandbox.org),
+        topic,
+        &event.schema_id,
+        &event.payload,
+        Some(&id),
+        sandbox.clock.now(),
+    );
     let (replay_id, error) = match published {
         Ok(replay_id) => (replay_id.to_bytes().to_vec(), None),
-        Err(msg) => (
+        Err(refused) => (
             Vec::new(),
             Some(Error {
                 code: ErrorCode::Publish.into(),
-                msg,
+                msg: refused.to_string(),
             }),
         ),
     };

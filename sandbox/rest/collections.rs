@@ -19,6 +19,8 @@ struct Outcome {
     id: Option<Id>,
     created: Option<bool>,
     error: Option<ApiError>,
+    /// What is said of an event that was published.
+    notes: Vec<Json>,
 }
 
 impl Outcome {
@@ -28,11 +30,13 @@ impl Outcome {
                 id: Some(id),
                 created: None,
                 error: None,
+                notes: Vec::new(),
             },
             Err(error) => Outcome {
                 id: echo,
                 created: None,
                 error: Some(error),
+                notes: Vec::new(),
             },
         }
     }
@@ -43,12 +47,15 @@ impl Outcome {
             out.insert("id".into(), id.to_string().into());
         }
         out.insert("success".into(), self.error.is_none().into());
-        let errors: Vec<Json> = self
+        let mut errors: Vec<Json> = self
             .error
             .iter()
             .flat_map(ApiError::all)
             .map(ApiError::to_row_json)
             .collect();
+        if errors.is_empty() {
+            errors.clone_from(&self.notes);
+        }
         out.insert("errors".into(), errors.into());
         if let (Some(created), None) = (self.created, &self.error) {
             out.insert("created".into(), created.into());
@@ -83,7 +90,13 @@ impl Door<'_> {
         let objects = self.objects_of(&records)?;
         self.many(all_or_none, &records, |door, n, record| {
             let result = objects[n].clone().and_then(|at| door.create(at, record, &[]));
-            Outcome::of(result, None)
+            let notes = result
+                .as_ref()
+                .map_or_else(|_| Vec::new(), |id| door.enqueued(*id));
+            Outcome {
+                notes,
+                ..Outcome::of(result, None)
+            }
         })
     }
 

@@ -136,9 +136,10 @@ pub struct Door<'a> {
 impl<'a> Door<'a> {
     /// Opens it for a caller, at this instant of the sandbox.
     pub fn open(org: &'a mut Org, around: &'a dyn Surroundings, caller: &'a Caller) -> Self {
+        let late = jiff::SignedDuration::from_secs(around.late_seconds().into());
         let hand = Hand {
             user: Id::parse(&caller.user_id).unwrap_or_else(|| org.first_user()),
-            now: around.now(),
+            now: around.now() - late,
         };
         let version = caller.origin.version.trim_end_matches(".0").parse();
         Self {
@@ -174,7 +175,7 @@ impl Door<'_> {
     /// Makes all changes so far final.
     pub fn commit(&mut self) {
         self.org
-            .commit(self.hand.now, self.hand.user, &self.caller.origin);
+            .commit(self.around.now(), self.hand.user, &self.caller.origin);
     }
 
     /// Makes a record from a body; faults and the object's refusals come first.

@@ -1,13 +1,15 @@
 //! `/limits` and `/limits/recordCount`.
 
 use super::door::{Ask, Door};
+use super::target::Version;
 use super::{DataResponse, ok};
+use crate::events::EventUsage;
 use crate::org::ApiError;
 use http::Method;
 use serde_json::{Map, Value as Json, json};
 
 /// Allowances of a Developer Edition org that nothing here uses up (Salesforce Developer Limits and Allocations).
-const UNUSED: [(&str, u64); 15] = [
+const UNUSED: [(&str, u64); 13] = [
     ("ActiveScratchOrgs", 3),
     ("ConcurrentAsyncGetReportInstances", 200),
     ("ConcurrentSyncReportRuns", 20),
@@ -19,15 +21,32 @@ const UNUSED: [(&str, u64); 15] = [
     ("DataStorageMB", 5),
     ("FileStorageMB", 20),
     ("HourlyAsyncReportRuns", 1_200),
-    ("HourlyPublishedPlatformEvents", 50_000),
     ("MassEmail", 10),
-    ("MonthlyPlatformEvents", 10_000),
     ("SingleEmail", 15),
 ];
 
+/// First version that calls the month's events an entitlement.
+const SAYS_ENTITLEMENT: u16 = 48;
+
+/// What was used of the allowances for events (Platform Events Developer Guide, Monitor Platform Event Publishing and
+/// Delivery Usage).
+fn events(usage: EventUsage, version: &Version) -> [(String, Json); 3] {
+    let left = |(used, max): (u64, u64)| json!({"Max": max, "Remaining": max.saturating_sub(used)});
+    let month = if version.number >= SAYS_ENTITLEMENT {
+        "MonthlyPlatformEventsUsageEntitlement"
+    } else {
+        "MonthlyPlatformEvents"
+    };
+    [
+        ("DailyDeliveredPlatformEvents".into(), left(usage.delivered)),
+        ("HourlyPublishedPlatformEvents".into(), left(usage.published)),
+        (month.into(), left(usage.delivered_in_month)),
+    ]
+}
+
 impl Door<'_> {
     /// `GET /limits`.
-    pub(super) fn limits(&self, ask: &Ask) -> Result<DataResponse, ApiError> {
+    pub(super) fn limits(&self, ask: &Ask, version: &Version) -> Result<DataResponse, ApiError> {
         if ask.method != Method::GET {
             return Err(ask.not_allowed("GET,HEAD"));
         }
@@ -49,6 +68,7 @@ impl Door<'_> {
         for (name, max) in UNUSED {
             out.insert(name.into(), json!({"Max": max, "Remaining": max}));
         }
+        out.extend(events(self.around.event_usage(), version));
         let custom = json!({"Max": 1000, "Remaining": 1000});
         out.insert(
             "PermissionSets".into(),

@@ -5,6 +5,7 @@ mod collections;
 mod composite;
 mod conditional;
 mod door;
+mod events;
 mod graph;
 mod limits;
 mod query;
@@ -25,9 +26,11 @@ pub(crate) use door::{Ask, Door, Payload, Within};
 pub(crate) use target::{Version, split};
 
 use crate::bulk::limits::Used;
+use crate::events::EventUsage;
 use crate::org::{ApiError, Org, Origin};
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::Value as Json;
+use std::sync::Arc;
 
 /// One call of the data API after authentication; sub-requests of composites come through the same door.
 #[derive(Debug, Clone)]
@@ -77,6 +80,22 @@ pub trait Surroundings: Send + Sync {
     /// What bulk jobs used of their allowances, for `/limits`.
     fn bulk_usage(&self) -> Used {
         Used::default()
+    }
+    /// How long before its commit a write is stamped, in seconds.
+    fn late_seconds(&self) -> u32 {
+        0
+    }
+    /// The Avro schema that events of this name have now, as JSON.
+    fn event_schema(&self, _org: &Org, _event: &str) -> Option<Arc<str>> {
+        None
+    }
+    /// The Avro schema with this id, as JSON.
+    fn event_schema_by_id(&self, _id: &str) -> Option<Arc<str>> {
+        None
+    }
+    /// Events published and delivered, for `/limits`.
+    fn event_usage(&self) -> EventUsage {
+        EventUsage::default()
     }
 }
 

@@ -19,8 +19,12 @@ impl Door<'_> {
         let [name, rest @ ..] = rest else {
             return self.describe_global(ask, version);
         };
+        if let Some(response) = self.change_event(ask, version, name, rest)? {
+            return Ok(response);
+        }
         let at = self.object(name)?;
         match rest {
+            ["eventSchema"] => self.event_schema(ask, version, name),
             [] => self.object_root(ask, version, at),
             ["describe"] => self.describe(ask, version, at),
             ["describe", "layouts", ..] => Ok(ok(json!({"layouts": [], "recordTypeMappings": []}))),
@@ -52,12 +56,13 @@ impl Door<'_> {
         let schema = self.schema();
         let instance_url = self.around.instance_url();
         let reader = version.reader(&instance_url);
-        let list: Vec<Json> = schema
+        let mut list: Vec<Json> = schema
             .objects()
             .iter()
             .filter(|o| !o.hidden)
             .map(|o| describe::brief(o, reader))
             .collect();
+        list.extend(self.change_events(reader));
         let mut response = ok(json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list}));
         conditional::stamp(&mut response, self.schema_changed());
         Ok(response)
@@ -132,7 +137,7 @@ impl Door<'_> {
             return Err(super::rows::id_in_body("Id"));
         }
         let id = self.create(at, &body, &[])?;
-        let body = json!({"id": id.to_string(), "success": true, "errors": []});
+        let body = json!({"id": id.to_string(), "success": true, "errors": self.enqueued(id)});
         let mut response = answer(StatusCode::CREATED, Some(body));
         let url = format!(
             "/services/data/{}/sobjects/{}/{id}",

@@ -1,6 +1,7 @@
 //! What a scenario or a definition adds to the standard objects.
 
-use super::spec::{FieldSpec, ObjectSpec};
+use super::spec::{EventSpec, FieldSpec, ObjectSpec};
+use crate::events::Capture;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,6 +25,10 @@ pub struct Customization {
     pub permissions: Vec<PermissionSpec>,
     /// What the org sends to others. Not defined with the rest: it speaks of users too.
     pub push: crate::push::Rules,
+    /// Platform events, in the order of their key prefixes.
+    pub platform_events: Vec<EventSpec>,
+    /// Which changes become events.
+    pub capture: Capture,
 }
 
 /// A record type with the picklist values that it offers.
@@ -187,6 +192,27 @@ impl Customization {
             (&r.object, &r.name)
         });
         self.permissions.extend(more.permissions.iter().cloned());
+        for event in &more.platform_events {
+            self.add_event(event)?;
+        }
+        self.capture.add(&more.capture);
+        Ok(())
+    }
+
+    /// An event that exists already gets the fields it does not have yet, and goes out as is said now.
+    fn add_event(&mut self, event: &EventSpec) -> Result<(), String> {
+        let known = self
+            .platform_events
+            .iter_mut()
+            .find(|known| known.name.eq_ignore_ascii_case(&event.name));
+        let Some(known) = known else {
+            self.platform_events.push(event.clone());
+            return Ok(());
+        };
+        known.publish = event.publish;
+        for field in &event.fields {
+            self.add_field(&event.name, field)?;
+        }
         Ok(())
     }
 
@@ -209,7 +235,11 @@ impl Customization {
     fn add_field(&mut self, object: &str, field: &FieldSpec) -> Result<(), String> {
         let of_objects = self.objects.iter_mut().map(|o| (o.name.clone(), &mut o.fields));
         let of_fields = self.fields.iter_mut().map(|(o, f)| (o.clone(), f));
-        for (name, fields) in of_objects.chain(of_fields) {
+        let of_events = self
+            .platform_events
+            .iter_mut()
+            .map(|e| (e.name.clone(), &mut e.fields));
+        for (name, fields) in of_objects.chain(of_fields).chain(of_events) {
             if !name.eq_ignore_ascii_case(object) {
                 continue;
             }

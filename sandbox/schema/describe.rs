@@ -48,7 +48,8 @@ pub fn brief(object: &Object, reader: Reader<'_>) -> Json {
         "feedEnabled": object.feed, "hasSubtypes": false, "isInterface": false, "isSubtype": false,
         "keyPrefix": object.prefix_text(), "label": object.label, "labelPlural": object.plural,
         "layoutable": layoutable, "mergeable": object.mergeable(), "mruEnabled": object.has_tab(),
-        "name": object.name, "queryable": true, "replicateable": object.can("replicate"), "retrieveable": true,
+        "name": object.name, "queryable": object.can("query"), "replicateable": object.can("replicate"),
+        "retrieveable": object.can("retrieve"),
         "searchable": object.can("search"), "triggerable": object.can("create"),
         "undeletable": object.can("undelete") && object.can("delete"), "updateable": object.may("update"),
         "urls": urls(object, reader),
@@ -100,6 +101,7 @@ fn urls(object: &Object, reader: Reader<'_>) -> Map<String, Json> {
         ("describe", "/describe", true),
         ("quickActions", "/quickActions", layouts),
         ("layouts", "/describe/layouts", layouts),
+        ("eventSchema", "/eventSchema", object.event.is_some()),
         ("sobject", "", true),
     ];
     all.into_iter()

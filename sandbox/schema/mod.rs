@@ -5,15 +5,17 @@ pub mod behaviour;
 pub mod calculation;
 pub mod custom;
 pub mod describe;
+mod describe_event;
 mod describe_field;
 pub mod field;
 pub mod object;
 pub mod spec;
 
 pub use custom::Customization;
+pub use describe_event::{change_event, change_event_brief};
 pub use field::{Field, Kind, OnDelete, Reference};
 pub use object::{Children, ID, Object};
-pub use spec::{FieldSpec, ObjectSpec};
+pub use spec::{EventSpec, FieldSpec, ObjectSpec, PublishBehavior};
 
 use std::collections::HashMap;
 
@@ -70,6 +72,9 @@ impl Schema {
             }
             schema.add(spec, multi, &typed)?;
         }
+        for spec in &custom.platform_events {
+            schema.add_event(spec)?;
+        }
         for (object, fields) in &custom.fields {
             schema.add_fields(object, fields)?;
         }
@@ -106,25 +111,48 @@ impl Schema {
         let prefix = match spec.prefix.as_deref().map(str::as_bytes) {
             Some([a, b, c]) => [*a, *b, *c],
             Some(_) => return Err(format!("{}: a key prefix has three characters", spec.name)),
-            None => self.next_custom_prefix(),
+            None => self.next_prefix(b'a'),
         };
-        let at = self.objects.len();
-        if self.by_name.insert(spec.name.to_ascii_lowercase(), at).is_some() {
-            return Err(format!("object {} is defined twice", spec.name));
-        }
-        if self.by_prefix.insert(prefix, at).is_some() {
-            return Err(format!("{}: its key prefix is already taken", spec.name));
-        }
         let has_types = typed.iter().any(|t| t.eq_ignore_ascii_case(&spec.name));
-        self.objects.push(Object::build(spec, prefix, multi, has_types)?);
+        self.push(Object::build(spec, prefix, multi, has_types)?)
+    }
+
+    fn add_event(&mut self, spec: &EventSpec) -> Result<(), String> {
+        if !spec.name.ends_with("__e") {
+            return Err(format!("platform event {} must end in __e", spec.name));
+        }
+        let foreign = spec.fields.iter().find(|field| !field.name.ends_with("__c"));
+        if let Some(field) = foreign {
+            return Err(format!(
+                "{}.{}: a custom field must end in __c",
+                spec.name, field.name
+            ));
+        }
+        let prefix = self.next_prefix(b'e');
+        self.push(Object::event(spec, prefix)?)
+    }
+
+    fn push(&mut self, object: Object) -> Result<(), String> {
+        let at = self.objects.len();
+        if self
+            .by_name
+            .insert(object.name.to_ascii_lowercase(), at)
+            .is_some()
+        {
+            return Err(format!("object {} is defined twice", object.name));
+        }
+        if self.by_prefix.insert(object.prefix, at).is_some() {
+            return Err(format!("{}: its key prefix is already taken", object.name));
+        }
+        self.objects.push(object);
         Ok(())
     }
 
-    /// a00, a01 … in base 62.
-    fn next_custom_prefix(&self) -> [u8; 3] {
+    /// a00, a01 … in base 62; platform events have e00, e01 ….
+    fn next_prefix(&self, family: u8) -> [u8; 3] {
         let digits = crate::org::id::BASE62;
-        let made = self.objects.iter().filter(|o| o.prefix[0] == b'a').count();
-        [b'a', digits[made / 62 % 62], digits[made % 62]]
+        let made = self.objects.iter().filter(|o| o.prefix[0] == family).count();
+        [family, digits[made / 62 % 62], digits[made % 62]]
     }
 
     fn add_fields(&mut self, object: &str, fields: &[FieldSpec]) -> Result<(), String> {
@@ -135,9 +163,12 @@ impl Schema {
             if !field.name.ends_with("__c") {
                 return Err(format!("{object}.{}: a custom field must end in __c", field.name));
             }
-            self.objects[at]
-                .add(field)
-                .map_err(|e| format!("{object}: {e}"))?;
+            let object = &mut self.objects[at];
+            let added = match object.event {
+                Some(_) => object.add_to_event(field),
+                None => object.add(field),
+            };
+            added.map_err(|e| format!("{}: {e}", self.objects[at].name))?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::behaviour::{DuplicateRule, Validation};
 use super::calculation::Dependent;
 use super::custom::RecordTypeSpec;
 use super::field::{Field, Kind};
-use super::spec::{FieldSpec, ObjectSpec, PickSpec};
+use super::spec::{EventSpec, FieldSpec, ObjectSpec, PickSpec, PublishBehavior};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -56,6 +56,8 @@ pub struct Object {
     pub typed: bool,
     /// Whether people can follow its records (`feedEnabled`).
     pub feed: bool,
+    /// A platform event, which is published and never stored, and when it goes out.
+    pub event: Option<PublishBehavior>,
     /// Calls this object refuses.
     pub without: Vec<String>,
     /// Fields in describe order.
@@ -105,6 +107,7 @@ impl Object {
             label,
             prefix,
             custom: spec.name.ends_with("__c"),
+            event: None,
             name: spec.name.clone(),
             typed: spec.record_types || spec.name.ends_with("__c"),
             feed: spec.feed,
@@ -130,6 +133,48 @@ impl Object {
         }
         object.settle_names(spec);
         Ok(object)
+    }
+
+    /// Builds a platform event from its written form.
+    pub fn event(spec: &EventSpec, prefix: [u8; 3]) -> Result<Object, String> {
+        let bare = ObjectSpec {
+            name: spec.name.clone(),
+            label: Some(spec.label.clone().unwrap_or_else(|| event_label(&spec.name))),
+            plural: spec.plural.clone(),
+            without: EVENT_WITHOUT.iter().map(|call| (*call).to_owned()).collect(),
+            name_field: Some(String::new()),
+            ..ObjectSpec::default()
+        };
+        let mut object = Object {
+            custom: true,
+            event: Some(spec.publish),
+            fields: Vec::new(),
+            shown: Vec::new(),
+            by_name: HashMap::new(),
+            by_relationship: HashMap::new(),
+            ..Object::build(&bare, prefix, false, false)?
+        };
+        for field in event_fields() {
+            object.add(&field)?;
+        }
+        // The id of an event means nothing, and real describes have none.
+        object.shown.retain(|at| *at != ID);
+        for field in &spec.fields {
+            object
+                .add_to_event(field)
+                .map_err(|e| format!("{}: {e}", spec.name))?;
+        }
+        object.settle_names(&bare);
+        Ok(object)
+    }
+
+    /// Adds a custom field of a platform event.
+    pub fn add_to_event(&mut self, field: &FieldSpec) -> Result<(), String> {
+        if EVENT_TYPES.contains(&field.kind.as_str()) {
+            return self.add(field);
+        }
+        let types = EVENT_TYPES.join(", ");
+        Err(format!("{}: an event's field is one of {types}", field.name))
     }
 
     /// Adds a field at the end; addresses bring their parts along.
@@ -327,6 +372,40 @@ fn system_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool, has_type
 
 fn is_master(field: &FieldSpec) -> bool {
     field.required && field.on_delete.as_deref() == Some("cascade")
+}
+
+/// Calls that no platform event supports.
+const EVENT_WITHOUT: [&str; 8] = [
+    "update",
+    "delete",
+    "undelete",
+    "search",
+    "layout",
+    "replicate",
+    "query",
+    "retrieve",
+];
+/// Types of their custom fields (Platform Events Developer Guide, Platform Event Fields).
+const EVENT_TYPES: [&str; 6] = ["boolean", "date", "datetime", "double", "string", "textarea"];
+
+/// The fields of every platform event. `Id` only holds the place that every object has for it; nobody sees it.
+fn event_fields() -> [FieldSpec; 5] {
+    let by = FieldSpec {
+        references: vec!["User".into()],
+        relationship: Some("CreatedBy".into()),
+        ..read_only("Created By ID", "CreatedById", "reference")
+    };
+    [
+        read_only("Event ID", "Id", "id"),
+        read_only("Replay ID", "ReplayId", "string").nillable(),
+        read_only("Event UUID", "EventUuid", "string").nillable(),
+        read_only("Created Date", "CreatedDate", "datetime"),
+        by,
+    ]
+}
+
+fn event_label(name: &str) -> String {
+    name.strip_suffix("__e").unwrap_or(name).replace('_', " ")
 }
 
 impl ObjectSpec {

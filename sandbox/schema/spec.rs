@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 /// One object as written in a table or a scenario.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ObjectSpec {
     /// API name; custom objects end in `__c`.
@@ -36,7 +36,7 @@ pub struct ObjectSpec {
     /// Whether people can follow its records.
     #[serde(default)]
     pub feed: bool,
-    /// Calls that this object refuses: create, update, delete, undelete, search, layout, replicate.
+    /// Calls that this object refuses: create, update, delete, undelete, search, layout, replicate, query, retrieve.
     #[serde(default)]
     pub without: Vec<String>,
     /// Field that names a record; `Name` when absent, none when empty.
@@ -45,6 +45,33 @@ pub struct ObjectSpec {
     /// Fields in describe order, without the system fields.
     #[serde(default)]
     pub fields: Vec<FieldSpec>,
+}
+
+/// One platform event as written in a scenario (Platform Events Developer Guide, Platform Event Fields).
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EventSpec {
+    /// API name, ending in `__e`.
+    pub name: String,
+    /// Singular label; derived from the name when absent.
+    pub label: Option<String>,
+    /// Plural label; the label plus "s" when absent.
+    pub plural: Option<String>,
+    /// When published events go out.
+    pub publish: PublishBehavior,
+    /// Custom fields, ending in `__c`: boolean, date, datetime, double, string or textarea, as real ones may be.
+    pub fields: Vec<FieldSpec>,
+}
+
+/// When published events go out (Platform Events Developer Guide, Publish Behavior).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PublishBehavior {
+    /// With the transaction that publishes them, or not at all when that is rolled back.
+    #[default]
+    AfterCommit,
+    /// At once, whatever becomes of the transaction.
+    Immediately,
 }
 
 /// One field as written in a table or a scenario.

@@ -103,6 +103,12 @@ pub fn no_object(query: &str, at: usize, name: &str) -> ApiError {
     pointing(query, at, "INVALID_TYPE", &reason)
 }
 
+/// An object without rows, such as an event.
+pub fn not_queryable(query: &str, at: usize, name: &str) -> ApiError {
+    let reason = format!("entity type {name} does not support query");
+    pointing(query, at, "INVALID_TYPE_FOR_OPERATION", &reason)
+}
+
 /// An unknown relationship; `part` says where it stands.
 pub fn no_relationship(query: &str, at: usize, name: &str, part: &str, code: &'static str) -> ApiError {
     let reason = format!(

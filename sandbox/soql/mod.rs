@@ -36,6 +36,7 @@ mod window;
 
 pub use columns::columns;
 pub use explain::plans as explained;
+pub(crate) use like::Pattern;
 pub use output::Node;
 pub use plan::{Plan, Shape};
 pub use render::{Page, batch, record};

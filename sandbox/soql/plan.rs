@@ -2,7 +2,7 @@
 
 use super::aggregate::{self, Aggregation};
 use super::ast::{Condition, Expr, Item, Literal, Op, Query};
-use super::fault::{malformed, misplaced, no_object};
+use super::fault::{malformed, misplaced, no_object, not_queryable};
 use super::filter::{self, Filter};
 use super::output::{self, Node};
 use super::path::{Climbed, PARENTS, Path, Scope};
@@ -58,8 +58,18 @@ pub struct Plan {
 
 /// Prepares a whole query.
 pub fn prepare(schema: &Schema, text: &str, query: &Query, setting: &Arc<Setting>) -> Prepared {
-    let object = schema.position(&query.from.text);
-    let object = object.ok_or_else(|| no_object(text, query.from.at, &query.from.text))?;
+    let (name, at) = (query.from.text.as_str(), query.from.at);
+    let Some(object) = schema.position(name) else {
+        return Err(
+            match crate::events::object_of(schema, name, &Default::default()) {
+                Some(_) => not_queryable(text, at, name),
+                None => no_object(text, at, name),
+            },
+        );
+    };
+    if !schema.at(object).can("query") {
+        return Err(not_queryable(text, at, &schema.at(object).name));
+    }
     let climbed = Climbed::default();
     let scope = Scope {
         query: text,

@@ -56,6 +56,10 @@ pub async fn house_in(dir: TempDir, change: impl FnOnce(&mut Settings)) -> House
         dir,
     };
     house.token = house.login().await;
+    let text = json!({"name": "Text__c", "type": "textarea", "length": 131_072});
+    let pings = json!({"name": "Ping__e", "publish": "immediately", "fields": [text]});
+    let definition = json!({"platformEvents": [pings]});
+    house.control("POST", "/sandbox/define", definition).await;
     house
 }
 

@@ -41,9 +41,9 @@ def nested_csv():
     # The CLI says the number of children before each child.
     children = [name for at in range(3) for name in ("Contacts.totalSize", f"Contacts.records.{at}.LastName")]
     equal(rows, [["Name", *children], ["Northwind Robotics", "3", "Dvořák", "3", "Hoffmann", "3", "Tanaka"]])
-    soql = "SELECT Family, COUNT(Id) parts, MAX(ProductCode) FROM Product2 GROUP BY Family ORDER BY MAX(ProductCode) DESC"
+    soql = "SELECT Family, COUNT(Id), MAX(ProductCode) FROM Product2 GROUP BY Family ORDER BY MAX(ProductCode) DESC"
     rows = list(csv.reader(io.StringIO(text(*org("data", "query", "--query", soql), "--result-format", "csv"))))
-    equal(rows[0], ["Family", "parts", "max(ProductCode)"])
+    equal(rows[0], ["Family", "count(Id)", "max(ProductCode)"])
     equal(rows[1], ["Hardware", "2", "VC-210"])
 
 
@@ -78,3 +78,9 @@ def wrong():
     holds("No such column 'Bacon__c' on entity 'Account'" in told["message"], told["message"])
     told = refusal(*org("data", "query", "--query", "SELEKT Id FROM Account"))
     matches(told, {"name": "MALFORMED_QUERY", "message": "unexpected token: SELEKT"})
+
+
+@check("search: finds words")
+def search():
+    told = result(*org("data", "search", "--query", "FIND {Lakeside} IN NAME FIELDS RETURNING Account(Name)"))
+    equal([row["Name"] for row in told["searchRecords"]], ["Lakeside Packaging"])

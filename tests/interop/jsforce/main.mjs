@@ -16,4 +16,5 @@ await import("./errors.mjs");
 await import("./replication.mjs");
 await import("./limits.mjs");
 await import("./soap.mjs");
+await import("./search.mjs");
 await runAll("jsforce");

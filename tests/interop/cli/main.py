@@ -14,6 +14,7 @@ else:
     import queries  # noqa: F401
     import records  # noqa: F401
     import trees  # noqa: F401
+    import bulk  # noqa: F401
 
 control.seed_robots()
 command.prepare()

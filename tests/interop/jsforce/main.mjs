@@ -17,4 +17,5 @@ await import("./replication.mjs");
 await import("./limits.mjs");
 await import("./soap.mjs");
 await import("./search.mjs");
+await import("./bulk.mjs");
 await runAll("jsforce");

@@ -1,4 +1,4 @@
-"""One sandbox process, with a state directory of its own, over HTTP and HTTPS on free ports."""
+"""One sandbox process, with a state directory of its own, over HTTP, HTTPS and gRPC on free ports."""
 
 import subprocess
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from .refusal import Refusal
 def sandbox(program, state):
     """Yields its URL; it ends with the block."""
     command = [
-        str(program), "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0",
+        str(program), "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0", "--pubsub-listen", "127.0.0.1:0",
         "--state-dir", str(state), "--scenario", "crm-sync",
     ]
     with open(state.with_suffix(".log"), "w+") as log:

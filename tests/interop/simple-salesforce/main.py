@@ -16,6 +16,7 @@ import many_records  # noqa: F401
 import replication  # noqa: F401
 import limits  # noqa: F401
 import search  # noqa: F401
+import bulk  # noqa: F401
 
 control.seed_robots()
 checking.run_all("simple-salesforce")

@@ -9,6 +9,7 @@ const SQL_PLACES: &[&str] = &["src/store/", "migrations/", "tests/it/bad_input.r
 const SOQL_PLACES: &[&str] = &[
     "src/adapters/salesforce/",
     "src/adapters/tests/",
+    "src/cli/bench/sandbox.rs",
     "src/cli/suite/",
     "sandbox/",
     "tests/it/",

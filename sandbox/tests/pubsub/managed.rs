@@ -349,14 +349,18 @@ async fn tooling(house: &House, method: &str, path: &str, body: Option<Value>) -
     (status, serde_json::from_str(&text).unwrap_or(Value::Null))
 }
 
+fn sync() -> serde_json::Value {
+    json!({"label": "Sync", "topicName": OPPORTUNITIES, "defaultReplay": "EARLIEST",
+        "errorRecoveryReplay": "LATEST", "state": "RUN", "version": "62.0"})
+}
+
 #[tokio::test]
-async fn the_tooling_api_declares_finds_changes_and_removes_subscriptions() {
+async fn the_tooling_api_declares_and_finds_subscriptions() {
     let house = house().await;
-    let metadata = json!({"label": "Sync", "topicName": OPPORTUNITIES, "defaultReplay": "EARLIEST",
-        "errorRecoveryReplay": "LATEST", "state": "RUN", "version": "62.0"});
+    let metadata = sync();
     let body = json!({"FullName": "Sync", "Metadata": metadata});
     let objects = "sobjects/ManagedEventSubscription";
-    let (status, made) = tooling(&house, "POST", objects, Some(body.clone())).await;
+    let (status, made) = tooling(&house, "POST", objects, Some(body)).await;
     assert_eq!((status, &made["success"]), (201, &json!(true)), "{made}");
     let id = made["id"].as_str().unwrap();
     // As salesforce-pubsub-api-client asks.
@@ -396,6 +400,16 @@ async fn the_tooling_api_declares_finds_changes_and_removes_subscriptions() {
         (status, &refused[0]["errorCode"]),
         (400, &json!("MALFORMED_QUERY"))
     );
+}
+
+#[tokio::test]
+async fn the_tooling_api_stops_and_removes_subscriptions_and_says_what_is_wrong() {
+    let house = house().await;
+    let metadata = sync();
+    let body = json!({"FullName": "Sync", "Metadata": metadata});
+    let objects = "sobjects/ManagedEventSubscription";
+    let (_, made) = tooling(&house, "POST", objects, Some(body.clone())).await;
+    let id = made["id"].as_str().unwrap();
     let mut stream = subscribed(&house, with_id(id, 1)).await;
     stream.stands().await;
     let one = format!("{objects}/{id}");

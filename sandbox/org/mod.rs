@@ -40,7 +40,7 @@ pub use value::Value;
 use crate::events::{Capture, Quota};
 use crate::push::Rules;
 use crate::scenario::Scenario;
-use crate::schema::{Customization, Schema};
+use crate::schema::{Customization, Field, Object, Schema};
 use cursors::Cursors;
 use jiff::Timestamp;
 use std::collections::{BTreeSet, VecDeque};
@@ -339,6 +339,10 @@ impl Org {
                 continue;
             };
             let new = schema.at(to);
+            if lies_alike(old, new) {
+                tables[to] = std::mem::take(&mut self.tables[from]);
+                continue;
+            }
             let places: Vec<Option<usize>> = old.fields.iter().map(|f| new.position(&f.name)).collect();
             let blank: Vec<Value> = new.fields.iter().map(blank_of).collect();
             let source = &self.tables[from];
@@ -369,8 +373,15 @@ impl Org {
     }
 }
 
+/// Whether rows and indexes of the one are those of the other.
+fn lies_alike(old: &Object, new: &Object) -> bool {
+    let key = |field: &Field| (field.indexed, field.unique && field.case_sensitive);
+    let mut pairs = old.fields.iter().zip(&new.fields);
+    old.fields.len() == new.fields.len() && pairs.all(|(a, b)| a.name == b.name && key(a) == key(b))
+}
+
 /// What a record that is older than a field has in it: a checkbox is never empty.
-fn blank_of(field: &crate::schema::Field) -> Value {
+fn blank_of(field: &Field) -> Value {
     match field.kind {
         crate::schema::Kind::Boolean if !field.calculated() => Value::Bool(false),
         _ => Value::Null,

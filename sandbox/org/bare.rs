@@ -26,6 +26,7 @@ impl Org {
             cursors: Cursors::default(),
             subscriptions: Subscriptions::default(),
             views: Views::default(),
+            recent: super::recent::Recent::default(),
             schema_changed: Timestamp::UNIX_EPOCH,
             locked: BTreeSet::new(),
             data_storage: None,

@@ -10,6 +10,9 @@ use serde_json::Value as Json;
 /// Longest value repeated in an error text; a real org cuts there as well.
 const QUOTED: usize = 255;
 
+/// What stands for the place of a value in a text that is no longer there.
+pub const UNKNOWN_PLACE: &str = "at [line:1, column:2]";
+
 /// The value of `field` that this JSON means.
 ///
 /// # Errors
@@ -113,12 +116,7 @@ fn datetime(field: &Field, json: &Json) -> Result<Value, ApiError> {
 fn reference(field: &Field, json: &Json) -> Result<Value, ApiError> {
     let text = plain(json);
     Id::parse(text.trim()).map(Value::Id).ok_or_else(|| {
-        let label = if field.kind == Kind::Id {
-            "Record ID"
-        } else {
-            &field.label
-        };
-        let message = format!("{label}: id value of incorrect type: {}", cut(&text));
+        let message = format!("{}: id value of incorrect type: {}", field.label, cut(&text));
         ApiError::data("MALFORMED_ID", message, &[&field.name])
     })
 }
@@ -185,9 +183,8 @@ fn undeserializable(field: &Field, json: &Json) -> ApiError {
         Json::Object(_) => "START_OBJECT",
         Json::Null => "VALUE_NULL",
     };
-    // The column of a real org points into the body's text; a parsed body has none left.
     let message = format!(
-        "Cannot deserialize instance of {} from {token} value {} or request may be missing a required field at [line:1, column:2]",
+        "Cannot deserialize instance of {} from {token} value {} or request may be missing a required field {UNKNOWN_PLACE}",
         field.kind.name(),
         cut(&plain(json))
     );

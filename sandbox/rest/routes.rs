@@ -27,7 +27,12 @@ impl Door<'_> {
             ["limits", "recordCount"] => self.record_count(ask),
             ["search"] => self.search(ask, &version),
             ["parameterizedSearch"] => self.parameterized_search(ask, &version),
-            ["recent"] => Ok(ok(json!([]))),
+            ["recent"] => self.recent(ask, &version),
+            ["tabs"] => self.tabs(ask),
+            ["theme"] => self.theme(ask),
+            ["actions", rest @ ..] => self.actions(ask, &version, rest),
+            ["appMenu", "AppSwitcher" | "Salesforce1"] => Ok(ok(json!({"appMenuItems": []}))),
+            ["quickActions"] => Ok(ok(json!([]))),
             ["tooling", rest @ ..] => self.tooling(ask, &version, rest),
             _ => Err(ApiError::not_found()),
         }

@@ -6,7 +6,7 @@ pub mod calculation;
 pub mod custom;
 pub mod describe;
 mod describe_event;
-mod describe_field;
+pub mod describe_field;
 pub mod field;
 pub mod object;
 pub mod spec;

@@ -1,9 +1,12 @@
 //! The data API as a client sees it, without sockets.
 
 mod composite;
+mod conditions;
 mod describes;
 mod duplicates;
+mod forms;
 mod formulas;
+mod layouts;
 mod lines_and_quotes;
 mod permissions;
 mod queries;

@@ -30,6 +30,7 @@ impl Org {
             schema_changed: Timestamp::UNIX_EPOCH,
             locked: BTreeSet::new(),
             data_storage: None,
+            copying_lines: false,
             organization: String::new(),
             standard_pricebook: Id::MIN,
             first_user: Id::MIN,

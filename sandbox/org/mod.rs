@@ -108,6 +108,8 @@ pub struct Org {
     locked: BTreeSet<Id>,
     data_storage: Option<u64>,
     subscriptions: Subscriptions,
+    /// Whether the lines of a quote and its opportunity are being brought together right now.
+    copying_lines: bool,
     organization: String,
     standard_pricebook: Id,
     first_user: Id,
@@ -137,6 +139,7 @@ impl Org {
             locked: BTreeSet::new(),
             data_storage: None,
             subscriptions: Subscriptions::default(),
+            copying_lines: false,
             organization: String::new(),
             standard_pricebook: Id::MIN,
             first_user: Id::MIN,

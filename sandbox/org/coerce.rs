@@ -30,6 +30,7 @@ pub fn coerce(field: &Field, json: &Json) -> Result<Value, ApiError> {
         kind if kind.is_number() => number(field, json),
         Kind::Date => date(field, json),
         Kind::DateTime => datetime(field, json),
+        Kind::Time => time(field, json),
         Kind::Id | Kind::Reference => reference(field, json),
         _ => text(field, json),
     }
@@ -113,6 +114,39 @@ fn datetime(field: &Field, json: &Json) -> Result<Value, ApiError> {
         .ok_or_else(|| undeserializable(field, json))
 }
 
+/// `HH:mm:ss.SSSZ` and what is shorter; kept in the long form.
+fn time(field: &Field, json: &Json) -> Result<Value, ApiError> {
+    let text = json.as_str().unwrap_or_default().trim();
+    let bare = text.strip_suffix('Z').unwrap_or(text);
+    let parsed: Result<jiff::civil::Time, _> = bare.parse();
+    let shaped = bare.as_bytes().get(2) == Some(&b':');
+    match parsed {
+        Ok(time) if shaped => Ok(Value::text(&format!(
+            "{:02}:{:02}:{:02}.{:03}Z",
+            time.hour(),
+            time.minute(),
+            time.second(),
+            time.millisecond()
+        ))),
+        _ => Err(undeserializable(field, json)),
+    }
+}
+
+/// Values joined by semicolons; in a restricted picklist each has to be listed.
+fn several(field: &Field, text: &str) -> Result<Value, ApiError> {
+    let mut all: Vec<String> = Vec::new();
+    for part in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
+        let part = match field.restricted {
+            true => restricted(field, part)?.as_text().unwrap_or_default().to_owned(),
+            false => part.to_owned(),
+        };
+        if !all.contains(&part) {
+            all.push(part);
+        }
+    }
+    Ok(Value::text(&all.join(";")))
+}
+
 fn reference(field: &Field, json: &Json) -> Result<Value, ApiError> {
     let text = plain(json);
     Id::parse(text.trim()).map(Value::Id).ok_or_else(|| {
@@ -122,8 +156,11 @@ fn reference(field: &Field, json: &Json) -> Result<Value, ApiError> {
 }
 
 fn text(field: &Field, json: &Json) -> Result<Value, ApiError> {
-    let Json::String(raw) = json else {
-        return Err(undeserializable(field, json));
+    // The parser takes the text of any single value.
+    let raw = match json {
+        Json::String(raw) => raw.clone(),
+        Json::Number(_) | Json::Bool(_) => json.to_string(),
+        _ => return Err(undeserializable(field, json)),
     };
     let text = raw.trim();
     let length = text.chars().count();
@@ -136,8 +173,10 @@ fn text(field: &Field, json: &Json) -> Result<Value, ApiError> {
         );
         return Err(ApiError::data("STRING_TOO_LONG", message, &[&field.name]));
     }
-    if field.restricted && field.kind == Kind::Picklist {
-        return restricted(field, text);
+    match field.kind {
+        Kind::Picklist if field.restricted => return restricted(field, text),
+        Kind::MultiPicklist => return several(field, text),
+        _ => {}
     }
     if field.kind == Kind::Email && !text.is_empty() && !is_email(text) {
         let message = format!("{}: invalid email address: {text}", field.label);

@@ -166,7 +166,12 @@ impl Door<'_> {
             self.view = self.org.schema_for(self.hand.user, version.number);
             duplicate_handling(ask, &version, &mut self.duplicates);
         }
-        let response = self.route(ask, within).unwrap_or_else(|error| refused(&error));
+        let mark = self.org.mark();
+        let response = self.route(ask, within).unwrap_or_else(|error| {
+            // Whatever a refused request did before it was refused is undone.
+            self.org.rollback(mark);
+            refused(&error)
+        });
         (self.view, self.duplicates) = (view, duplicates);
         response
     }

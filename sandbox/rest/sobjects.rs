@@ -10,6 +10,10 @@ use crate::schema::describe::{self, RecordTypeInfo};
 use http::{Method, StatusCode, header};
 use serde_json::{Value as Json, json};
 
+/// First version where a create may name `Id` as its external id (REST API Developer Guide, sObject Rows by External
+/// ID).
+const CREATES_BY_ID: u16 = 37;
+
 impl Door<'_> {
     /// Everything under `/sobjects`.
     pub(super) fn sobjects(
@@ -40,7 +44,7 @@ impl Door<'_> {
             ["quickActions"] => Ok(ok(json!([]))),
             ["updated"] => self.updated(ask, at),
             ["deleted"] => self.deleted(ask, at),
-            ["Id"] | ["id"] => self.create_row(ask, version, at),
+            ["Id"] | ["id"] if version.number >= CREATES_BY_ID => self.create_row(ask, version, at),
             [key, value] if self.is_field(at, key) => self.by_external_id(ask, version, at, key, value),
             [id] => self.row(ask, version, at, id),
             [id, path @ ..] => self.related(ask, version, at, id, path),
@@ -159,15 +163,21 @@ impl Door<'_> {
         self.note_use(ask, version, id);
         let body = json!({"id": id.to_string(), "success": true, "errors": self.enqueued(id)});
         let mut response = answer(StatusCode::CREATED, Some(body));
+        self.locate(&mut response, version, at, id);
+        Ok(response)
+    }
+
+    /// Says where a record is that was just made.
+    pub(super) fn locate(&self, response: &mut DataResponse, version: &Version, at: usize, id: Id) {
+        let schema = self.schema();
         let url = format!(
             "/services/data/{}/sobjects/{}/{id}",
             version.text,
-            self.schema().at(at).name
+            schema.at(at).name
         );
         if let Ok(url) = url.parse() {
             response.headers.insert(header::LOCATION, url);
         }
-        Ok(response)
     }
 }
 

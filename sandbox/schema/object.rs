@@ -357,7 +357,7 @@ fn system_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool, has_type
         });
     }
     if multi_currency && (spec.currency || custom) {
-        fields.push(currency());
+        fields.push(currency(&spec.name));
     }
     fields.extend(audit());
     if spec.activities {
@@ -449,8 +449,15 @@ fn owner(object: &str) -> FieldSpec {
     }
 }
 
-fn currency() -> FieldSpec {
+/// Lines and quotes have the currency of their opportunity, and a price keeps the one it was made in.
+fn currency(object: &str) -> FieldSpec {
+    let access = match object {
+        "OpportunityLineItem" | "Quote" | "QuoteLineItem" => Some(""),
+        "PricebookEntry" => Some("c"),
+        _ => None,
+    };
     FieldSpec {
+        access: access.map(str::to_owned),
         label: Some("Currency ISO Code".into()),
         length: 3,
         defaulted: true,

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 const QUOTED: usize = 255;
 
 /// What stands for the place of a value in a text that is no longer there.
-pub const UNKNOWN_PLACE: &str = "at [line:1, column:2]";
+pub const UNKNOWN_PLACE: &str = "[line:1, column:2]";
 
 /// The value of `field` that this JSON means.
 ///
@@ -156,11 +156,8 @@ fn reference(field: &Field, json: &Json) -> Result<Value, ApiError> {
 }
 
 fn text(field: &Field, json: &Json) -> Result<Value, ApiError> {
-    // The parser takes the text of any single value.
-    let raw = match json {
-        Json::String(raw) => raw.clone(),
-        Json::Number(_) | Json::Bool(_) => json.to_string(),
-        _ => return Err(undeserializable(field, json)),
+    let Json::String(raw) = json else {
+        return Err(undeserializable(field, json));
     };
     let text = raw.trim();
     let length = text.chars().count();
@@ -222,11 +219,18 @@ fn undeserializable(field: &Field, json: &Json) -> ApiError {
         Json::Object(_) => "START_OBJECT",
         Json::Null => "VALUE_NULL",
     };
-    let message = format!(
-        "Cannot deserialize instance of {} from {token} value {} or request may be missing a required field {UNKNOWN_PLACE}",
-        field.kind.name(),
-        cut(&plain(json))
+    let start = format!(
+        "Cannot deserialize instance of {} from {token} value",
+        field.kind.name()
     );
+    // What only begins with the token has no text to repeat.
+    let message = match json {
+        Json::Array(_) | Json::Object(_) => format!("{start} {UNKNOWN_PLACE}"),
+        _ => format!(
+            "{start} {} or request may be missing a required field at {UNKNOWN_PLACE}",
+            cut(&plain(json))
+        ),
+    };
     ApiError::bad("JSON_PARSER_ERROR", message)
 }
 

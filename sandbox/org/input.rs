@@ -98,7 +98,7 @@ fn placed(error: ApiError, place: Option<(usize, usize)>) -> ApiError {
         Some((line, column)) if error.error_code == "JSON_PARSER_ERROR" => {
             let message = error
                 .message
-                .replace(UNKNOWN_PLACE, &format!("at [line:{line}, column:{column}]"));
+                .replace(UNKNOWN_PLACE, &format!("[line:{line}, column:{column}]"));
             ApiError { message, ..error }
         }
         _ => error,

@@ -78,6 +78,61 @@ fn other_rows_have_no_tag_and_do_not_look_at_tags() {
 }
 
 #[test]
+fn dates_decide_to_the_second_and_deletes_ask_no_questions() {
+    let mut site = Site::new();
+    let id = site.create("Contact", json!({"LastName": "A"}));
+    let path = format!("/sobjects/Contact/{id}");
+    // The record is of 10:00:30 and some milliseconds.
+    let (before, same) = ("Sun, 22 Nov 2026 10:00:29 GMT", "Sun, 22 Nov 2026 10:00:30 GMT");
+    for (header, date, expected) in [
+        ("if-modified-since", before, 200),
+        ("if-modified-since", same, 304),
+        ("if-unmodified-since", before, 412),
+        ("if-unmodified-since", same, 200),
+        ("if-modified-since", "yesterday", 200),
+    ] {
+        let answer = status(&mut site, Method::GET, &path, (header, date), &Json::Null);
+        assert_eq!(answer, expected, "{header}: {date}");
+    }
+    let write = json!({"Title": "x"});
+    let answer = site.ask(Method::PATCH, &path, &[("if-unmodified-since", before)], &write);
+    assert_eq!(answer.status.as_u16(), 412);
+    assert_eq!(
+        answer.body.expect("a body")[0]["errorCode"],
+        json!("ENTITY_FAILED_IFLASTMODIFIED_ON_UPDATE")
+    );
+    assert_eq!(site.get(&path).1["Title"], Json::Null);
+    let entry = json!({"method": "PATCH", "url": format!("/services/data/v68.0{path}"), "referenceId": "a",
+                       "httpHeaders": {"If-Unmodified-Since": before}, "body": write});
+    let (_, body) = site.post("/composite", json!({"compositeRequest": [entry]}));
+    assert_eq!(body["compositeResponse"][0]["httpStatusCode"], json!(412));
+    assert_eq!(
+        status(
+            &mut site,
+            Method::DELETE,
+            &path,
+            ("if-unmodified-since", before),
+            &Json::Null
+        ),
+        204
+    );
+}
+
+#[test]
+fn upserts_heed_conditions_on_what_they_find() {
+    let mut site = Site::new();
+    let path = "/sobjects/Opportunity/Opportunity_Number__c/OPP-4482";
+    let before = ("if-unmodified-since", "Sun, 22 Nov 2026 10:00:29 GMT");
+    let write = json!({"NextStep": "x"});
+    assert_eq!(status(&mut site, Method::PATCH, path, before, &write), 412);
+    let same = ("if-unmodified-since", "Sun, 22 Nov 2026 10:00:30 GMT");
+    assert_eq!(status(&mut site, Method::PATCH, path, same, &write), 200);
+    let fresh = json!({"Name": "N", "StageName": "Prospecting", "CloseDate": "2026-12-31"});
+    let path = "/sobjects/Opportunity/Opportunity_Number__c/NEW-1";
+    assert_eq!(status(&mut site, Method::PATCH, path, before, &fresh), 201);
+}
+
+#[test]
 fn describes_change_when_the_schema_does() {
     let mut site = Site::new();
     let paths = ["/sobjects", "/sobjects/Account/describe"];

@@ -1,6 +1,7 @@
 //! The data API as a client sees it, without sockets.
 
 mod composite;
+mod composite_bounds;
 mod conditions;
 mod describes;
 mod duplicates;
@@ -17,3 +18,5 @@ mod scenarios;
 mod site;
 mod soql;
 mod upserts;
+mod values;
+mod versions;

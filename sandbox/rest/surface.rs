@@ -33,7 +33,7 @@ impl Door<'_> {
                 "url": format!("{host}/{}/o", object.prefix_text()),
             })
         };
-        Ok(ok(self.with_tabs().iter().map(|o| tab(o)).collect()))
+        Ok(ok(self.with_tabs().iter().map(tab).collect()))
     }
 
     /// `GET /theme`.

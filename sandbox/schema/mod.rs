@@ -1,6 +1,7 @@
 //! What objects and fields exist: the standard ones from embedded tables, custom ones from a scenario.
 
 pub mod access;
+pub mod address;
 pub mod behaviour;
 pub mod calculation;
 pub mod custom;

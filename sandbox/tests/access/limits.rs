@@ -187,3 +187,57 @@ async fn only_long_requests_count_against_the_concurrency_limit() {
     }
     assert!(house.works(&tokens.access).await);
 }
+
+#[tokio::test]
+async fn an_org_has_room_for_as_many_long_requests_as_its_edition() {
+    let house = house().await;
+    let tokens = house.login().await;
+    let edition = house
+        .get(
+            "/services/data/v68.0/query?q=SELECT+OrganizationType+FROM+Organization",
+            &tokens.access,
+        )
+        .await;
+    let edition: Value = edition.json().await.unwrap();
+    let room: usize = match edition["records"][0]["OrganizationType"].as_str() {
+        Some("Developer Edition") => 5,
+        _ => 25,
+    };
+    house
+        .control("POST", "/sandbox/clock", json!({"freeze": true}))
+        .await;
+    let slow = json!([{"when": {"path": "slow"}, "fault": {"kind": "latency", "millis": 600_000}}]);
+    house.control("PUT", "/sandbox/faults", slow).await;
+    let mut held = tokio::task::JoinSet::new();
+    for number in 1..=room {
+        if number == room {
+            // One short of it: there is still room, however long the others take.
+            house
+                .control("POST", "/sandbox/clock", json!({"advanceSeconds": 20}))
+                .await;
+            assert!(house.works(&tokens.access).await);
+        }
+        let url = house.url("/services/data/v68.0/limits?slow");
+        held.spawn(house.http.get(url).bearer_auth(&tokens.access).send());
+        while house.control("GET", "/sandbox/health", json!({})).await["inFlight"] != number {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert!(
+        house.works(&tokens.access).await,
+        "the last one is not a long one yet"
+    );
+    house
+        .control("POST", "/sandbox/clock", json!({"advanceSeconds": 20}))
+        .await;
+    let before = house.control("GET", "/sandbox/health", json!({})).await["apiCallsUsed"].clone();
+    let refused = house.get("/services/data/v68.0/limits", &tokens.access).await;
+    assert_eq!(refused.status(), 403);
+    assert!(refused.headers().contains_key("sforce-limit-info"));
+    assert!(refused.headers().get("retry-after").is_none());
+    let body: Value = refused.json().await.unwrap();
+    assert_eq!(body[0]["errorCode"], "REQUEST_LIMIT_EXCEEDED");
+    let health = house.control("GET", "/sandbox/health", json!({})).await;
+    assert_eq!(health["apiCallsUsed"], before, "what is refused is not counted");
+    assert_eq!(health["inFlight"], room);
+}

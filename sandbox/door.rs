@@ -2,13 +2,16 @@
 
 mod data;
 mod disturb;
+mod in_flight;
 
 pub use data::{Around, data, versions};
+pub use in_flight::InFlight;
 
 use crate::bulk;
 use crate::clock::{shifted, stopwatch};
-use crate::faults::{Call, Fault, Verdict};
+use crate::faults::{Call, Fault, LimitScope, Verdict};
 use crate::oauth::Session;
+use crate::options::Settings;
 use crate::requests::Entry;
 use crate::state::{Sandbox, Shared, lock};
 use crate::wire;
@@ -17,7 +20,8 @@ use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use jiff::Timestamp;
+use in_flight::Stay;
+use jiff::{SignedDuration, Timestamp};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,6 +31,8 @@ use url::Url;
 
 /// Longest path and query; Salesforce answers 414 beyond ("Status Codes and Error Responses").
 pub const MAX_URI: usize = 16_384;
+/// Longest URI and headers together; 431 beyond (the same page).
+pub const MAX_HEAD: usize = 16_384;
 /// Largest request body after decompression; Salesforce's own limit for JSON is about this.
 pub const MAX_BODY: usize = 50 * 1024 * 1024;
 
@@ -46,6 +52,7 @@ pub struct Visit {
 
 /// What handlers leave for the log.
 struct Notes {
+    app: Mutex<Option<String>>,
     cost: AtomicU32,
     fired: Mutex<Vec<String>>,
 }
@@ -58,6 +65,7 @@ pub struct Closed;
 impl Visit {
     fn new(base_url: String, call: Call, verdict: &Verdict) -> Self {
         let notes = Notes {
+            app: Mutex::new(None),
             cost: AtomicU32::new(0),
             fired: Mutex::new(verdict.fired.clone()),
         };
@@ -73,6 +81,16 @@ impl Visit {
     /// The time of this answer.
     pub fn now(&self, sandbox: &Sandbox) -> Timestamp {
         shifted(sandbox.clock.now(), self.skew_millis)
+    }
+
+    /// Notes the app with an allotment of its own that the call counts for.
+    pub fn belongs_to(&self, app: Option<String>) {
+        *lock(&self.notes.app) = app;
+    }
+
+    /// That app.
+    pub fn app(&self) -> Option<String> {
+        lock(&self.notes.app).clone()
     }
 
     /// Notes the API calls that this request counts for.
@@ -168,8 +186,15 @@ pub async fn answer(
     };
     // The watch starts when the request is in hand: an injected latency is all that a client waits for.
     let began = stopwatch();
-    let verdict = sandbox.faults.judge(&call);
+    let mut verdict = sandbox.faults.judge(&call);
     let visit = Visit::new(base_url, call, &verdict);
+    if verdict.instead.is_none() && too_many_long_ones(&sandbox, &visit, &head) {
+        verdict.instead = Some(Fault::RequestLimit {
+            scope: LimitScope::Concurrent,
+        });
+        verdict.delay = Duration::ZERO;
+    }
+    let _stay = visit.call.is_data().then(|| Stay::begin(&sandbox));
     // Sleeping for nothing would still wait for the timer's next millisecond.
     if !verdict.delay.is_zero() {
         tokio::time::sleep(verdict.delay).await;
@@ -196,6 +221,27 @@ fn with_single_slash(mut request: Request<Body>) -> Request<Body> {
     request
 }
 
+/// Whether so many requests have been under way for so long that this one is refused. A caller without a session
+/// does not get as far as that.
+fn too_many_long_ones(sandbox: &Sandbox, visit: &Visit, head: &Parts) -> bool {
+    if !visit.call.is_data() || sandbox.in_flight.count() == 0 {
+        return false;
+    }
+    let settings = sandbox.settings();
+    let span = SignedDuration::from_secs(settings.long_request_seconds.into());
+    let long = sandbox.in_flight.longer_than(span, visit.now(sandbox));
+    long >= concurrent_limit(sandbox, &settings)
+        && bearer(&head.headers).is_some_and(|token| sandbox.session(visit, token).is_some())
+}
+
+/// Five in a Developer Edition, 25 elsewhere ("API Request Limits and Allocations").
+fn concurrent_limit(sandbox: &Sandbox, settings: &Settings) -> usize {
+    settings.concurrent_requests.unwrap_or_else(|| {
+        let developer = lock(&sandbox.org).edition() == "Developer Edition";
+        if developer { 5 } else { 25 }
+    })
+}
+
 /// The whole request, if it is not too large.
 async fn heard(request: Request<Body>) -> Result<(Parts, Call), Response> {
     let (head, body) = request.into_parts();
@@ -207,6 +253,15 @@ async fn heard(request: Request<Body>) -> Result<(Parts, Call), Response> {
     if target.len() > MAX_URI {
         let text = "The request URI is longer than 16384 bytes";
         return Err(wire::error(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", text));
+    }
+    // Names and values of the header lines count, not the line ends between them.
+    let size = |(name, value): (&header::HeaderName, &HeaderValue)| name.as_str().len() + value.len();
+    if target.len() + head.headers.iter().map(size).sum::<usize>() > MAX_HEAD {
+        return Err(wire::error(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "REQUEST_HEADER_FIELDS_TOO_LARGE",
+            "The request URI and headers together are longer than 16384 bytes",
+        ));
     }
     let limit = bulk::body_limit(&target, MAX_BODY);
     let Ok(body) = axum::body::to_bytes(body, limit).await else {

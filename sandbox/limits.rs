@@ -3,7 +3,7 @@
 use crate::state::lock;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
 
 /// The allowance is a rolling day ("API Request Limits and Allocations"), counted here in hours.
@@ -14,6 +14,7 @@ const MILLIS_PER_HOUR: i64 = 3_600_000;
 #[derive(Debug, Default)]
 pub struct Limits {
     hours: Mutex<Usage>,
+    apps: Mutex<BTreeMap<String, Usage>>,
 }
 
 /// Pairs of (hour since 1970, calls); also the form in the snapshot.
@@ -25,6 +26,7 @@ impl Limits {
     pub fn from_usage(usage: Usage) -> Self {
         Self {
             hours: Mutex::new(usage),
+            ..Self::default()
         }
     }
 
@@ -42,9 +44,23 @@ impl Limits {
         granted
     }
 
+    /// Adds the calls that an app with an allotment of its own made.
+    pub fn spend_for(&self, app: &str, now: Timestamp, calls: u32) {
+        let mut apps = lock(&self.apps);
+        apps.entry(app.to_owned())
+            .or_default()
+            .add(hour_of(now), u64::from(calls));
+    }
+
     /// Calls counted in the 24 hours before `now`.
     pub fn used(&self, now: Timestamp) -> u64 {
         lock(&self.hours).sum(hour_of(now))
+    }
+
+    /// Calls that an app made in the 24 hours before `now`.
+    pub fn used_by(&self, app: &str, now: Timestamp) -> u64 {
+        let apps = lock(&self.apps);
+        apps.get(app).map_or(0, |usage| usage.sum(hour_of(now)))
     }
 
     /// The form for the snapshot.
@@ -55,6 +71,7 @@ impl Limits {
     /// Forgets everything, as a reset does.
     pub fn clear(&self) {
         lock(&self.hours).0.clear();
+        lock(&self.apps).clear();
     }
 }
 
@@ -85,6 +102,12 @@ fn within_day(at: i64, hour: i64) -> bool {
 /// The value of `Sforce-Limit-Info`: calls used, not calls left ("REST API Developer Guide", Limit Info Header).
 pub fn header(used: u64, max: u64) -> String {
     format!("api-usage={used}/{max}")
+}
+
+/// The same with what an app has used of its own allotment.
+pub fn app_header(used: u64, max: u64, app: &str, (app_used, app_max): (u64, u64)) -> String {
+    let all = header(used, max);
+    format!("{all}; per-app-api-usage={app_used}/{app_max}(appName={app})")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a sandbox can be told at its start, and what of it can be changed while it runs.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -65,6 +66,18 @@ pub struct Settings {
     pub hourly_published_events: u64,
     /// Changes of one transaction that are told one by one; what is beyond becomes one overflow event for each object.
     pub change_overflow_after: u64,
+    /// API calls beyond the allowance that are still answered: the allowance is soft, a cap behind it is not.
+    pub daily_api_overrun: u64,
+    /// Allotments of single apps, by consumer key; they show in `Sforce-Limit-Info` and in `/limits`.
+    pub app_allotments: BTreeMap<String, u64>,
+    /// Long requests that may be under way at once; five in a Developer Edition and 25 elsewhere when absent.
+    pub concurrent_requests: Option<usize>,
+    /// Seconds after which a request counts as a long one.
+    pub long_request_seconds: u32,
+    /// Data storage in megabytes; a record takes two kilobytes.
+    pub data_storage_mb: u64,
+    /// Seconds by which `updated` and `deleted` lag behind what was written.
+    pub replication_lag_seconds: u32,
     /// Live grants per user and app; one more silently revokes the oldest.
     pub max_grants: usize,
     /// How long a refresh is under way, in milliseconds: a second refresh with the same token in that time
@@ -142,6 +155,12 @@ impl Default for Settings {
             daily_delivered_events: 50_000,
             hourly_published_events: 250_000,
             change_overflow_after: 100_000,
+            daily_api_overrun: 0,
+            app_allotments: BTreeMap::new(),
+            concurrent_requests: None,
+            long_request_seconds: 20,
+            data_storage_mb: 20_480,
+            replication_lag_seconds: 0,
             max_grants: 5,
             refresh_window_millis: 20,
             logins_per_hour: 3_600,

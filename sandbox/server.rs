@@ -189,7 +189,7 @@ fn assemble(
         .transpose()
         .map_err(Error::Snapshot)?
         .flatten();
-    let (clock, limits, mut access, org, events, bulk, push) = match restored {
+    let (clock, limits, mut access, mut org, events, bulk, push) = match restored {
         Some(found) => (
             found.clock,
             found.limits,
@@ -206,6 +206,7 @@ fn assemble(
             (clock, limits, access, org, None, Bulk::default(), Push::default())
         }
     };
+    org.set_data_storage(options.settings.data_storage_mb);
     let run_as = default_user(&org).map(|user| user.username);
     oauth::register_default_apps(&mut access, run_as, keys.jwt_public_key.clone());
     let parts = Parts {
@@ -257,7 +258,8 @@ fn faults_from(path: &Path) -> Result<FaultPlan, Error> {
 pub fn reset(sandbox: &Sandbox, scenario: Option<&str>) -> Result<(), Error> {
     let scenario = scenario.or(sandbox.options.scenario.as_deref());
     sandbox.clock.set_offset(0);
-    let org = fresh_org(scenario, sandbox.clock.now())?;
+    let mut org = fresh_org(scenario, sandbox.clock.now())?;
+    org.set_data_storage(sandbox.options.settings.data_storage_mb);
     let mut access = Access::default();
     let run_as = default_user(&org).map(|user| user.username);
     oauth::register_default_apps(&mut access, run_as, sandbox.keys.jwt_public_key.clone());

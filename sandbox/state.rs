@@ -2,6 +2,7 @@
 
 use crate::bulk::Bulk;
 use crate::clock::Clock;
+use crate::door::InFlight;
 use crate::events::{Counts, Events, Quota, Stored};
 use crate::faults::Faults;
 use crate::limits::Limits;
@@ -48,6 +49,8 @@ pub struct Sandbox {
     pub keys: Keys,
     /// Settings in force.
     pub settings: Arc<Mutex<Settings>>,
+    /// Requests being answered.
+    pub in_flight: InFlight,
     /// Records.
     pub org: Mutex<Org>,
     /// Change events and platform events.
@@ -158,6 +161,7 @@ impl Sandbox {
             access: Mutex::new(parts.access),
             keys: parts.keys,
             settings,
+            in_flight: InFlight::default(),
             org: Mutex::new(org),
             events,
             pubsub: Desk::default(),

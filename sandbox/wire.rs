@@ -9,6 +9,8 @@ use std::io;
 
 /// Content type of the data API.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json;charset=UTF-8");
+/// Content type of its answers in XML.
+pub const XML: HeaderValue = HeaderValue::from_static("application/xml;charset=UTF-8");
 /// `Cache-Control` of every answer of the data API.
 pub const NO_CACHE: HeaderValue =
     HeaderValue::from_static("no-cache,must-revalidate,max-age=0,no-store,private");
@@ -58,10 +60,34 @@ pub fn json_bytes(value: &Value, headers: &HeaderMap) -> Vec<u8> {
             Spread::default(),
         ))
     } else {
-        serde_json::to_writer(&mut bytes, value)
+        value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Compact))
     };
     written.expect("a JSON value has only string keys, and a vector takes every byte");
     bytes
+}
+
+/// Without spaces, numbers as Java writes them.
+struct Compact;
+
+impl Formatter for Compact {
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(java_double(value).as_bytes())
+    }
+}
+
+/// A double as `Double.toString` writes it: plain between 0.001 and ten million, else `1.39E8`
+/// (Java SE API, Double.toString). Salesforce serialises its numbers that way.
+pub fn java_double(value: f64) -> String {
+    let size = value.abs();
+    if value == 0.0 || (1e-3..1e7).contains(&size) {
+        return format!("{value:?}");
+    }
+    let scientific = format!("{value:e}");
+    match scientific.split_once('e') {
+        Some((digits, exponent)) if digits.contains('.') => format!("{digits}E{exponent}"),
+        Some((digits, exponent)) => format!("{digits}.0E{exponent}"),
+        None => scientific,
+    }
 }
 
 /// The spacing of Jackson's default printer, which Salesforce uses: `"a" : 1`, arrays on one line, `[ ]`.
@@ -79,6 +105,10 @@ impl Spread {
 }
 
 impl Formatter for Spread {
+    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
+        writer.write_all(java_double(value).as_bytes())
+    }
+
     fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
         writer.write_all(b"[")
     }
@@ -133,6 +163,25 @@ impl Formatter for Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_look_like_those_of_java() {
+        for (value, text) in [
+            (0.0, "0.0"),
+            (300.0, "300.0"),
+            (9_999_999.99, "9999999.99"),
+            (10_000_000.0, "1.0E7"),
+            (139_000_000.0, "1.39E8"),
+            (-48_250_000.5, "-4.82500005E7"),
+            (0.001, "0.001"),
+            (0.000_25, "2.5E-4"),
+        ] {
+            assert_eq!(java_double(value), text);
+            assert_eq!(text.parse::<f64>().unwrap(), value);
+            let json = json_bytes(&serde_json::json!([value]), &HeaderMap::new());
+            assert_eq!(String::from_utf8(json).unwrap(), format!("[{text}]"));
+        }
+    }
 
     #[test]
     fn pretty_is_spaced_like_jackson() {

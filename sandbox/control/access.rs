@@ -32,6 +32,7 @@ pub async fn change_settings(
     drop(settings);
     sandbox.bulk.wake();
     sandbox.push.look_again();
+    lock(&sandbox.org).set_data_storage(changed.data_storage_mb);
     sandbox.touch();
     Ok(Json(changed))
 }

@@ -108,7 +108,7 @@ async fn health(State(sandbox): State<Shared>) -> Json<Value> {
     let now = sandbox.clock.now();
     Json(json!({
         "status": "ok", "version": env!("CARGO_PKG_VERSION"), "now": now, "grants": grants, "sessions": sessions,
-        "apiCallsUsed": sandbox.limits.used(now), "changes": sandbox.changes(),
+        "apiCallsUsed": sandbox.limits.used(now), "inFlight": sandbox.in_flight.count(), "changes": sandbox.changes(),
     }))
 }
 

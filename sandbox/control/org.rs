@@ -44,6 +44,7 @@ pub async fn seed(State(sandbox): State<Shared>, body: Bytes) -> Result<Json<Val
     fresh
         .load(&scenario, now)
         .map_err(|why| Complaint(format!("cannot load the scenario: {why}")))?;
+    fresh.set_data_storage(sandbox.settings().data_storage_mb);
     // The apps run as a user of the org; a new org has new users.
     let run_as = default_user(&fresh).map(|user| user.username);
     if add {

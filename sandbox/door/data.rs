@@ -7,7 +7,7 @@ use crate::events::EventUsage;
 use crate::faults::LimitScope;
 use crate::limits;
 use crate::org::{ApiError, Org, Origin};
-use crate::rest::{self, Caller, DataRequest, DataResponse, Surroundings};
+use crate::rest::{self, Caller, DataRequest, DataResponse, Form, Surroundings};
 use crate::state::{Sandbox, Shared, lock};
 use crate::wire;
 use axum::Extension;
@@ -47,6 +47,14 @@ impl Surroundings for Around<'_> {
             self.sandbox.limits.used(self.now()),
             self.sandbox.settings().daily_api_requests,
         )
+    }
+
+    fn settings(&self) -> crate::options::Settings {
+        self.sandbox.settings()
+    }
+
+    fn used_by(&self, app: &str) -> u64 {
+        self.sandbox.limits.used_by(app, self.now())
     }
 
     fn instance_url(&self) -> String {
@@ -125,7 +133,11 @@ pub async fn data(
     if !session.reaches_api() {
         return not_for_rest();
     }
-    if sandbox.limits.used(visit.now(&sandbox)) >= sandbox.settings().daily_api_requests {
+    let settings = sandbox.settings();
+    let cap = settings
+        .daily_api_requests
+        .saturating_add(settings.daily_api_overrun);
+    if sandbox.limits.used(visit.now(&sandbox)) >= cap {
         let response = wire::error(
             StatusCode::FORBIDDEN,
             "REQUEST_LIMIT_EXCEEDED",
@@ -142,6 +154,11 @@ pub async fn data(
             client: super::call_options_client(&headers),
         },
     };
+    visit.belongs_to(
+        session
+            .client_id
+            .filter(|app| settings.app_allotments.contains_key(app)),
+    );
     served(
         &sandbox,
         &visit,
@@ -176,8 +193,17 @@ fn not_for_rest() -> Response {
 
 /// Adds the header that says how much of the allowance is used.
 pub fn with_limit_header(sandbox: &Sandbox, visit: &Visit, mut response: Response) -> Response {
-    let used = sandbox.limits.used(visit.now(sandbox));
-    let text = limits::header(used, sandbox.settings().daily_api_requests);
+    let now = visit.now(sandbox);
+    let (used, settings) = (sandbox.limits.used(now), sandbox.settings());
+    let max = settings.daily_api_requests;
+    let app = visit.app();
+    let allotted = app.as_ref().and_then(|app| settings.app_allotments.get(app));
+    let text = match (&app, allotted) {
+        (Some(app), Some(allotted)) => {
+            limits::app_header(used, max, app, (sandbox.limits.used_by(app, now), *allotted))
+        }
+        _ => limits::header(used, max),
+    };
     if let Ok(value) = HeaderValue::from_str(&text) {
         response.headers_mut().insert("sforce-limit-info", value);
     }
@@ -205,6 +231,9 @@ fn served(sandbox: &Sandbox, visit: &Visit, caller: &Caller, request: DataReques
     }
     visit.spent(answer.cost);
     sandbox.limits.spend(visit.now(sandbox), answer.cost);
+    if let Some(app) = visit.app() {
+        sandbox.limits.spend_for(&app, visit.now(sandbox), answer.cost);
+    }
     let counted = answer.cost > 0;
     let response = response_of(answer, &request.headers);
     if counted {
@@ -215,10 +244,11 @@ fn served(sandbox: &Sandbox, visit: &Visit, caller: &Caller, request: DataReques
 }
 
 fn response_of(answer: DataResponse, asked: &HeaderMap) -> Response {
-    let body = answer
-        .body
-        .as_ref()
-        .map_or_else(Body::empty, |value| Body::from(wire::json_bytes(value, asked)));
+    let body = match (&answer.body, answer.form) {
+        (None, _) => Body::empty(),
+        (Some(value), Form::Json) => Body::from(wire::json_bytes(value, asked)),
+        (Some(value), Form::Xml) => Body::from(rest::xml_text(value)),
+    };
     let mut response = Response::new(body);
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
@@ -229,7 +259,11 @@ fn response_of(answer: DataResponse, asked: &HeaderMap) -> Response {
     );
     headers.insert("x-robots-tag", HeaderValue::from_static("none"));
     if answer.body.is_some() {
-        headers.insert(header::CONTENT_TYPE, wire::JSON);
+        let form = match answer.form {
+            Form::Json => wire::JSON,
+            Form::Xml => wire::XML,
+        };
+        headers.insert(header::CONTENT_TYPE, form);
     }
     headers.extend(answer.headers);
     response

@@ -10,6 +10,9 @@ use serde_json::Value as Json;
 /// Longest value repeated in an error text; a real org cuts there as well.
 const QUOTED: usize = 255;
 
+/// What stands for the place of a value in a text that is no longer there.
+pub const UNKNOWN_PLACE: &str = "[line:1, column:2]";
+
 /// The value of `field` that this JSON means.
 ///
 /// # Errors
@@ -27,6 +30,7 @@ pub fn coerce(field: &Field, json: &Json) -> Result<Value, ApiError> {
         kind if kind.is_number() => number(field, json),
         Kind::Date => date(field, json),
         Kind::DateTime => datetime(field, json),
+        Kind::Time => time(field, json),
         Kind::Id | Kind::Reference => reference(field, json),
         _ => text(field, json),
     }
@@ -110,15 +114,43 @@ fn datetime(field: &Field, json: &Json) -> Result<Value, ApiError> {
         .ok_or_else(|| undeserializable(field, json))
 }
 
+/// `HH:mm:ss.SSSZ` and what is shorter; kept in the long form.
+fn time(field: &Field, json: &Json) -> Result<Value, ApiError> {
+    let text = json.as_str().unwrap_or_default().trim();
+    let bare = text.strip_suffix('Z').unwrap_or(text);
+    let parsed: Result<jiff::civil::Time, _> = bare.parse();
+    let shaped = bare.as_bytes().get(2) == Some(&b':');
+    match parsed {
+        Ok(time) if shaped => Ok(Value::text(&format!(
+            "{:02}:{:02}:{:02}.{:03}Z",
+            time.hour(),
+            time.minute(),
+            time.second(),
+            time.millisecond()
+        ))),
+        _ => Err(undeserializable(field, json)),
+    }
+}
+
+/// Values joined by semicolons; in a restricted picklist each has to be listed.
+fn several(field: &Field, text: &str) -> Result<Value, ApiError> {
+    let mut all: Vec<String> = Vec::new();
+    for part in text.split(';').map(str::trim).filter(|p| !p.is_empty()) {
+        let part = match field.restricted {
+            true => restricted(field, part)?.as_text().unwrap_or_default().to_owned(),
+            false => part.to_owned(),
+        };
+        if !all.contains(&part) {
+            all.push(part);
+        }
+    }
+    Ok(Value::text(&all.join(";")))
+}
+
 fn reference(field: &Field, json: &Json) -> Result<Value, ApiError> {
     let text = plain(json);
     Id::parse(text.trim()).map(Value::Id).ok_or_else(|| {
-        let label = if field.kind == Kind::Id {
-            "Record ID"
-        } else {
-            &field.label
-        };
-        let message = format!("{label}: id value of incorrect type: {}", cut(&text));
+        let message = format!("{}: id value of incorrect type: {}", field.label, cut(&text));
         ApiError::data("MALFORMED_ID", message, &[&field.name])
     })
 }
@@ -138,8 +170,10 @@ fn text(field: &Field, json: &Json) -> Result<Value, ApiError> {
         );
         return Err(ApiError::data("STRING_TOO_LONG", message, &[&field.name]));
     }
-    if field.restricted && field.kind == Kind::Picklist {
-        return restricted(field, text);
+    match field.kind {
+        Kind::Picklist if field.restricted => return restricted(field, text),
+        Kind::MultiPicklist => return several(field, text),
+        _ => {}
     }
     if field.kind == Kind::Email && !text.is_empty() && !is_email(text) {
         let message = format!("{}: invalid email address: {text}", field.label);
@@ -185,12 +219,18 @@ fn undeserializable(field: &Field, json: &Json) -> ApiError {
         Json::Object(_) => "START_OBJECT",
         Json::Null => "VALUE_NULL",
     };
-    // The column of a real org points into the body's text; a parsed body has none left.
-    let message = format!(
-        "Cannot deserialize instance of {} from {token} value {} or request may be missing a required field at [line:1, column:2]",
-        field.kind.name(),
-        cut(&plain(json))
+    let start = format!(
+        "Cannot deserialize instance of {} from {token} value",
+        field.kind.name()
     );
+    // What only begins with the token has no text to repeat.
+    let message = match json {
+        Json::Array(_) | Json::Object(_) => format!("{start} {UNKNOWN_PLACE}"),
+        _ => format!(
+            "{start} {} or request may be missing a required field at {UNKNOWN_PLACE}",
+            cut(&plain(json))
+        ),
+    };
     ApiError::bad("JSON_PARSER_ERROR", message)
 }
 

@@ -22,6 +22,7 @@ impl Org {
         if !self.schema().at(at).can("delete") || id == self.standard_pricebook {
             return Err(cannot_delete("this record cannot be deleted"));
         }
+        rules::may_delete(self, at, id)?;
         let mark = self.mark();
         self.delete_tree(hand, (at, id), id, 0)
             .inspect_err(|_| self.rollback(mark))
@@ -44,19 +45,35 @@ impl Org {
             let Some(reference) = &field.reference else {
                 continue;
             };
-            for child in self.child_ids(list.object, list.field, id) {
+            for child_id in self.child_ids(list.object, list.field, id) {
                 match reference.on_delete {
-                    OnDelete::Cascade => self.delete_tree(hand, (list.object, child), root, depth + 1)?,
+                    OnDelete::Cascade => self.delete_tree(hand, (list.object, child_id), root, depth + 1)?,
                     OnDelete::Clear => {
-                        self.touch(hand, list.object, child, &[(&field.name, Value::Null)]);
-                        unlinked.push((child, field.name.clone()));
+                        self.touch(hand, list.object, child_id, &[(&field.name, Value::Null)]);
+                        unlinked.push((child_id, field.name.clone()));
                     }
-                    OnDelete::Restrict => return Err(cannot_delete("another record depends on it")),
+                    OnDelete::Restrict => {
+                        let child = schema.at(list.object);
+                        let why = format!(
+                            "it is associated with the following {}: {}",
+                            child.plural.to_lowercase(),
+                            self.title(list.object, child_id)
+                        );
+                        return Err(cannot_delete(&why));
+                    }
                 }
             }
         }
         self.bin(hand, (at, id), Binned { root, unlinked });
         rules::deleted(self, hand, at, id)
+    }
+
+    /// The name of a record, or its id.
+    fn title(&self, object: usize, id: Id) -> String {
+        match self.name_of(object, id) {
+            Value::Text(name) => name.as_ref().to_owned(),
+            _ => id.to_string(),
+        }
     }
 
     /// Children to care for; user references of the audit fields are left alone.

@@ -1,6 +1,6 @@
 //! From a request's body to fields and values: which columns exist, which may be written, parents by external id.
 
-use super::coerce::coerce;
+use super::coerce::{UNKNOWN_PLACE, coerce};
 use super::draft::Given;
 use super::{ApiError, Org, Value};
 use crate::schema::{Field, Object, Schema};
@@ -44,6 +44,24 @@ pub fn read_in(
     purpose: Purpose,
     skip: &[&str],
 ) -> Result<Given, ApiError> {
+    read_placed(org, schema, object, (body, &|_| None), purpose, skip)
+}
+
+/// Where the value of a key stands in the text of a request: line and column.
+pub type Place<'a> = &'a dyn Fn(&str) -> Option<(usize, usize)>;
+
+/// Like [`read_in`], with a way to tell where a value stands.
+///
+/// # Errors
+/// As there; JSON_PARSER_ERROR names the place.
+pub fn read_placed(
+    org: &Org,
+    schema: &Schema,
+    object: &Object,
+    (body, place): (&Map<String, Json>, Place<'_>),
+    purpose: Purpose,
+    skip: &[&str],
+) -> Result<Given, ApiError> {
     let mut given = Given::with_capacity(body.len());
     let mut locked = Vec::new();
     for (key, json) in body {
@@ -65,12 +83,25 @@ pub fn read_in(
             locked.push(field.name.clone());
             continue;
         }
-        given.push((at, coerce(field, json)?));
+        given.push((at, coerce(field, json).map_err(|e| placed(e, place(key)))?));
     }
     if locked.is_empty() {
         Ok(given)
     } else {
         Err(not_writable(locked))
+    }
+}
+
+/// A parser's complaint with the place of the value instead of the one that stands for an unknown place.
+fn placed(error: ApiError, place: Option<(usize, usize)>) -> ApiError {
+    match place {
+        Some((line, column)) if error.error_code == "JSON_PARSER_ERROR" => {
+            let message = error
+                .message
+                .replace(UNKNOWN_PLACE, &format!("[line:{line}, column:{column}]"));
+            ApiError { message, ..error }
+        }
+        _ => error,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod input;
 mod locks;
 mod merge;
 mod publish;
+mod recent;
 mod rules;
 mod seed;
 mod seen;
@@ -102,10 +103,13 @@ pub struct Org {
     capture: Arc<Capture>,
     cursors: Cursors,
     views: Views,
+    recent: recent::Recent,
     schema_changed: Timestamp,
     locked: BTreeSet<Id>,
     data_storage: Option<u64>,
     subscriptions: Subscriptions,
+    /// Whether the lines of a quote and its opportunity are being brought together right now.
+    copying_lines: bool,
     organization: String,
     standard_pricebook: Id,
     first_user: Id,
@@ -130,10 +134,12 @@ impl Org {
             capture: Arc::default(),
             cursors: Cursors::default(),
             views: Views::default(),
+            recent: recent::Recent::default(),
             schema_changed: now,
             locked: BTreeSet::new(),
             data_storage: None,
             subscriptions: Subscriptions::default(),
+            copying_lines: false,
             organization: String::new(),
             standard_pricebook: Id::MIN,
             first_user: Id::MIN,
@@ -183,6 +189,15 @@ impl Org {
     /// The org's id (18 characters).
     pub fn organization_id(&self) -> &str {
         &self.organization
+    }
+
+    /// The edition, such as `Developer Edition`.
+    pub fn edition(&self) -> String {
+        let id = Id::parse(&self.organization);
+        let at = self.schema.position("Organization");
+        let edition = at.zip(id).map(|(at, id)| self.peek(at, id, "OrganizationType"));
+        let edition = edition.as_ref().and_then(Value::as_text);
+        edition.unwrap_or_default().to_owned()
     }
 
     /// The standard price book.

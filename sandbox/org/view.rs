@@ -1,7 +1,7 @@
 //! How the wire shows a record.
 
 use super::{Id, Org, Row, Value};
-use crate::schema::object::ADDRESS_KEYS;
+use crate::schema::address::ADDRESS_KEYS;
 use crate::schema::{Kind, Object};
 use serde_json::{Map, Value as Json, json};
 

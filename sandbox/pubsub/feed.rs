@@ -157,7 +157,11 @@ impl Feed {
             usize::try_from(most).unwrap_or(0),
             now,
         );
-        let page = page.map_err(|_| Reason::REPLAY_CORRUPTED)?;
+        let Ok(page) = page else {
+            // A reset takes the sessions first and the events then, so the session tells which of the two it was.
+            self.rpc.caller.stay(sandbox)?;
+            return Err(Reason::REPLAY_CORRUPTED.into());
+        };
         if page.events.is_empty() {
             self.position = page.latest;
             return Ok(None);

@@ -33,7 +33,7 @@ impl Outcome {
                 notes: Vec::new(),
             },
             Err(error) => Outcome {
-                id: echo,
+                id: echo.filter(|_| error.error_code != "MALFORMED_ID"),
                 created: None,
                 error: Some(error),
                 notes: Vec::new(),
@@ -121,11 +121,16 @@ impl Door<'_> {
         twice: bool,
     ) -> Result<Id, ApiError> {
         let schema = self.schema();
-        let id = match (id, record.keys().any(|k| k.eq_ignore_ascii_case("id"))) {
-            (Some(id), _) if id.prefix() == schema.at(at).prefix => id,
-            (Some(id), _) => return Err(malformed_id(&id.to_string())),
-            (None, true) => return Err(malformed_id("")),
-            (None, false) => {
+        let named = get(record, "Id").filter(|id| !id.is_null());
+        let id = match id {
+            Some(id) if id.prefix() == schema.at(at).prefix => id,
+            _ if named.is_some() => {
+                return Err(malformed_id(
+                    schema.at(at),
+                    named.and_then(Json::as_str).unwrap_or_default(),
+                ));
+            }
+            _ => {
                 return Err(ApiError::data(
                     "MISSING_ARGUMENT",
                     "Id not specified in an update call",
@@ -234,7 +239,10 @@ impl Door<'_> {
             let at = id.and_then(|id| door.schema().by_prefix(id.prefix()));
             let result = match (id, at) {
                 (Some(id), Some(at)) => door.delete(at, id).map(|()| id).map_err(row_missing),
-                _ => Err(malformed_id(ids[n])),
+                _ => {
+                    let message = format!("malformed id {}", ids[n]);
+                    return Outcome::of(Err(ApiError::data("MALFORMED_ID", message, &[])), None);
+                }
             };
             Outcome::of(result, id)
         })

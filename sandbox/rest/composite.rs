@@ -16,6 +16,8 @@ const PARTS: usize = 25;
 const HEAVY_PARTS: usize = 5;
 /// First version where a reference to null is null instead of an error.
 const NULL_REFERENCES: u16 = 52;
+/// First version that refuses reference ids with other signs than letters, digits and underscores.
+const PLAIN_REFERENCES: u16 = 52;
 /// Headers that only the outer request may carry.
 const OUTER_ONLY: [&str; 3] = ["accept", "authorization", "content-type"];
 
@@ -37,6 +39,9 @@ pub struct Part {
 struct Composite {
     #[serde(default)]
     all_or_none: bool,
+    /// Whether the org may collect adjacent writes of one kind; that changes only when triggers run, and there are none.
+    #[serde(default, rename = "collateSubrequests")]
+    _collate: Option<bool>,
     composite_request: Vec<Part>,
 }
 
@@ -77,7 +82,7 @@ impl PartAnswer {
 
 impl Door<'_> {
     /// `POST /composite`.
-    pub(super) fn composite(&mut self, ask: &Ask) -> Result<DataResponse, ApiError> {
+    pub(super) fn composite(&mut self, ask: &Ask, version: &Version) -> Result<DataResponse, ApiError> {
         if ask.method != Method::POST {
             return Err(ask.not_allowed("GET,HEAD,POST"));
         }
@@ -88,9 +93,9 @@ impl Door<'_> {
         check_count(
             heavy,
             HEAVY_PARTS,
-            "query, queryAll or sObject Collections subrequests",
+            "query, queryAll, sObject Collections or sObject Tree subrequests",
         )?;
-        check_parts(parts)?;
+        check_parts(parts, version)?;
         let answers = if composite.all_or_none {
             self.atomic(parts)
         } else {
@@ -194,19 +199,19 @@ fn is_heavy(url: &str) -> bool {
     let mut segments = path.split('/').filter(|s| !s.is_empty()).skip(3);
     match segments.next() {
         Some("query" | "queryAll") => true,
-        Some("composite") => segments.next() == Some("sobjects"),
+        Some("composite") => matches!(segments.next(), Some("sobjects" | "tree")),
         _ => false,
     }
 }
 
 /// Checks what makes the whole call fail: reference ids and headers.
-pub(super) fn check_parts(parts: &[Part]) -> Result<(), ApiError> {
+pub(super) fn check_parts(parts: &[Part], version: &Version) -> Result<(), ApiError> {
     let mut seen = HashSet::new();
     for part in parts {
         let id = part.reference_id.as_str();
         let fits = id.starts_with(|c: char| c.is_ascii_alphanumeric())
             && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        if !fits {
+        if !fits && (version.number >= PLAIN_REFERENCES || id.is_empty()) {
             let message = format!(
                 "Provided referenceId ('{id}') must start with a letter or a number, and it can contain only letters, numbers and underscores ('_')."
             );
@@ -261,6 +266,11 @@ impl Part {
     /// Reference id.
     pub fn reference(&self) -> &str {
         &self.reference_id
+    }
+
+    /// The method as written.
+    pub fn method(&self) -> &str {
+        &self.method
     }
 
     /// The URL as written.

@@ -85,10 +85,7 @@ impl Ask {
     pub fn json(&self) -> Result<Json, ApiError> {
         match &self.payload {
             Payload::Json(json) => Ok(json.clone()),
-            Payload::Raw(bytes) => serde_json::from_slice(bytes).map_err(|e| {
-                let message = format!("{e} at [line:{}, column:{}]", e.line(), e.column());
-                ApiError::bad("JSON_PARSER_ERROR", message)
-            }),
+            Payload::Raw(bytes) => super::json_text::read(bytes),
         }
     }
 
@@ -131,6 +128,8 @@ pub struct Door<'a> {
     pub view: Arc<Schema>,
     /// What the request says about duplicate rules.
     pub duplicates: DuplicateHandling,
+    /// Body of the outer request, for places in it; empty inside of composites.
+    pub text: axum::body::Bytes,
 }
 
 impl<'a> Door<'a> {
@@ -149,6 +148,7 @@ impl<'a> Door<'a> {
             caller,
             hand,
             duplicates: DuplicateHandling::default(),
+            text: axum::body::Bytes::new(),
         }
     }
 }
@@ -158,11 +158,20 @@ impl Door<'_> {
     /// headers; what it does not say is as the outer one has it.
     pub fn answer(&mut self, ask: &Ask, within: Within) -> DataResponse {
         let (view, duplicates) = (self.view.clone(), self.duplicates.clone());
+        self.text = match (&ask.payload, within) {
+            (Payload::Raw(bytes), Within::Call) => bytes.clone(),
+            _ => axum::body::Bytes::new(),
+        };
         if let Ok(version) = version_of(ask) {
             self.view = self.org.schema_for(self.hand.user, version.number);
             duplicate_handling(ask, &version, &mut self.duplicates);
         }
-        let response = self.route(ask, within).unwrap_or_else(|error| refused(&error));
+        let mark = self.org.mark();
+        let response = self.route(ask, within).unwrap_or_else(|error| {
+            // Whatever a refused request did before it was refused is undone.
+            self.org.rollback(mark);
+            refused(&error)
+        });
         (self.view, self.duplicates) = (view, duplicates);
         response
     }
@@ -200,7 +209,7 @@ impl Door<'_> {
         let schema = self.schema();
         let object = schema.at(at);
         allowed(object, "create")?;
-        let mut given = input::read_in(self.org, &schema, object, body, Purpose::Create, skip)?;
+        let mut given = self.read(&schema, object, body, Purpose::Create, skip)?;
         given.extend(more);
         if let Some(fault) = self.around.before_write(&object.name, None) {
             return Err(fault);
@@ -222,11 +231,24 @@ impl Door<'_> {
         let schema = self.schema();
         let object = schema.at(at);
         allowed(object, "update")?;
-        let given = input::read_in(self.org, &schema, object, body, Purpose::Update, skip)?;
+        let given = self.read(&schema, object, body, Purpose::Update, skip)?;
         if let Some(fault) = self.around.before_write(&object.name, Some(&id.to_string())) {
             return Err(fault);
         }
         self.org.update_with(&self.hand, at, id, given, &self.duplicates)
+    }
+
+    /// Fields and values of a body; what cannot be made of a field's type is complained of with its place.
+    fn read(
+        &self,
+        schema: &Schema,
+        object: &Object,
+        body: &Map<String, Json>,
+        purpose: Purpose,
+        skip: &[&str],
+    ) -> Result<Given, ApiError> {
+        let place = |key: &str| super::json_text::place_of(&self.text, key);
+        input::read_placed(self.org, schema, object, (body, &place), purpose, skip)
     }
 
     /// Deletes a record.
@@ -322,14 +344,15 @@ fn duplicate_handling(ask: &Ask, version: &Version, handling: &mut DuplicateHand
 pub fn id_of(object: &Object, segment: &str) -> Result<Id, ApiError> {
     Id::parse(segment)
         .filter(|id| id.prefix() == object.prefix)
-        .ok_or_else(|| malformed_id(segment))
+        .ok_or_else(|| malformed_id(object, segment))
 }
 
 /// The error for a bad record id.
-pub fn malformed_id(text: &str) -> ApiError {
+pub fn malformed_id(object: &Object, text: &str) -> ApiError {
+    let label = &object.fields[crate::schema::ID].label;
     ApiError::data(
         "MALFORMED_ID",
-        format!("Record ID: id value of incorrect type: {text}"),
+        format!("{label}: id value of incorrect type: {text}"),
         &["Id"],
     )
 }
@@ -337,10 +360,18 @@ pub fn malformed_id(text: &str) -> ApiError {
 /// The API version of a request's path.
 ///
 /// # Errors
-/// NOT_FOUND for versions that are not served.
+/// 410 for versions that were retired, NOT_FOUND for those that never were.
 pub fn version_of(ask: &Ask) -> Result<Version, ApiError> {
-    ask.segments
-        .get(2)
-        .and_then(|s| Version::parse(s))
-        .ok_or_else(ApiError::not_found)
+    let segment = ask.segments.get(2).map_or("", String::as_str);
+    match Version::parse(segment) {
+        Some(version) => Ok(version),
+        None if Version::is_retired(segment) => {
+            let text = "The requested API version has been retired and is no longer available";
+            Err(ApiError {
+                status: http::StatusCode::GONE,
+                ..ApiError::bad("UNSUPPORTED_API_VERSION", text)
+            })
+        }
+        None => Err(ApiError::not_found()),
+    }
 }

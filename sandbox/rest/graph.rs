@@ -2,6 +2,7 @@
 
 use super::composite::{Part, PartAnswer, check_count, check_parts, read};
 use super::door::{Ask, Door};
+use super::target::Version;
 use super::{DataResponse, ok};
 use crate::org::ApiError;
 use http::Method;
@@ -17,6 +18,8 @@ const NODES: usize = 500;
 const DEPTH: usize = 15;
 /// After so many failed graphs the rest is not tried.
 const FAILURES: usize = 14;
+/// Most kinds of nodes in a graph: version, method and object together.
+const KINDS: usize = 15;
 /// Longest graph id.
 const GRAPH_ID: usize = 40;
 
@@ -34,7 +37,7 @@ struct Graph {
 
 impl Door<'_> {
     /// `POST /composite/graph`.
-    pub(super) fn graph(&mut self, ask: &Ask) -> Result<DataResponse, ApiError> {
+    pub(super) fn graph(&mut self, ask: &Ask, version: &Version) -> Result<DataResponse, ApiError> {
         if ask.method != Method::POST {
             return Err(ask.not_allowed("POST"));
         }
@@ -47,7 +50,7 @@ impl Door<'_> {
         )?;
         let mut ids = HashSet::new();
         for graph in &graphs {
-            check_graph(graph, &mut ids)?;
+            check_graph(graph, version, &mut ids)?;
         }
         let mut failures = 0;
         let mut out = Vec::with_capacity(graphs.len());
@@ -100,28 +103,64 @@ fn halt(graph: &Graph) -> Vec<Json> {
     graph.composite_request.iter().map(entry).collect()
 }
 
-fn check_graph(graph: &Graph, ids: &mut HashSet<String>) -> Result<(), ApiError> {
+fn check_graph(graph: &Graph, version: &Version, ids: &mut HashSet<String>) -> Result<(), ApiError> {
     let id = &graph.graph_id;
-    let fits = id.len() <= GRAPH_ID && id.starts_with(|c: char| c.is_ascii_alphanumeric());
+    let fits = id.len() <= GRAPH_ID
+        && id.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !fits || !ids.insert(id.clone()) {
         let message = format!(
             "graphId '{id}' must be unique, start with a letter or a number and have at most {GRAPH_ID} characters"
         );
         return Err(ApiError::bad("JSON_PARSER_ERROR", message));
     }
-    check_parts(&graph.composite_request)?;
-    check_count(depth(&graph.composite_request), DEPTH, "levels of references")?;
-    let foreign = graph
-        .composite_request
-        .iter()
-        .find(|p| p.url().split('/').nth(4) != Some("sobjects"));
-    match foreign {
+    let parts = &graph.composite_request;
+    check_parts(parts, version)?;
+    check_count(depth(parts), DEPTH, "levels of references")?;
+    let kinds: HashSet<String> = parts.iter().map(kind).collect();
+    check_count(kinds.len(), KINDS, "kinds of nodes")?;
+    match parts.iter().find(|p| !fits_in_graph(p.url())) {
         Some(part) => {
             let message = format!("Resource {} is not supported in a composite graph", part.url());
             Err(ApiError::bad("INVALID_INPUT", message))
         }
         None => Ok(()),
     }
+}
+
+/// Nodes of the same version, method and object are of one kind.
+fn kind(part: &Part) -> String {
+    let segments: Vec<&str> = path_of(part.url()).collect();
+    let (version, object) = (segments.get(2), segments.get(4));
+    format!(
+        "{} {} {}",
+        part.method(),
+        version.unwrap_or(&""),
+        object.unwrap_or(&"")
+    )
+}
+
+fn path_of(url: &str) -> impl Iterator<Item = &str> {
+    let path = url.split('?').next().unwrap_or_default();
+    path.split('/').filter(|s| !s.is_empty())
+}
+
+/// Only creates and rows, by id or external id; everything else that stands below an object has a name of its own.
+fn fits_in_graph(url: &str) -> bool {
+    let segments: Vec<&str> = path_of(url).collect();
+    let named = [
+        "describe",
+        "listviews",
+        "quickActions",
+        "updated",
+        "deleted",
+        "defaultValues",
+    ];
+    matches!(
+        segments.as_slice(),
+        ["services", "data", _, "sobjects", _, rest @ ..]
+            if rest.len() <= 2 && !rest.first().is_some_and(|first| named.contains(first))
+    )
 }
 
 /// Positions of the parts so that each comes after those it refers to; a circle stays in its written order and

@@ -3,44 +3,90 @@
 use super::door::{Ask, Door};
 use super::target::Version;
 use super::{DataResponse, ok};
+use crate::bulk::limits::Used;
 use crate::events::EventUsage;
 use crate::org::ApiError;
 use http::Method;
 use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
 
-/// Allowances of a Developer Edition org that nothing here uses up (Salesforce Developer Limits and Allocations).
-const UNUSED: [(&str, u64); 13] = [
-    ("ActiveScratchOrgs", 3),
-    ("ConcurrentAsyncGetReportInstances", 200),
-    ("ConcurrentSyncReportRuns", 20),
-    ("DailyAsyncApexExecutions", 250_000),
-    ("DailyGenericStreamingApiEvents", 10_000),
-    ("DailyScratchOrgs", 6),
-    ("DailyStreamingApiEvents", 10_000),
-    ("DailyWorkflowEmails", 100_000),
-    ("DataStorageMB", 5),
-    ("FileStorageMB", 20),
-    ("HourlyAsyncReportRuns", 1_200),
-    ("MassEmail", 10),
-    ("SingleEmail", 15),
+/// Allowances that nothing here uses up, each with the first version that lists it, as far as the release notes tell
+/// (Salesforce Developer Limits and Allocations; REST API Developer Guide, Limits).
+const UNUSED: [(&str, u64, u16); 18] = [
+    ("ActiveScratchOrgs", 3, 40),
+    ("AnalyticsExternalDataSizeMB", 40_960, 52),
+    ("ConcurrentAsyncGetReportInstances", 200, 31),
+    ("ConcurrentSyncReportRuns", 20, 31),
+    ("DailyAnalyticsDataflowJobExecutions", 60, 47),
+    ("DailyAsyncApexExecutions", 250_000, 31),
+    ("DailyDurableGenericStreamingApiEvents", 10_000, 37),
+    ("DailyDurableStreamingApiEvents", 10_000, 37),
+    ("DailyGenericStreamingApiEvents", 10_000, 31),
+    ("DailyScratchOrgs", 6, 40),
+    ("DailyStreamingApiEvents", 10_000, 31),
+    ("DailyWorkflowEmails", 100_000, 31),
+    ("FileStorageMB", 20, 31),
+    ("HourlyAsyncReportRuns", 1_200, 31),
+    ("HourlySyncReportRuns", 500, 31),
+    ("HourlyTimeBasedWorkflow", 50, 31),
+    ("MassEmail", 10, 31),
+    ("SingleEmail", 15, 31),
 ];
 
+/// First version that calls bulk batches by this name; before, they were requests.
+const SAYS_BATCHES: u16 = 49;
+/// First version with what bulk queries and delivered events use up.
+const BULK_QUERIES: u16 = 47;
+/// First version with the hour's published events.
+const PUBLISHED_EVENTS: u16 = 40;
+/// First version with the month's events.
+const MONTHLY_EVENTS: u16 = 43;
 /// First version that calls the month's events an entitlement.
 const SAYS_ENTITLEMENT: u16 = 48;
 
+/// What was used of an allowance, as `/limits` shows it.
+fn left((used, max): (u64, u64)) -> Json {
+    json!({"Max": max, "Remaining": max.saturating_sub(used)})
+}
+
+/// What bulk jobs used of their allowances (Bulk API 2.0 Developer Guide, Limits), with the first version of each.
+fn bulk(usage: &Used, version: &Version) -> [(&'static str, u16, Json); 3] {
+    let batches = if version.number >= SAYS_BATCHES {
+        "DailyBulkApiBatches"
+    } else {
+        "DailyBulkApiRequests"
+    };
+    [
+        (batches, 0, left(usage.batches)),
+        (
+            "DailyBulkV2QueryFileStorageMB",
+            BULK_QUERIES,
+            left(usage.result_megabytes),
+        ),
+        ("DailyBulkV2QueryJobs", BULK_QUERIES, left(usage.queries)),
+    ]
+}
+
 /// What was used of the allowances for events (Platform Events Developer Guide, Monitor Platform Event Publishing and
-/// Delivery Usage).
-fn events(usage: EventUsage, version: &Version) -> [(String, Json); 3] {
-    let left = |(used, max): (u64, u64)| json!({"Max": max, "Remaining": max.saturating_sub(used)});
+/// Delivery Usage), with the first version of each.
+fn events(usage: EventUsage, version: &Version) -> [(&'static str, u16, Json); 3] {
     let month = if version.number >= SAYS_ENTITLEMENT {
         "MonthlyPlatformEventsUsageEntitlement"
     } else {
         "MonthlyPlatformEvents"
     };
     [
-        ("DailyDeliveredPlatformEvents".into(), left(usage.delivered)),
-        ("HourlyPublishedPlatformEvents".into(), left(usage.published)),
-        (month.into(), left(usage.delivered_in_month)),
+        (
+            "DailyDeliveredPlatformEvents",
+            BULK_QUERIES,
+            left(usage.delivered),
+        ),
+        (
+            "HourlyPublishedPlatformEvents",
+            PUBLISHED_EVENTS,
+            left(usage.published),
+        ),
+        (month, MONTHLY_EVENTS, left(usage.delivered_in_month)),
     ]
 }
 
@@ -50,31 +96,41 @@ impl Door<'_> {
         if ask.method != Method::GET {
             return Err(ask.not_allowed("GET,HEAD"));
         }
-        let (used, max) = self.around.usage();
-        let mut out = Map::new();
-        out.insert(
-            "DailyApiRequests".into(),
-            json!({"Max": max, "Remaining": max.saturating_sub(used)}),
-        );
-        let bulk = self.around.bulk_usage();
-        for (name, (used, max)) in [
-            ("DailyBulkApiBatches", bulk.batches),
-            ("DailyBulkV2QueryFileStorageMB", bulk.result_megabytes),
-            ("DailyBulkV2QueryJobs", bulk.queries),
-        ] {
-            let left = json!({"Max": max, "Remaining": max.saturating_sub(used)});
-            out.insert(name.into(), left);
+        let mut all = BTreeMap::from([
+            ("DailyApiRequests".to_owned(), self.api_requests()),
+            ("DataStorageMB".to_owned(), self.data_storage()),
+        ]);
+        let unused = UNUSED.map(|(name, max, since)| (name, since, left((0, max))));
+        let batches = bulk(&self.around.bulk_usage(), version);
+        let told = events(self.around.event_usage(), version);
+        let known = unused.into_iter().chain(batches).chain(told);
+        for (name, since, left) in known {
+            if since <= version.number {
+                all.insert(name.into(), left);
+            }
         }
-        for (name, max) in UNUSED {
-            out.insert(name.into(), json!({"Max": max, "Remaining": max}));
-        }
-        out.extend(events(self.around.event_usage(), version));
         let custom = json!({"Max": 1000, "Remaining": 1000});
-        out.insert(
+        all.insert(
             "PermissionSets".into(),
             json!({"Max": 1500, "Remaining": 1500, "CreateCustom": custom}),
         );
-        Ok(ok(Json::Object(out)))
+        Ok(ok(Json::Object(all.into_iter().collect::<Map<_, _>>())))
+    }
+
+    /// The daily allowance, with the allotments of single apps inside.
+    fn api_requests(&self) -> Json {
+        let (used, max) = self.around.usage();
+        let mut out = json!({"Max": max, "Remaining": max.saturating_sub(used)});
+        for (app, max) in self.around.settings().app_allotments {
+            let left = max.saturating_sub(self.around.used_by(&app));
+            out[app] = json!({"Max": max, "Remaining": left});
+        }
+        out
+    }
+
+    fn data_storage(&self) -> Json {
+        let max = self.around.settings().data_storage_mb;
+        json!({"Max": max, "Remaining": max.saturating_sub(self.org.data_used())})
     }
 
     /// `GET /limits/recordCount?sObjects=A,B`; objects without records are left out.
@@ -93,7 +149,8 @@ impl Door<'_> {
         };
         let count = |(at, name): (usize, &str)| {
             let count = self.org.table(at).count();
-            (count > 0 && listed(name)).then(|| json!({"count": count, "name": name}))
+            let shown = !schema.at(at).hidden && count > 0 && listed(name);
+            shown.then(|| json!({"count": count, "name": name}))
         };
         let objects = schema
             .objects()

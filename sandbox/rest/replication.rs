@@ -81,7 +81,10 @@ impl Door<'_> {
                 "startDate before org replication enabled date",
             ));
         }
-        Ok((from, until.min(to_minute(self.hand.now))))
+        // What was written a moment ago is not covered yet.
+        let lag = SignedDuration::from_secs(self.around.settings().replication_lag_seconds.into());
+        let covered = to_minute(self.hand.now - lag);
+        Ok((from, until.min(covered)))
     }
 
     fn stamped(&self, at: usize, from: Timestamp, until: Timestamp, deleted: bool) -> Vec<(Id, Timestamp)> {

@@ -92,10 +92,13 @@ pub fn resources(door: &Door<'_>, ask: &Ask, version: &Version) -> Result<DataRe
 
 /// `GET /composite`.
 pub fn composite(version: &Version) -> DataResponse {
+    let all = [("tree", 34), ("batch", 34), ("sobjects", 42), ("graph", 50)];
+    let known = all.into_iter().filter(|(_, since)| *since <= version.number);
     let url = |name: &str| format!("/services/data/{}/composite/{name}", version.text);
-    ok(
-        json!({"tree": url("tree"), "batch": url("batch"), "sobjects": url("sobjects"), "graph": url("graph")}),
-    )
+    let urls: Map<String, Json> = known
+        .map(|(name, _)| (name.to_owned(), url(name).into()))
+        .collect();
+    ok(Json::Object(urls))
 }
 
 #[cfg(test)]

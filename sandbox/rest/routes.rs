@@ -7,6 +7,9 @@ use crate::org::ApiError;
 use http::Method;
 use serde_json::json;
 
+/// First version with record counts (REST API Developer Guide, Record Count).
+const RECORD_COUNT: u16 = 40;
+
 impl Door<'_> {
     /// Answers a request or says why not.
     pub(super) fn route(&mut self, ask: &Ask, within: Within) -> Result<DataResponse, ApiError> {
@@ -24,10 +27,15 @@ impl Door<'_> {
             ["composite", rest @ ..] => self.composites(ask, &version, rest, within),
             ["event", "eventSchema", id] => self.event_schema_by_id(ask, &version, id),
             ["limits"] => self.limits(ask, &version),
-            ["limits", "recordCount"] => self.record_count(ask),
+            ["limits", "recordCount"] if version.number >= RECORD_COUNT => self.record_count(ask),
             ["search"] => self.search(ask, &version),
             ["parameterizedSearch"] => self.parameterized_search(ask, &version),
-            ["recent"] => Ok(ok(json!([]))),
+            ["recent"] => self.recent(ask, &version),
+            ["tabs"] => self.tabs(ask),
+            ["theme"] => self.theme(ask),
+            ["actions", rest @ ..] => self.actions(ask, &version, rest),
+            ["appMenu", "AppSwitcher" | "Salesforce1"] => Ok(ok(json!({"appMenuItems": []}))),
+            ["quickActions"] => Ok(ok(json!([]))),
             ["tooling", rest @ ..] => self.tooling(ask, &version, rest),
             _ => Err(ApiError::not_found()),
         }
@@ -40,6 +48,17 @@ impl Door<'_> {
         rest: &[&str],
         within: Within,
     ) -> Result<DataResponse, ApiError> {
+        // The first version of each (REST API Developer Guide, Composite Resources).
+        let since = match rest {
+            ["tree" | "batch", ..] => 34,
+            ["sobjects", _, _] => 46,
+            ["sobjects", ..] => 42,
+            ["graph"] => 50,
+            _ => 38,
+        };
+        if version.number < since {
+            return Err(ApiError::not_found());
+        }
         match rest {
             ["sobjects", rest @ ..] => self.collections(ask, version, rest),
             ["tree", object] => self.tree(ask, object),
@@ -48,9 +67,9 @@ impl Door<'_> {
                 "INVALID_INPUT",
                 "Composite requests cannot be nested",
             )),
-            [] => self.composite(ask),
+            [] => self.composite(ask, version),
             ["batch"] => self.batch(ask, version),
-            ["graph"] => self.graph(ask),
+            ["graph"] => self.graph(ask, version),
             _ => Err(ApiError::not_found()),
         }
     }

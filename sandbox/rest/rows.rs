@@ -1,10 +1,14 @@
 //! `/sobjects/X/{id}`: one row.
 
+use super::conditional::{self, State};
 use super::door::{Ask, Door, id_of, malformed_id};
 use super::target::Version;
-use super::{DataResponse, answer, conditional, ok};
+use super::{DataResponse, answer, ok};
 use crate::org::{ApiError, Id};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use http::{Method, StatusCode};
+use jiff::Timestamp;
 
 /// The error for a key that stands in the path and in the body too.
 pub fn id_in_body(field: &str) -> ApiError {
@@ -34,7 +38,10 @@ impl Door<'_> {
             });
         }
         let id = match ask.method {
-            Method::GET => Id::parse(segment).ok_or_else(|| malformed_id(segment))?,
+            Method::GET => {
+                let schema = self.schema();
+                Id::parse(segment).ok_or_else(|| malformed_id(schema.at(at), segment))?
+            }
             _ => id_of(self.schema().at(at), segment)?,
         };
         self.row_by_id(ask, version, at, id)
@@ -57,6 +64,7 @@ impl Door<'_> {
                 }
                 self.check_unmodified(ask, at, id)?;
                 self.update(at, id, &body, &[])?;
+                self.note_use(ask, version, id);
                 Ok(answer(StatusCode::NO_CONTENT, None))
             }
             Method::DELETE => {
@@ -67,11 +75,21 @@ impl Door<'_> {
         }
     }
 
-    /// If-Unmodified-Since on a write.
+    /// The conditions of a write.
     pub(super) fn check_unmodified(&self, ask: &Ask, at: usize, id: Id) -> Result<(), ApiError> {
         match self.org.last_modified(at, id) {
-            Some(modified) => conditional::unmodified(ask, modified),
+            Some(modified) => conditional::unmodified(ask, &self.row_state(at, id, modified)),
             None => Ok(()),
+        }
+    }
+
+    /// Only accounts have an entity tag (REST API Developer Guide, Conditional Requests).
+    fn row_state(&self, at: usize, id: Id, modified: Timestamp) -> State {
+        let tagged = self.schema().at(at).name == "Account";
+        let row = self.org.table(at).live(id).filter(|_| tagged);
+        State {
+            modified,
+            tag: row.map(|row| digest(format!("{:?}", row.values).as_bytes())),
         }
     }
 
@@ -87,9 +105,12 @@ impl Door<'_> {
             Some(_) => self.org.last_modified(at, id).unwrap_or(self.hand.now),
             None => return Err(ApiError::not_found()),
         };
-        conditional::unmodified(ask, modified)?;
-        if conditional::not_modified(ask, modified)? {
-            return Ok(answer(StatusCode::NOT_MODIFIED, None));
+        let state = self.row_state(at, id, modified);
+        conditional::unmodified(ask, &state)?;
+        if conditional::known(ask, &state)? {
+            let mut response = answer(StatusCode::NOT_MODIFIED, None);
+            conditional::stamp(ask, &mut response, &state);
+            return Ok(response);
         }
         let schema = self.schema();
         let object = schema.at(at);
@@ -101,8 +122,18 @@ impl Door<'_> {
             .org
             .record(at, id, &fields, &version.text)
             .ok_or_else(ApiError::not_found)?;
+        self.note_use(ask, version, id);
         let mut response = ok(body);
-        conditional::stamp(&mut response, modified);
+        conditional::stamp(ask, &mut response, &state);
         Ok(response)
     }
 }
+
+/// A short name of a state: equal states have equal names.
+pub fn digest(bytes: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    BASE64_STANDARD.encode(&digest.as_ref()[..TAG_BYTES])
+}
+
+/// Bytes of an entity tag, so that it looks like the 28 characters of the documented example.
+const TAG_BYTES: usize = 20;

@@ -1,12 +1,18 @@
 //! `/sobjects`: describes, and the way to rows.
 
+use super::conditional::{self, State};
 use super::door::{Ask, Door};
+use super::rows::digest;
 use super::target::Version;
-use super::{DataResponse, answer, conditional, ok};
+use super::{DataResponse, answer, ok};
 use crate::org::{ApiError, Id};
 use crate::schema::describe::{self, RecordTypeInfo};
 use http::{Method, StatusCode, header};
 use serde_json::{Value as Json, json};
+
+/// First version where a create may name `Id` as its external id (REST API Developer Guide, sObject Rows by External
+/// ID).
+const CREATES_BY_ID: u16 = 37;
 
 impl Door<'_> {
     /// Everything under `/sobjects`.
@@ -27,14 +33,18 @@ impl Door<'_> {
             ["eventSchema"] => self.event_schema(ask, version, name),
             [] => self.object_root(ask, version, at),
             ["describe"] => self.describe(ask, version, at),
-            ["describe", "layouts", ..] => Ok(ok(json!({"layouts": [], "recordTypeMappings": []}))),
-            ["describe", "compactLayouts", ..] => {
-                Ok(ok(json!({"compactLayouts": [], "defaultCompactLayoutId": null})))
-            }
-            ["quickActions" | "listviews", ..] => Ok(ok(json!([]))),
+            ["describe", "layouts"] => self.layouts(ask, version, at, None),
+            ["describe", "layouts", kind] => self.layouts(ask, version, at, Some(kind)),
+            ["describe", "compactLayouts"] => self.compact_layouts(ask, version, at, None),
+            ["describe", "compactLayouts", kind] => self.compact_layouts(ask, version, at, Some(kind)),
+            ["describe", "approvalLayouts", ..] => Ok(ok(json!({"approvalLayouts": []}))),
+            ["describe", "namedLayouts", ..] => Err(ApiError::not_found()),
+            ["defaultValues"] => self.default_values(ask, at),
+            ["listviews", rest @ ..] => self.list_views(ask, version, at, rest),
+            ["quickActions"] => Ok(ok(json!([]))),
             ["updated"] => self.updated(ask, at),
             ["deleted"] => self.deleted(ask, at),
-            ["Id"] | ["id"] => self.create_row(ask, version, at),
+            ["Id"] | ["id"] if version.number >= CREATES_BY_ID => self.create_row(ask, version, at),
             [key, value] if self.is_field(at, key) => self.by_external_id(ask, version, at, key, value),
             [id] => self.row(ask, version, at, id),
             [id, path @ ..] => self.related(ask, version, at, id, path),
@@ -50,8 +60,9 @@ impl Door<'_> {
         if ask.method != Method::GET {
             return Err(ask.not_allowed("GET,HEAD"));
         }
-        if conditional::not_modified(ask, self.schema_changed())? {
-            return Ok(answer(StatusCode::NOT_MODIFIED, None));
+        let state = self.schema_state("");
+        if let Some(early) = unchanged(ask, &state)? {
+            return Ok(early);
         }
         let schema = self.schema();
         let instance_url = self.around.instance_url();
@@ -64,7 +75,7 @@ impl Door<'_> {
             .collect();
         list.extend(self.change_events(reader));
         let mut response = ok(json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list}));
-        conditional::stamp(&mut response, self.schema_changed());
+        conditional::stamp(ask, &mut response, &state);
         Ok(response)
     }
 
@@ -74,7 +85,8 @@ impl Door<'_> {
             Method::GET => {
                 let instance_url = self.around.instance_url();
                 let brief = describe::brief(self.schema().at(at), version.reader(&instance_url));
-                Ok(ok(json!({"objectDescribe": brief, "recentItems": []})))
+                let recent = self.recent_items(version, Some(at));
+                Ok(ok(json!({"objectDescribe": brief, "recentItems": recent})))
             }
             _ => Err(ask.not_allowed("GET,HEAD,POST")),
         }
@@ -84,20 +96,31 @@ impl Door<'_> {
         if ask.method != Method::GET {
             return Err(ask.not_allowed("GET,HEAD"));
         }
-        if conditional::not_modified(ask, self.schema_changed())? {
-            return Ok(answer(StatusCode::NOT_MODIFIED, None));
+        let state = self.schema_state(&self.schema().at(at).name);
+        if let Some(early) = unchanged(ask, &state)? {
+            return Ok(early);
         }
         let schema = self.schema();
         let instance_url = self.around.instance_url();
         let reader = version.reader(&instance_url);
         let mut response = ok(describe::full(&schema, at, &self.record_types(at), reader));
-        conditional::stamp(&mut response, self.schema_changed());
+        conditional::stamp(ask, &mut response, &state);
         Ok(response)
     }
 
-    /// When what a describe shows last changed.
-    fn schema_changed(&self) -> jiff::Timestamp {
-        self.org.schema_changed()
+    /// When what a describe shows last changed; the tag also tells what the user may see.
+    fn schema_state(&self, object: &str) -> State {
+        let modified = self.org.schema_changed();
+        let shown: usize = self.schema().objects().iter().map(|o| o.shown.len()).sum();
+        let text = format!("{object} {modified} {shown}");
+        // Describes have the short tags of recorded ones: eight hexadecimal digits.
+        let tag = digest(text.as_bytes())
+            .bytes()
+            .fold(0_u32, |hash, b| hash.wrapping_mul(31).wrapping_add(u32::from(b)));
+        State {
+            modified,
+            tag: Some(format!("{tag:08x}")),
+        }
     }
 
     /// The record types of an object.
@@ -137,16 +160,37 @@ impl Door<'_> {
             return Err(super::rows::id_in_body("Id"));
         }
         let id = self.create(at, &body, &[])?;
+        self.note_use(ask, version, id);
         let body = json!({"id": id.to_string(), "success": true, "errors": self.enqueued(id)});
         let mut response = answer(StatusCode::CREATED, Some(body));
+        self.locate(&mut response, version, at, id);
+        Ok(response)
+    }
+
+    /// Says where a record is that was just made.
+    pub(super) fn locate(&self, response: &mut DataResponse, version: &Version, at: usize, id: Id) {
+        let schema = self.schema();
         let url = format!(
             "/services/data/{}/sobjects/{}/{id}",
             version.text,
-            self.schema().at(at).name
+            schema.at(at).name
         );
         if let Ok(url) = url.parse() {
             response.headers.insert(header::LOCATION, url);
         }
-        Ok(response)
     }
+}
+
+/// The answer to a describe that the caller knows already.
+///
+/// # Errors
+/// 412 when it changed after If-Unmodified-Since.
+fn unchanged(ask: &Ask, state: &State) -> Result<Option<DataResponse>, ApiError> {
+    conditional::unmodified(ask, state)?;
+    if !conditional::known(ask, state)? {
+        return Ok(None);
+    }
+    let mut response = answer(StatusCode::NOT_MODIFIED, None);
+    conditional::stamp(ask, &mut response, state);
+    Ok(Some(response))
 }

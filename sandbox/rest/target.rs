@@ -13,10 +13,18 @@ pub struct Version {
 
 /// Oldest and newest version served; older ones were retired in Summer '25 (REST API End-of-Life Policy).
 pub const OLDEST: u16 = 31;
+/// Oldest version that ever was.
+const FIRST: u16 = 7;
 /// Winter '27.
 pub const NEWEST: u16 = 68;
 
 impl Version {
+    /// Whether a path segment names a version that was served once (Salesforce Help, Salesforce Platform API Versions
+    /// 7.0 through 20.0 Retirement, 21.0 through 30.0 Retirement).
+    pub fn is_retired(segment: &str) -> bool {
+        (FIRST..OLDEST).any(|number| segment == format!("v{number}.0"))
+    }
+
     /// Who reads a describe in this version.
     pub fn reader<'a>(&'a self, instance_url: &'a str) -> Reader<'a> {
         Reader {

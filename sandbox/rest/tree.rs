@@ -38,36 +38,44 @@ impl Door<'_> {
         while let Some(next) = waiting.pop_front() {
             let reference = reference_of(&next.record)?;
             if !references.insert(reference.clone()) {
-                self.org.rollback(mark);
-                return Err(ApiError::bad(
-                    "INVALID_INPUT",
-                    format!("Duplicate ReferenceId provided: {reference}"),
-                ));
+                let message = format!("Duplicate ReferenceId provided: {reference}");
+                return Err(ApiError::bad("INVALID_INPUT", message));
             }
+            self.check_type(&next)?;
             types.insert(next.object);
-            let fits = check_count(references.len() + waiting.len(), RECORDS, "records")
-                .and_then(|()| check_count(types.len(), TYPES, "object types"))
-                .and_then(|()| check_count(next.level, LEVELS, "levels"));
-            if let Err(error) = fits {
-                self.org.rollback(mark);
-                return Err(error);
-            }
+            check_count(references.len() + waiting.len(), RECORDS, "records")?;
+            check_count(types.len(), TYPES, "object types")?;
+            check_count(next.level, LEVELS, "levels")?;
             match self.tree_record(next, &mut waiting) {
                 Ok(id) => made.push(json!({"referenceId": reference, "id": id.to_string()})),
                 Err(error) => failed.push(json!({"referenceId": reference, "errors": rows_of(&error)})),
             }
         }
         if failed.is_empty() {
-            return Ok(answer(
-                StatusCode::CREATED,
-                Some(json!({"hasErrors": false, "results": made})),
-            ));
+            let body = json!({"hasErrors": false, "results": made});
+            return Ok(answer(StatusCode::CREATED, Some(body)));
         }
         self.org.rollback(mark);
-        Ok(answer(
-            StatusCode::BAD_REQUEST,
-            Some(json!({"hasErrors": true, "results": failed})),
-        ))
+        let body = json!({"hasErrors": true, "results": failed});
+        Ok(answer(StatusCode::BAD_REQUEST, Some(body)))
+    }
+
+    /// A record is of the type of the URL or of the list that it stands in.
+    fn check_type(&self, next: &Waiting) -> Result<(), ApiError> {
+        let schema = self.schema();
+        let expected = &schema.at(next.object).name;
+        let named = next
+            .record
+            .get("attributes")
+            .and_then(|a| a.get("type"))
+            .and_then(Json::as_str);
+        match named {
+            Some(named) if !named.eq_ignore_ascii_case(expected) => {
+                let message = format!("Record of type {named} where {expected} was expected");
+                Err(ApiError::bad("INVALID_INPUT", message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes one record and queues its children.

@@ -117,6 +117,8 @@ impl Door<'_> {
             return Err(ApiError::not_found());
         }
         let id = self.create_with(at, &body, &[], vec![(key.field, key.value.clone())])?;
-        Ok(answer(StatusCode::CREATED, Some(shown(id, true))))
+        let mut response = answer(StatusCode::CREATED, Some(shown(id, true)));
+        self.locate(&mut response, version, at, id);
+        Ok(response)
     }
 }

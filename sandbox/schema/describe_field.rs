@@ -82,7 +82,7 @@ fn compound_name(object: &Object, field: &Field) -> Option<String> {
 fn default_value(field: &Field) -> Json {
     match field.kind {
         Kind::Boolean if field.calculated() => Json::Null,
-        Kind::Boolean => Json::Bool(false),
+        Kind::Boolean => field.default_value.clone().unwrap_or(Json::Bool(false)),
         _ => field.default_value.clone().unwrap_or(Json::Null),
     }
 }

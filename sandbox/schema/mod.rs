@@ -1,12 +1,13 @@
 //! What objects and fields exist: the standard ones from embedded tables, custom ones from a scenario.
 
 pub mod access;
+pub mod address;
 pub mod behaviour;
 pub mod calculation;
 pub mod custom;
 pub mod describe;
 mod describe_event;
-mod describe_field;
+pub mod describe_field;
 pub mod field;
 pub mod object;
 pub mod spec;

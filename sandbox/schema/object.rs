@@ -1,9 +1,10 @@
 //! An object as the org knows it, and how it is put together from its written form.
 
+use super::address::address_parts;
 use super::behaviour::{DuplicateRule, Validation};
 use super::calculation::Dependent;
 use super::custom::RecordTypeSpec;
-use super::field::{Field, Kind};
+use super::field::Field;
 use super::spec::{EventSpec, FieldSpec, ObjectSpec, PickSpec, PublishBehavior};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -357,7 +358,7 @@ fn system_fields(spec: &ObjectSpec, custom: bool, multi_currency: bool, has_type
         });
     }
     if multi_currency && (spec.currency || custom) {
-        fields.push(currency());
+        fields.push(currency(&spec.name));
     }
     fields.extend(audit());
     if spec.activities {
@@ -449,8 +450,15 @@ fn owner(object: &str) -> FieldSpec {
     }
 }
 
-fn currency() -> FieldSpec {
+/// Lines and quotes have the currency of their opportunity, and a price keeps the one it was made in.
+fn currency(object: &str) -> FieldSpec {
+    let access = match object {
+        "OpportunityLineItem" | "Quote" | "QuoteLineItem" => Some(""),
+        "PricebookEntry" => Some("c"),
+        _ => None,
+    };
     FieldSpec {
+        access: access.map(str::to_owned),
         label: Some("Currency ISO Code".into()),
         length: 3,
         defaulted: true,
@@ -474,67 +482,3 @@ fn audit() -> [FieldSpec; 5] {
         read_only("System Modstamp", "SystemModstamp", "datetime"),
     ]
 }
-
-/// Suffix, label, type, length, precision and scale of the parts of an address (Object Reference, Address Compound Fields).
-const ADDRESS: [(&str, &str, Kind, u32, u8, u8); 8] = [
-    ("Street", "Street", Kind::Textarea, 255, 0, 0),
-    ("City", "City", Kind::String, 40, 0, 0),
-    ("State", "State/Province", Kind::String, 80, 0, 0),
-    ("PostalCode", "Zip/Postal Code", Kind::String, 20, 0, 0),
-    ("Country", "Country", Kind::String, 80, 0, 0),
-    ("Latitude", "Latitude", Kind::Double, 0, 18, 15),
-    ("Longitude", "Longitude", Kind::Double, 0, 18, 15),
-    ("GeocodeAccuracy", "Geocode Accuracy", Kind::Picklist, 40, 0, 0),
-];
-
-fn address_parts<'a>(stem: &'a str, access: &'a str) -> impl Iterator<Item = FieldSpec> + 'a {
-    ADDRESS
-        .iter()
-        .map(move |(suffix, label, kind, length, precision, scale)| FieldSpec {
-            length: *length,
-            precision: *precision,
-            scale: *scale,
-            access: Some(access.into()),
-            restricted: *suffix == "GeocodeAccuracy",
-            values: if *suffix == "GeocodeAccuracy" {
-                accuracies()
-            } else {
-                Vec::new()
-            },
-            label: Some(
-                format!("{} {label}", super::field::label_of(stem))
-                    .trim()
-                    .to_owned(),
-            ),
-            ..FieldSpec::of(&format!("{stem}{suffix}"), kind.name())
-        })
-}
-
-fn accuracies() -> Vec<PickSpec> {
-    let names = [
-        "Address",
-        "NearAddress",
-        "Block",
-        "Street",
-        "ExtendedZip",
-        "Zip",
-        "Neighborhood",
-        "City",
-        "County",
-        "State",
-        "Unknown",
-    ];
-    names.iter().map(|n| PickSpec::Plain((*n).into())).collect()
-}
-
-/// Keys of an address on the wire with the suffix of the part behind each, alphabetical as on the wire.
-pub const ADDRESS_KEYS: [(&str, &str); 8] = [
-    ("city", "City"),
-    ("country", "Country"),
-    ("geocodeAccuracy", "GeocodeAccuracy"),
-    ("latitude", "Latitude"),
-    ("longitude", "Longitude"),
-    ("postalCode", "PostalCode"),
-    ("state", "State"),
-    ("street", "Street"),
-];

@@ -1,5 +1,7 @@
 //! `cpq sandbox`: a Salesforce to try things on, in this process or in one of its own.
 
+mod define;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -44,6 +46,11 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
+    /// Add what a file defines to the running org: objects, fields, record types, rules, events.
+    Define {
+        /// JSON with `objects`, `fields`, `recordTypes` and so on, in the words of a scenario; `-` is standard input.
+        file: PathBuf,
+    },
     /// Where it listens and what to log in with.
     Info,
     /// End it; its data stays in the state directory.
@@ -76,6 +83,7 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
             output.data(&info, || serde_json::to_string_pretty(&info).unwrap_or_default());
             Ok(0)
         }
+        Some(Action::Define { file }) => define::run(&file, &config, output).await,
         Some(Action::Stop) => stop(&config, output).await,
     }
 }

@@ -7,5 +7,6 @@ mod golden;
 mod house;
 mod quote_record;
 mod remote_cpq;
+mod sandbox_define;
 mod secrets;
 mod service;

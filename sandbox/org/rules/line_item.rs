@@ -130,10 +130,13 @@ fn unit_from_total(draft: &mut Draft<'_>, quantity: Decimal, discount: Decimal) 
     Ok(())
 }
 
-pub(super) fn after(org: &mut Org, hand: &Hand, at: usize, id: Id) {
-    if let Some(parent) = org.peek(at, id, "OpportunityId").as_id() {
-        opportunity::total(org, hand, parent);
-        quote_sync::line_to_quote(org, hand, at, id);
+pub(super) fn after(org: &mut Org, hand: &Hand, at: usize, id: Id) -> Result<(), ApiError> {
+    match org.peek(at, id, "OpportunityId").as_id() {
+        Some(parent) => {
+            opportunity::total(org, hand, parent);
+            quote_sync::line_to_quote(org, hand, at, id)
+        }
+        None => Ok(()),
     }
 }
 
@@ -143,4 +146,5 @@ pub(super) fn deleted(org: &mut Org, hand: &Hand, at: usize, id: Id) {
     if let Some(parent) = parent {
         opportunity::total(org, hand, parent);
     }
+    quote_sync::line_left(org, hand, at, id);
 }

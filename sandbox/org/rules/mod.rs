@@ -33,7 +33,7 @@ pub fn after(org: &mut Org, hand: &Hand, at: usize, id: Id, before: Option<&Row>
     match schema.at(at).name.as_str() {
         "Opportunity" => opportunity::after(org, hand, at, id, before)?,
         "OpportunityContactRole" => contact_role::after(org, hand, at, id),
-        "OpportunityLineItem" => line_item::after(org, hand, at, id),
+        "OpportunityLineItem" => line_item::after(org, hand, at, id)?,
         "PricebookEntry" => price::after(org, hand, at, id),
         "Product2" => price::product_renamed(org, hand, at, id),
         "Quote" => quote::total(org, hand, id),
@@ -41,6 +41,28 @@ pub fn after(org: &mut Org, hand: &Hand, at: usize, id: Id, before: Option<&Row>
         _ => {}
     }
     Ok(())
+}
+
+/// What stands in the way of a delete beside the children.
+///
+/// # Errors
+/// DELETE_FAILED for an account with opportunities that were won (Salesforce Help, Delete Accounts).
+pub fn may_delete(org: &Org, at: usize, id: Id) -> Result<(), ApiError> {
+    if org.schema().at(at).name != "Account" {
+        return Ok(());
+    }
+    let (opportunities, ids) = children(org, "Opportunity", "AccountId", id);
+    let won = |id: &&Id| org.peek(opportunities, **id, "IsWon").is_true();
+    let Some(won) = ids.iter().find(won) else {
+        return Ok(());
+    };
+    let name = org.peek(opportunities, *won, "Name");
+    let message = format!(
+        "Your attempt to delete {} could not be completed because some opportunities in that account were closed won. The opportunities that were closed won are shown below.: {}",
+        org.peek(at, id, "Name").as_text().unwrap_or_default(),
+        name.as_text().unwrap_or_default()
+    );
+    Err(ApiError::data("DELETE_FAILED", message, &[]))
 }
 
 /// Carries a delete on to the totals above.

@@ -30,7 +30,26 @@ pub(super) fn before(org: &mut Org, draft: &mut Draft<'_>) -> Result<(), ApiErro
         None => draft.set("ExpectedRevenue", Value::Null),
     }
     set_fiscal_period(draft);
+    count_push(draft);
     Ok(())
+}
+
+/// How often the close date moved into a later month (Object Reference, Opportunity.PushCount).
+fn count_push(draft: &mut Draft<'_>) {
+    let month = |value: &Value| match value {
+        Value::Date(date) => Some((date.year(), date.month())),
+        _ => None,
+    };
+    let Some(at) = draft.object.position("CloseDate") else {
+        return;
+    };
+    let before = draft.before.as_ref().map(|row| month(&row.values[at]));
+    let pushed = match before {
+        None => 0,
+        Some(before) => u8::from(before < month(&draft.row.values[at])),
+    };
+    let count = draft.number("PushCount").unwrap_or_default() + Decimal::from(pushed);
+    draft.set_number("PushCount", count);
 }
 
 /// With lines present the amount and the quantity are computed; writing them is ignored without a word.

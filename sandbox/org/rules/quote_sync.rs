@@ -41,6 +41,14 @@ pub(super) fn switch(org: &mut Org, hand: &Hand, opp: Id, quote: Option<Id>) -> 
 
 /// Makes the opportunity line of a quote line and ties the two together.
 fn copy_line(org: &mut Org, hand: &Hand, lines: usize, id: Id, opp: Id) -> Result<(), ApiError> {
+    // The new line must not be carried back as if somebody had added it.
+    let outer = std::mem::replace(&mut org.copying_lines, true);
+    let copied = copied_line(org, hand, lines, id, opp);
+    org.copying_lines = outer;
+    copied
+}
+
+fn copied_line(org: &mut Org, hand: &Hand, lines: usize, id: Id, opp: Id) -> Result<(), ApiError> {
     let schema = org.schema();
     let Some(target) = schema.position("OpportunityLineItem") else {
         return Ok(());
@@ -70,6 +78,9 @@ pub(super) fn line_to_opportunity(org: &mut Org, hand: &Hand, at: usize, id: Id)
     let Some((_, opp)) = synced(org, org.peek(at, id, "QuoteId").as_id()) else {
         return;
     };
+    if org.copying_lines {
+        return;
+    }
     let twin = org.peek(at, id, "OpportunityLineItemId").as_id();
     let Some(lines) = org.schema().position("OpportunityLineItem") else {
         return;
@@ -84,13 +95,68 @@ pub(super) fn line_to_opportunity(org: &mut Org, hand: &Hand, at: usize, id: Id)
     }
 }
 
-/// A written opportunity line reaches the synced quote.
-pub(super) fn line_to_quote(org: &mut Org, hand: &Hand, at: usize, id: Id) {
+/// A written opportunity line reaches the synced quote; one that has no twin there gets one.
+pub(super) fn line_to_quote(org: &mut Org, hand: &Hand, at: usize, id: Id) -> Result<(), ApiError> {
     let (lines, twins) = children(org, "QuoteLineItem", "OpportunityLineItemId", id);
-    for twin in twins {
-        if let Some((quote, _)) = synced(org, org.peek(lines, twin, "QuoteId").as_id()) {
-            mirror(org, hand, (at, id), (lines, twin));
+    for twin in &twins {
+        if let Some((quote, _)) = synced(org, org.peek(lines, *twin, "QuoteId").as_id()) {
+            mirror(org, hand, (at, id), (lines, *twin));
             quote::total(org, hand, quote);
+        }
+    }
+    match twins.is_empty() && !org.copying_lines {
+        true => add_to_quote(org, hand, at, id),
+        false => Ok(()),
+    }
+}
+
+/// A line that is new on a syncing opportunity is made on its quote too.
+fn add_to_quote(org: &mut Org, hand: &Hand, at: usize, id: Id) -> Result<(), ApiError> {
+    let schema = org.schema();
+    let opportunity = org.peek(at, id, "OpportunityId").as_id();
+    let quote = super::related(org, "Opportunity", opportunity, "SyncedQuoteId").as_id();
+    let (Some(quote), Some(target)) = (quote, schema.position("QuoteLineItem")) else {
+        return Ok(());
+    };
+    let object = schema.at(target);
+    let mut given: Vec<(usize, Value)> = MIRRORED
+        .iter()
+        .copied()
+        .chain(["PricebookEntryId"])
+        .filter_map(|name| object.position(name).map(|f| (f, org.peek(at, id, name))))
+        .collect();
+    let named = [
+        ("QuoteId", Value::Id(quote)),
+        ("OpportunityLineItemId", Value::Id(id)),
+    ];
+    given.extend(
+        named
+            .into_iter()
+            .filter_map(|(name, value)| object.position(name).map(|f| (f, value))),
+    );
+    let outer = std::mem::replace(&mut org.copying_lines, true);
+    let made = org.insert(hand, target, given);
+    org.copying_lines = outer;
+    made.map(drop)
+}
+
+/// A deleted opportunity line takes the lines of the synced quote along that were tied to it.
+pub(super) fn line_left(org: &mut Org, hand: &Hand, at: usize, id: Id) {
+    let Some(lines) = org.schema().position("QuoteLineItem") else {
+        return;
+    };
+    let prefix = org.schema().at(lines).prefix;
+    let bin = org.table(at).row(id).and_then(|row| row.bin.clone());
+    let tied = bin.iter().flat_map(|bin| &bin.unlinked);
+    let twins: Vec<Id> = tied
+        .map(|(twin, _)| *twin)
+        .filter(|t| t.prefix() == prefix)
+        .collect();
+    for twin in twins {
+        let syncing = synced(org, org.peek(lines, twin, "QuoteId").as_id()).is_some();
+        if syncing && org.table(lines).live(twin).is_some() {
+            // The twin exists and may be deleted, so this cannot fail.
+            drop(org.delete(hand, lines, twin));
         }
     }
 }

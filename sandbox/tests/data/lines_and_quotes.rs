@@ -303,6 +303,82 @@ fn a_synced_quote_and_its_opportunity_mirror_their_lines() {
 }
 
 #[test]
+fn lines_that_come_and_go_on_a_syncing_opportunity_do_so_on_its_quote() {
+    let mut site = Site::new();
+    let id = site.opportunity("OPP-4482");
+    let (quote, _) = quote_with_line(&mut site, &id);
+    let synced = json!({"SyncedQuoteId": quote});
+    assert_eq!(site.patch(&format!("/sobjects/Opportunity/{id}"), synced).0, 204);
+    let arm = entry(&mut site, "RX-900");
+    let line = json!({"OpportunityId": id, "PricebookEntryId": arm, "Quantity": 1, "UnitPrice": 500});
+    let line = site.create("OpportunityLineItem", line);
+    let twins =
+        format!("SELECT UnitPrice, OpportunityLineItemId FROM QuoteLineItem WHERE QuoteId = '{quote}'");
+    let rows = site.rows(&twins);
+    assert_eq!(rows.len(), 2);
+    assert!(
+        rows.iter()
+            .any(|row| row["OpportunityLineItemId"] == json!(line) && row["UnitPrice"] == json!(500.0))
+    );
+    assert_eq!(
+        site.get(&format!("/sobjects/Quote/{quote}")).1["Subtotal"],
+        json!(80500.0)
+    );
+    let lines = format!("SELECT Id FROM OpportunityLineItem WHERE OpportunityId = '{id}'");
+    assert_eq!(site.rows(&lines).len(), 2, "nothing is carried back");
+    assert_eq!(
+        site.delete(&format!("/sobjects/OpportunityLineItem/{line}")).0,
+        204
+    );
+    assert_eq!(site.rows(&twins).len(), 1);
+    assert_eq!(site.rows(&lines).len(), 1);
+}
+
+#[test]
+fn a_close_date_that_moves_into_a_later_month_is_a_push() {
+    let mut site = Site::new();
+    let body = json!({"Name": "N", "StageName": "Prospecting", "CloseDate": "2026-12-01"});
+    let id = site.create("Opportunity", body);
+    let path = format!("/sobjects/Opportunity/{id}");
+    for (date, pushes) in [
+        ("2026-12-31", 0),
+        ("2027-01-01", 1),
+        ("2026-11-30", 1),
+        ("2027-06-30", 2),
+    ] {
+        assert_eq!(site.patch(&path, json!({"CloseDate": date})).0, 204);
+        assert_eq!(opportunity(&mut site, &id)["PushCount"], json!(pushes), "{date}");
+    }
+}
+
+#[test]
+fn accounts_with_won_opportunities_and_prices_in_use_stay() {
+    let mut site = Site::new();
+    let id = site.opportunity("OPP-4483");
+    let account = opportunity(&mut site, &id)["AccountId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let won = json!({"StageName": "Closed Won"});
+    assert_eq!(site.patch(&format!("/sobjects/Opportunity/{id}"), won).0, 204);
+    let name = opportunity(&mut site, &id)["Name"]
+        .as_str()
+        .expect("a name")
+        .to_owned();
+    let refused = site.delete(&format!("/sobjects/Account/{account}"));
+    assert_eq!(code(&refused), (400, "DELETE_FAILED".into()));
+    assert!(
+        refused.1[0]["message"]
+            .as_str()
+            .is_some_and(|m| m.ends_with(&name))
+    );
+    assert_eq!(site.get(&format!("/sobjects/Account/{account}")).0, 200);
+    let lost = json!({"StageName": "Closed Lost"});
+    assert_eq!(site.patch(&format!("/sobjects/Opportunity/{id}"), lost).0, 204);
+    assert_eq!(site.delete(&format!("/sobjects/Account/{account}")).0, 204);
+}
+
+#[test]
 fn one_primary_contact() {
     let mut site = Site::new();
     let id = site.opportunity("OPP-4482");

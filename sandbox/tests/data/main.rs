@@ -1,9 +1,13 @@
 //! The data API as a client sees it, without sockets.
 
 mod composite;
+mod composite_bounds;
+mod conditions;
 mod describes;
 mod duplicates;
+mod forms;
 mod formulas;
+mod layouts;
 mod lines_and_quotes;
 mod permissions;
 mod queries;
@@ -14,3 +18,5 @@ mod scenarios;
 mod site;
 mod soql;
 mod upserts;
+mod values;
+mod versions;

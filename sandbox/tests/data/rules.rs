@@ -125,7 +125,7 @@ fn owners_are_active_and_locked_records_stay_as_they_are() {
     let mut site = Site::new();
     let profile = site.one("SELECT Id FROM Profile")["Id"].clone();
     let user = site.create("User", json!({
-        "Username": "gone@example.org", "LastName": "Gone", "Email": "gone@example.org", "Alias": "gone", "ProfileId": profile,
+        "Username": "gone@example.org", "LastName": "Gone", "Email": "gone@example.org", "Alias": "gone", "ProfileId": profile, "IsActive": false,
         "TimeZoneSidKey": "GMT", "LocaleSidKey": "en_US", "EmailEncodingKey": "UTF-8", "LanguageLocaleKey": "en_US"}));
     let refused = site.post("/sobjects/Account", json!({"Name": "A", "OwnerId": user}));
     assert_eq!(code(&refused), (400, "INACTIVE_OWNER_OR_USER".into()));

@@ -1,6 +1,7 @@
 //! An org with the demo scenario and the calls to it.
 
 use http::{HeaderMap, Method};
+use sandbox::Settings;
 use sandbox::org::{ApiError, Org, Origin};
 use sandbox::rest::{self, Caller, DataRequest, DataResponse, Surroundings};
 use serde_json::Value as Json;
@@ -9,6 +10,7 @@ use std::sync::Mutex;
 pub struct World {
     pub now: Mutex<jiff::Timestamp>,
     pub fault: Mutex<Option<ApiError>>,
+    pub settings: Mutex<Settings>,
 }
 
 impl Surroundings for World {
@@ -20,6 +22,12 @@ impl Surroundings for World {
     }
     fn usage(&self) -> (u64, u64) {
         (7, 100)
+    }
+    fn settings(&self) -> Settings {
+        self.settings.lock().expect("never poisoned").clone()
+    }
+    fn used_by(&self, _: &str) -> u64 {
+        3
     }
     fn instance_url(&self) -> String {
         "http://127.0.0.1:7070".into()
@@ -69,6 +77,7 @@ impl Site {
         let world = World {
             now: Mutex::new(start()),
             fault: Mutex::new(None),
+            settings: Mutex::new(Settings::default()),
         };
         Site { org, world, caller }
     }
@@ -105,6 +114,21 @@ impl Site {
         headers: &[(&'static str, &str)],
         body: &Json,
     ) -> DataResponse {
+        let body = if body.is_null() {
+            Vec::new()
+        } else {
+            body.to_string().into_bytes()
+        };
+        self.ask_raw(method, path, headers, &body)
+    }
+
+    pub fn ask_raw(
+        &mut self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> DataResponse {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().expect("a header value"));
@@ -114,16 +138,11 @@ impl Site {
         } else {
             format!("/services/data/v68.0{path}")
         };
-        let body = if body.is_null() {
-            Vec::new()
-        } else {
-            body.to_string().into_bytes()
-        };
         let request = DataRequest {
             method,
             target,
             headers: map,
-            body: body.into(),
+            body: body.to_vec().into(),
         };
         rest::call(&mut self.org, &self.world, &self.caller, &request)
     }

@@ -29,7 +29,7 @@ fn objects_and_fields_are_rows_too() {
     );
     assert_eq!(
         names,
-        [json!("Size__c"), json!("Seen__c"), json!("SystemModstamp")]
+        [json!("SystemModstamp"), json!("Size__c"), json!("Seen__c")]
     );
     let row = site.one(
         "SELECT DataType, Length, IsNillable, EntityDefinition.Label, EntityDefinitionId FROM FieldDefinition \

@@ -50,6 +50,12 @@ impl Clock {
         self.turned.subscribe()
     }
 
+    /// Puts these settings in the place of the present ones.
+    pub fn set_face(&self, face: Face) {
+        *lock(&self.face) = face;
+        self.turned.send_replace(());
+    }
+
     /// Sets the distance to the machine's clock, and lets time run.
     pub fn set_offset(&self, millis: i64) {
         *lock(&self.face) = Face {

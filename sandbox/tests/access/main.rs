@@ -17,6 +17,7 @@ mod admission;
 mod apps;
 mod assertions;
 mod authorize;
+mod clock;
 mod codes;
 mod data;
 mod faults;

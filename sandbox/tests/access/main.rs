@@ -19,6 +19,7 @@ mod assertions;
 mod authorize;
 mod codes;
 mod data;
+mod device;
 mod faults;
 mod formats;
 mod frontdoor;

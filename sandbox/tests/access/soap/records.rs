@@ -250,7 +250,10 @@ async fn a_duplicate_is_let_through_by_the_header_alone() {
     }]});
     house.control("POST", "/sandbox/define", rule).await;
     let body = "<create><sObjects><type>Contact</type><LastName>Hoffmann</LastName></sObjects></create>";
-    assert_eq!(house.call(&session, body).await.first("statusCode"), "DUPLICATES_DETECTED");
+    assert_eq!(
+        house.call(&session, body).await.first("statusCode"),
+        "DUPLICATES_DETECTED"
+    );
     let header = "<DuplicateRuleHeader><allowSave>true</allowSave></DuplicateRuleHeader>";
     assert_eq!(house.call_with(&session, header, body).await.successes(), "true");
 }

@@ -3,6 +3,7 @@
 use super::attempts::Attempts;
 use super::client::Client;
 use super::code::{Code, Codes, Worthless};
+use super::device::Devices;
 use super::frontdoor::Tickets;
 use super::grant::{Grant, Refreshed};
 use super::random;
@@ -34,6 +35,9 @@ pub struct Access {
     /// One-time tickets of the front door.
     #[serde(skip)]
     pub tickets: Tickets,
+    /// Devices that wait for a person.
+    #[serde(skip)]
+    pub devices: Devices,
     #[serde(skip)]
     refreshing: HashSet<String>,
 }

@@ -12,6 +12,8 @@ mod client;
 mod client_assertion;
 mod code;
 mod code_flow;
+mod device;
+mod device_page;
 mod discovery;
 mod format;
 mod frontdoor;
@@ -69,6 +71,10 @@ pub fn routes() -> Router<Shared> {
         .route(
             "/services/oauth2/singleaccess",
             get(frontdoor::single_access).post(frontdoor::single_access),
+        )
+        .route(
+            "/setup/connect",
+            get(device_page::connect).post(device_page::connect),
         )
         .route("/secur/frontdoor.jsp", get(frontdoor::front_door))
         .route(

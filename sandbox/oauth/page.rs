@@ -1,4 +1,5 @@
-//! The pages that a person can meet: login with consent, an error that no app may be told, and the front door.
+//! The pages that a person can meet: login with consent, the code of a device, an error that no app may be told, and
+//! the front door.
 
 use super::params::Params;
 use crate::wire::escaped;
@@ -26,24 +27,56 @@ pub fn login(params: &Params, client_id: &str, scopes: &[String], complaint: Opt
         .get("username")
         .or_else(|| params.get("login_hint"))
         .unwrap_or_default();
-    let complaint = complaint
-        .map(|text| format!("<p role=\"alert\">{}</p>", escaped(text)))
-        .unwrap_or_default();
+    let complaint = alert(complaint);
     let scopes: String = scopes
         .iter()
         .map(|scope| format!("<li><code>{}</code></li>", escaped(scope)))
         .collect();
     let body = format!(
         "<h1>Sandbox login</h1><p><code>{app}</code> asks for access:</p><ul>{scopes}</ul>{complaint}\
-         <form method=\"post\" action=\"/services/oauth2/authorize\">{hidden}\
-         <p><label>Username <input name=\"username\" value=\"{username}\" autocomplete=\"username\"></label></p>\
-         <p><label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\"></label></p>\
-         <p><button name=\"decision\" value=\"allow\">Log in and allow</button> \
-         <button name=\"decision\" value=\"deny\">Deny</button></p></form>",
+         <form method=\"post\" action=\"/services/oauth2/authorize\">{hidden}{inputs}</form>",
         app = escaped(client_id),
-        username = escaped(username),
+        inputs = credentials(username),
     );
     html(StatusCode::OK, "Sandbox login", &body)
+}
+
+/// Where the code of a device is entered.
+pub fn connect(user_code: &str, complaint: Option<&str>) -> Response {
+    let complaint = alert(complaint);
+    let body = format!(
+        "<h1>Connect a device</h1>{complaint}<form method=\"post\" action=\"/setup/connect\">\
+         <p><label>Code <input name=\"user_code\" value=\"{}\"></label></p>{}</form>",
+        escaped(user_code),
+        credentials("")
+    );
+    html(StatusCode::OK, "Connect a device", &body)
+}
+
+/// A sentence, and nothing to do.
+pub fn told(sentence: &str) -> Response {
+    html(
+        StatusCode::OK,
+        "Sandbox",
+        &format!("<p>{}</p>", escaped(sentence)),
+    )
+}
+
+fn alert(complaint: Option<&str>) -> String {
+    complaint
+        .map(|text| format!("<p role=\"alert\">{}</p>", escaped(text)))
+        .unwrap_or_default()
+}
+
+/// The inputs of a login with its two ways out.
+fn credentials(username: &str) -> String {
+    format!(
+        "<p><label>Username <input name=\"username\" value=\"{}\" autocomplete=\"username\"></label></p>\
+         <p><label>Password <input name=\"password\" type=\"password\" autocomplete=\"current-password\"></label></p>\
+         <p><button name=\"decision\" value=\"allow\">Log in and allow</button> \
+         <button name=\"decision\" value=\"deny\">Deny</button></p>",
+        escaped(username)
+    )
 }
 
 /// Behind the front door: who is logged in, and which page was asked for. There is no user interface.

@@ -1,24 +1,25 @@
 //! Unguessable text for codes and tokens.
 
-/// Letters of tokens; 64 of them, so that a byte's low six bits pick one without bias.
+/// Letters of tokens.
 const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
 
 /// `length` random letters from `[A-Za-z0-9._]`.
 pub fn text(length: usize) -> String {
-    let mut bytes = vec![0_u8; length];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
-    bytes
-        .iter()
-        .map(|byte| char::from(LETTERS[usize::from(byte & 63)]))
-        .collect()
+    of(LETTERS, length)
 }
 
 /// `length` random hexadecimal digits.
 pub fn hex(length: usize) -> String {
+    of(b"0123456789abcdef", length)
+}
+
+/// `length` random letters of these. Their number is a power of two up to 256, so that a byte picks one without bias.
+pub fn of<const N: usize>(letters: &[u8; N], length: usize) -> String {
+    const { assert!(N.is_power_of_two() && N <= 256) };
     let mut bytes = vec![0_u8; length];
     aws_lc_rs::rand::fill(&mut bytes).expect("the operating system has random numbers");
-    let digit = |byte: &u8| char::from_digit(u32::from(byte & 15), 16).unwrap_or('0');
-    bytes.iter().map(digit).collect()
+    let letter = |byte: &u8| char::from(letters[usize::from(*byte) % N]);
+    bytes.iter().map(letter).collect()
 }
 
 /// A random UUID (RFC 9562, version 4).

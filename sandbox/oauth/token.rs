@@ -4,7 +4,7 @@ use super::format::Format;
 use super::handout::Handout;
 use super::params::{Params, credentials};
 use super::refusal::Refusal;
-use super::{Client, client_assertion, code_flow, jwt_bearer, other_flows, refresh, secret};
+use super::{Client, client_assertion, code_flow, device, jwt_bearer, other_flows, refresh, secret};
 use crate::door::Visit;
 use crate::org::User;
 use crate::state::{Sandbox, Shared, lock};
@@ -38,6 +38,12 @@ pub async fn issue(
 ) -> Response {
     let request = Request::read(&sandbox, &visit, &headers, query.as_deref(), &body);
     let format = Format::asked(&request.params, &headers, Format::Json);
+    if request.params.get("response_type") == Some("device_code") {
+        return match device::begin(&request) {
+            Ok(answer) => format.written(StatusCode::OK, &answer),
+            Err(refusal) => refusal.written(format),
+        };
+    }
     match by_flow(&request)
         .await
         .and_then(|handout| handout.begin(&sandbox, &visit))
@@ -59,6 +65,7 @@ async fn by_flow(request: &Request<'_>) -> Result<Handout, Refusal> {
         "refresh_token" => refresh::exchange(request).await,
         "urn:ietf:params:oauth:grant-type:jwt-bearer" => jwt_bearer::exchange(request),
         "client_credentials" => other_flows::client_credentials(request),
+        "device" => device::exchange(request),
         "password" => other_flows::password(request),
         _ => Err(Refusal::new("unsupported_grant_type", "grant type not supported")),
     }

@@ -9,6 +9,8 @@ const DEPTH: usize = 32;
 const ATTRIBUTES: usize = 64;
 /// Namespaces declared around one element.
 const NAMESPACES: usize = 128;
+/// Bytes of an attribute's name that are looked at; a longer one is taken for a namespace.
+const NAME: usize = 1_000;
 
 /// Looks at the tags alone. What is not well formed otherwise is left to the parser.
 ///
@@ -80,6 +82,8 @@ impl Tag {
                 (Some(open), _) if open == byte => quote = None,
                 (Some(_), _) => {}
                 (None, b'"' | b'\'') => quote = Some(byte),
+                // Enough is known by then, and looking on would cost the square of the length.
+                (None, b'=') if tag.attributes > ATTRIBUTES => break,
                 (None, b'=') => {
                     tag.attributes += 1;
                     tag.namespaces += usize::from(declares(&text.as_bytes()[..at]));
@@ -99,10 +103,14 @@ impl Tag {
 /// Whether what stands before an equals sign ends with `xmlns` or `xmlns:…`.
 fn declares(before: &[u8]) -> bool {
     let before = before.trim_ascii_end();
-    let start = before
+    let name = &before[before.len().saturating_sub(NAME)..];
+    let start = name
         .iter()
         .rposition(|byte| byte.is_ascii_whitespace() || *byte == b'"' || *byte == b'\'');
-    before[start.map_or(0, |at| at + 1)..].starts_with(b"xmlns")
+    match start {
+        Some(at) => name[at + 1..].starts_with(b"xmlns"),
+        None => true,
+    }
 }
 
 #[cfg(test)]
@@ -129,8 +137,14 @@ mod tests {
             attributes("x", 65),
             attributes("xmlns:x", 60).repeat(3),
             "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>".to_owned(),
+            format!("<a {}>", "=".repeat(1_000_000)),
+            format!("<a {}=''>", "x".repeat(1_000_000)).repeat(3) + &attributes("xmlns:x", 60).repeat(3),
         ] {
-            assert!(check(&bad).is_err(), "{bad}");
+            assert!(
+                check(&bad).is_err(),
+                "{}",
+                bad.chars().take(60).collect::<String>()
+            );
         }
         assert!(check(&"<a>".repeat(32)).is_ok());
         assert!(check(&format!("{}</a>", attributes("xmlns:x", 60)).repeat(100)).is_ok());

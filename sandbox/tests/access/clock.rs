@@ -7,7 +7,11 @@ use serde_json::json;
 async fn time_that_no_org_can_have_is_refused_and_the_clock_stays() {
     let house = house().await;
     house
-        .control("POST", "/sandbox/clock", json!({"freeze": "2026-03-01T12:00:00Z"}))
+        .control(
+            "POST",
+            "/sandbox/clock",
+            json!({"freeze": "2026-03-01T12:00:00Z"}),
+        )
         .await;
     for change in [
         json!({"advanceSeconds": i64::MAX}),

@@ -20,6 +20,7 @@ mod authorize;
 mod clock;
 mod codes;
 mod data;
+mod device;
 mod faults;
 mod formats;
 mod frontdoor;

@@ -153,7 +153,15 @@ impl Sandbox {
             "https" => self.addresses.tls.map(|at| at.port()),
             _ => None,
         };
-        port.is_some() && url.port_or_known_default() == port && url.host_str().is_some_and(is_loopback_name)
+        port.is_some()
+            && url.port_or_known_default() == port
+            && url.host_str().is_some_and(|host| self.is_own_name(host))
+    }
+
+    /// Whether it is a name of loopback, or one that the sandbox was given.
+    pub fn is_own_name(&self, host: &str) -> bool {
+        let given = |name: &String| name.eq_ignore_ascii_case(host);
+        is_loopback_name(host) || self.options.host_names.iter().any(given)
     }
 }
 
@@ -345,13 +353,13 @@ async fn control(routes: &Router, base_url: &str, request: Request<Body>) -> Res
     routed(routes, request).await
 }
 
-/// The `Host` that the client used, if it is a name of loopback; else the address of the listener.
+/// The `Host` that the client used, if it is a name of the sandbox; else the address of the listener.
 fn base_url(sandbox: &Sandbox, scheme: &str, headers: &HeaderMap) -> String {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok())
         .unwrap_or_default();
-    if is_loopback_name(without_port(host)) {
+    if sandbox.is_own_name(without_port(host)) {
         return format!("{scheme}://{host}");
     }
     match (scheme, sandbox.addresses.tls_url()) {
@@ -367,7 +375,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-pub(crate) fn is_loopback_name(host: &str) -> bool {
+fn is_loopback_name(host: &str) -> bool {
     matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 

@@ -6,12 +6,13 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: salesforce-sandbox [--listen ADDRESS] [--tls-listen ADDRESS] [--pubsub-listen ADDRESS] [--state-dir DIR]
-                          [--scenario NAME] [--faults FILE] [--auto-approve]
+usage: salesforce-sandbox [--listen ADDRESS] [--tls-listen ADDRESS] [--pubsub-listen ADDRESS] [--host NAME]…
+                          [--state-dir DIR] [--scenario NAME] [--faults FILE] [--auto-approve]
 
   --listen ADDRESS      HTTP listener on loopback; default 127.0.0.1:7070, port 0 picks a free one
   --tls-listen ADDRESS  HTTPS listener on loopback; none unless given
   --pubsub-listen ADDRESS  gRPC listener of the Pub/Sub API on loopback; none unless given
+  --host NAME           further name of this host, for certificate and addresses; can be given several times
   --state-dir DIR       where snapshot, keys and certificates are kept; nothing is kept unless given
   --scenario NAME       records of a fresh org
   --faults FILE         fault plan to begin with (JSON)
@@ -60,7 +61,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
                 options.settings.auto_approve = true;
                 continue;
             }
-            "--listen" | "--tls-listen" | "--pubsub-listen" | "--state-dir" | "--scenario" | "--faults" => {}
+            "--listen" | "--tls-listen" | "--pubsub-listen" | "--host" | "--state-dir" | "--scenario"
+            | "--faults" => {}
             other => return Err(format!("unknown argument {other}\n\n{USAGE}")),
         }
         let value = arguments
@@ -70,6 +72,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
             "--listen" => options.listen = address(&name, &value)?,
             "--tls-listen" => options.tls_listen = Some(address(&name, &value)?),
             "--pubsub-listen" => options.pubsub_listen = Some(address(&name, &value)?),
+            "--host" => options.host_names.push(value),
             "--state-dir" => options.state_dir = Some(value.into()),
             "--scenario" => options.scenario = Some(value),
             _ => options.faults_file = Some(value.into()),

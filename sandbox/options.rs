@@ -14,6 +14,9 @@ pub struct Options {
     pub tls_listen: Option<SocketAddr>,
     /// Address of the Pub/Sub API (gRPC over TLS, and without TLS); loopback only, port 0 picks a free one.
     pub pubsub_listen: Option<SocketAddr>,
+    /// Further names of this host, as `acme.my.salesforce.com`: in the certificate, and in the addresses that clients
+    /// get which came by that name. Whoever gives them sees to it that they lead to loopback.
+    pub host_names: Vec<String>,
     /// Directory for snapshot, keys and certificates. Without one nothing is written, and there is no
     /// private key file for the JWT bearer flow.
     pub state_dir: Option<PathBuf>,
@@ -33,6 +36,7 @@ impl Default for Options {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls_listen: None,
             pubsub_listen: None,
+            host_names: Vec::new(),
             state_dir: None,
             scenario: None,
             faults_file: None,

@@ -39,6 +39,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// It would stand in a certificate.
+    #[error("{0:?} is no name of a host: letters, digits, hyphens and dots are, at most 253 of them")]
+    HostName(String),
     /// Keys, certificates or the directory itself.
     #[error("cannot use the state directory")]
     State(#[source] io::Error),
@@ -70,6 +73,17 @@ pub struct Running {
     tasks: TaskTracker,
 }
 
+/// RFC 1123 §2.1.
+fn is_host_name(name: &str) -> bool {
+    let part = |part: &str| {
+        let letters = part
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        letters && (1..=63).contains(&part.len()) && !part.starts_with('-') && !part.ends_with('-')
+    };
+    name.len() <= 253 && name.split('.').all(part)
+}
+
 /// Brings a sandbox up; it is reachable when this returns.
 ///
 /// # Errors
@@ -89,13 +103,19 @@ pub async fn start(options: Options) -> Result<Running, Error> {
         tls: bound(tls_listener.as_ref(), options.tls_listen)?,
         pubsub: bound(pubsub_listener.as_ref(), options.pubsub_listen)?,
     };
-    if let Some(dir) = &options.state_dir {
+    let mut options = options;
+    if let Some(dir) = &mut options.state_dir {
+        // Clients that run elsewhere are told where files in it are.
+        *dir = std::path::absolute(&dir).map_err(Error::State)?;
         std::fs::create_dir_all(dir).map_err(Error::State)?;
+    }
+    if let Some(name) = options.host_names.iter().find(|name| !is_host_name(name)) {
+        return Err(Error::HostName(name.clone()));
     }
     let tls = addresses
         .tls
         .or(addresses.pubsub)
-        .map(|_| tls::configure(options.state_dir.as_deref()))
+        .map(|_| tls::configure(options.state_dir.as_deref(), &options.host_names))
         .transpose()
         .map_err(Error::State)?;
     let (config, ca_certificate_path) = tls.unzip();

@@ -25,14 +25,22 @@ const LEAF_DAYS: i64 = 397;
 const AUTHORITY_DAYS: i64 = 3_650;
 
 /// Makes a TLS configuration; with a state directory the authority is kept there, so that trust survives a restart.
-/// The leaf is fresh each time. Returns where clients find the authority's certificate.
+/// The leaf is fresh each time, and good for loopback and `more` names. Returns where clients find the authority's certificate.
 ///
 /// # Errors
 /// When files cannot be read or written, or do not hold a certificate authority.
-pub fn configure(state_dir: Option<&Path>) -> io::Result<(Arc<ServerConfig>, Option<PathBuf>)> {
+pub fn configure(
+    state_dir: Option<&Path>,
+    more: &[String],
+) -> io::Result<(Arc<ServerConfig>, Option<PathBuf>)> {
     let (issuer, path) = authority(state_dir)?;
+    let names: Vec<String> = NAMES
+        .map(str::to_owned)
+        .into_iter()
+        .chain(more.iter().cloned())
+        .collect();
     let leaf_key = KeyPair::generate().map_err(io::Error::other)?;
-    let mut leaf = CertificateParams::new(NAMES.map(str::to_owned)).map_err(io::Error::other)?;
+    let mut leaf = CertificateParams::new(names).map_err(io::Error::other)?;
     leaf.distinguished_name.push(DnType::CommonName, "localhost");
     leaf.is_ca = IsCa::ExplicitNoCa;
     leaf.key_usages = vec![KeyUsagePurpose::DigitalSignature];

@@ -1,7 +1,6 @@
 //! Who calls: the three metadata headers of every call ("Pub/Sub API", Authentication).
 
 use super::refusal::Reason;
-use crate::door::is_loopback_name;
 use crate::org::Id;
 use crate::state::{Sandbox, lock};
 use http::HeaderMap;
@@ -71,7 +70,7 @@ fn is_instance(sandbox: &Sandbox, text: &str) -> Result<bool, Reason> {
         .host_str()
         .filter(|_| web)
         .ok_or(Reason::AUTH_HEADERS_INVALID)?;
-    Ok(sandbox.is_own_url(text) || url.port().is_none() && is_loopback_name(host))
+    Ok(sandbox.is_own_url(text) || url.port().is_none() && sandbox.is_own_name(host))
 }
 
 fn is_tenant(sandbox: &Sandbox, tenant: Id) -> bool {

@@ -36,6 +36,10 @@ pub struct Args {
     /// Address for the Pub/Sub API (gRPC, with and without TLS); loopback only.
     #[arg(long, value_name = "ADDRESS")]
     pubsub_listen: Option<SocketAddr>,
+    /// Further name of this host, such as acme.my.salesforce.com, for the certificate and for the addresses that
+    /// clients get; can be given several times.
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
     /// Scenario for a fresh org.
     #[arg(long)]
     scenario: Option<String>,
@@ -99,6 +103,7 @@ async fn serve(args: Args, config: &Config, output: Output) -> Result<u8> {
         listen: args.listen.unwrap_or(config.sandbox.listen),
         tls_listen: Some(args.tls_listen.unwrap_or(config.sandbox.tls_listen)),
         pubsub_listen: Some(args.pubsub_listen.unwrap_or(config.sandbox.pubsub_listen)),
+        host_names: args.hosts,
         state_dir: Some(config.state_dir.join("sandbox")),
         scenario: args.scenario,
         faults_file: args.faults,

@@ -86,3 +86,89 @@ async fn a_certificate_of_another_key_stops_the_start() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_name_that_was_given_is_in_the_certificate_and_in_addresses_and_no_other_is() {
+    let house = house_with(|options| {
+        options.tls_listen = Some("127.0.0.1:0".parse().unwrap());
+        options.host_names = vec!["acme.my.salesforce.com".to_owned()];
+    })
+    .await;
+    let at = house.running.sandbox.addresses.tls.unwrap();
+    let pem = std::fs::read(house.info.ca_certificate_path.as_ref().unwrap()).unwrap();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(&pem).unwrap()])
+        .resolve("acme.my.salesforce.com", at)
+        .resolve("evil.example", at)
+        .build()
+        .unwrap();
+    let port = at.port();
+    let url = format!("https://acme.my.salesforce.com:{port}");
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", &house.info.client_id),
+        ("client_secret", &house.info.client_secret),
+    ];
+    let answer = client.post(format!("{url}/services/oauth2/token")).form(&form);
+    let body: serde_json::Value = answer.send().await.unwrap().json().await.unwrap();
+    assert_eq!(body["instance_url"], url);
+    assert!(body["id"].as_str().unwrap().starts_with(&url));
+    // The certificate is not good for another name, and over HTTP another name is not repeated.
+    assert!(
+        client
+            .get(format!("https://evil.example:{port}/services/data"))
+            .send()
+            .await
+            .is_err()
+    );
+    let request = house
+        .http
+        .post(house.url("/services/oauth2/token"))
+        .header("host", "evil.example");
+    let body: serde_json::Value = request.form(&form).send().await.unwrap().json().await.unwrap();
+    assert_eq!(body["instance_url"], house.info.instance_url.as_str());
+    // The control plane stays with loopback.
+    let answer = client.get(format!("{url}/sandbox/info")).send().await.unwrap();
+    assert_eq!(answer.status(), 403);
+}
+
+#[tokio::test]
+async fn what_is_no_name_of_a_host_is_refused_at_the_start() {
+    for name in [
+        "",
+        "a b",
+        "-a.example",
+        "a..example",
+        "*.my.salesforce.com",
+        &"a".repeat(64),
+    ] {
+        let options = Options {
+            host_names: vec![name.to_owned()],
+            ..Options::default()
+        };
+        let refused = start(options).await.err().map(|error| error.to_string());
+        assert!(
+            refused.is_some_and(|text| text.contains("no name of a host")),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn paths_are_told_so_that_they_lead_there_from_everywhere() {
+    let dir = tempfile::tempdir_in(".").unwrap();
+    let relative = std::path::PathBuf::from(dir.path().file_name().unwrap());
+    let options = Options {
+        tls_listen: Some("127.0.0.1:0".parse().unwrap()),
+        state_dir: Some(relative),
+        ..Options::default()
+    };
+    let running = start(options).await.unwrap();
+    for path in [
+        &running.info.ca_certificate_path,
+        &running.info.jwt_private_key_path,
+    ] {
+        let path = path.as_ref().unwrap();
+        assert!(path.is_absolute() && path.exists(), "{}", path.display());
+    }
+}

@@ -139,8 +139,10 @@ impl Door<'_> {
             return Err(ask.not_allowed("GET,HEAD"));
         }
         let schema = self.schema();
+        // `sf org list sobject record-counts` without names asks with an empty list, and means all of them.
         let wanted = ask
             .parameter("sObjects")
+            .filter(|list| !list.is_empty())
             .map(|list| list.split(',').map(str::trim).collect::<Vec<_>>());
         let listed = |name: &str| {
             wanted

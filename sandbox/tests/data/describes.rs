@@ -121,6 +121,9 @@ fn roots() {
     assert_eq!(limits["DailyApiRequests"], json!({"Max": 100, "Remaining": 93}));
     let (_, count) = site.get("/limits/recordCount?sObjects=Account,Lead,Quote");
     assert_eq!(count, json!({"sObjects": [{"count": 2, "name": "Account"}]}));
+    let (_, all) = site.get("/limits/recordCount");
+    assert!(all["sObjects"].as_array().expect("a list").len() > 5, "{all}");
+    assert_eq!(site.get("/limits/recordCount?sObjects").1, all);
     assert_eq!(
         site.get("/tooling/query?q=SELECT+Id+FROM+ApexClass").1["totalSize"],
         json!(0)

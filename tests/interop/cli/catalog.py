@@ -36,10 +36,12 @@ def limits():
     holds(told["DailyApiRequests"]["remaining"] < 5_000_000, told["DailyApiRequests"])
 
 
-@check("counts records")
+@check("counts records, and those of all objects that have any")
 def record_counts():
     told = result(*org("org", "list", "sobject", "record-counts", "--sobject", "Product2", "--sobject", "Pricebook2"))
     equal({row["name"]: row["count"] for row in told}, {"Pricebook2": 2, "Product2": 4})
+    every = {row["name"]: row["count"] for row in result(*org("org", "list", "sobject", "record-counts"))}
+    holds(every["Product2"] == 4 and every["OpportunityStage"] == 10 and "Task" not in every, every)
 
 
 @check("sends plain REST requests")

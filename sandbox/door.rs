@@ -368,11 +368,16 @@ fn base_url(sandbox: &Sandbox, scheme: &str, headers: &HeaderMap) -> String {
     }
 }
 
+/// Another port than the listener's is left: a tunnel may stand between. What cannot be a port stays part of the name.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some((name, port)) if is_port(port) => name,
         _ => host,
     }
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 fn is_loopback_name(host: &str) -> bool {

@@ -1,10 +1,12 @@
 //! Parameters of query strings and forms, and client credentials in either place.
 
 use super::refusal::Refusal;
+use crate::multipart;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderMap, header};
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// Largest form that is read, far above the longest assertion with the longest token.
 const MAX_FORM: usize = 256 * 1024;
@@ -35,6 +37,23 @@ impl Params {
         params
     }
 
+    /// The same, of a body that may be `multipart/form-data`: the device flow of `@salesforce/core` sends such, and so do
+    /// people who try the token endpoint by hand.
+    pub fn posted(headers: &HeaderMap, query: Option<&str>, body: &[u8]) -> Self {
+        let Some(parts) = form_parts(headers, body) else {
+            return Self::of(query, body);
+        };
+        let mut params = Self::default();
+        for (name, at) in parts {
+            let value = String::from_utf8_lossy(&body[at]).into_owned();
+            params.0.entry(name).or_insert(value);
+        }
+        for (name, value) in Self::of(query, b"").0 {
+            params.0.entry(name).or_insert(value);
+        }
+        params
+    }
+
     /// The value, unless absent or empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0
@@ -55,6 +74,17 @@ impl Params {
     pub fn iter(&self) -> impl Iterator<Item = (&String, &String)> {
         self.0.iter()
     }
+}
+
+/// Where the parameters stand in a multipart body. What is too large holds nothing.
+fn form_parts(headers: &HeaderMap, body: &[u8]) -> Option<Vec<(String, Range<usize>)>> {
+    let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("multipart/form-data") {
+        return None;
+    }
+    let body = if body.len() > MAX_FORM { b"" } else { body };
+    multipart::parts(headers, body)
 }
 
 /// Consumer key and secret from HTTP Basic, else from the body (RFC 6749 §2.3.1). Parts of Basic are form-encoded

@@ -80,7 +80,7 @@ impl<'a> Request<'a> {
         query: Option<&str>,
         body: &[u8],
     ) -> Self {
-        let params = Params::of(query, body);
+        let params = Params::posted(headers, query, body);
         let (client_id, client_secret) = credentials(headers, &params);
         Self {
             sandbox,

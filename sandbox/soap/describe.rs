@@ -50,8 +50,7 @@ pub fn objects(desk: &mut Desk<'_, '_>) -> Result<(), Fault> {
         desk.object("")?;
     }
     for name in names {
-        let name = desk.name_of(desk.object(name.trim())?);
-        let answer = desk.ask(Method::GET, &["sobjects", &name, "describe"], &[], None)?;
+        let answer = described(desk, name.trim())?;
         let object = with_identity(answer.as_object().cloned().unwrap_or_default());
         let object = with_pages(object, &desk.call.visit.base_url);
         desk.xml.open("result");
@@ -59,6 +58,16 @@ pub fn objects(desk: &mut Desk<'_, '_>) -> Result<(), Fault> {
         desk.xml.close("result");
     }
     Ok(())
+}
+
+/// The data API's answer. It describes change events too, which are no objects of the schema: the type is wrong when it
+/// is neither.
+fn described(desk: &mut Desk<'_, '_>, name: &str) -> Result<Json, Fault> {
+    let answer = desk.ask(Method::GET, &["sobjects", name, "describe"], &[], None);
+    if answer.is_err() {
+        desk.object(name)?;
+    }
+    answer
 }
 
 /// Only the WSDL has `idEnabled`: every object here has ids.

@@ -119,3 +119,58 @@ async fn parameters_may_be_posted_in_the_query() {
         .to_string();
     assert!(!log.contains(&house.info.password), "{log}");
 }
+
+/// The body that `form-data` of npm makes.
+fn multipart(pairs: &[(&str, &str)]) -> String {
+    let part = |(name, value): &(&str, &str)| {
+        format!("--B0\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    pairs.iter().map(part).collect::<String>() + "--B0--\r\n"
+}
+
+async fn posted(house: &House, kind: &str, body: String) -> (u16, Value) {
+    let request = house.http.post(house.url("/services/oauth2/token"));
+    let request = request.header("content-type", kind).body(body);
+    let answer = request.send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+#[tokio::test]
+async fn parameters_may_be_parts_of_a_multipart_body() {
+    let house = house().await;
+    let kind = "multipart/form-data; boundary=B0";
+    let mut pairs = vec![
+        ("client_id", house.info.client_id.as_str()),
+        ("client_secret", house.info.client_secret.as_str()),
+        ("grant_type", "client_credentials"),
+    ];
+    let (status, body) = posted(&house, kind, multipart(&pairs)).await;
+    assert_eq!(status, 200, "{body}");
+    // Values are taken as they stand: here nothing is escaped.
+    pairs[1].1 = "%35A1D0B0C5EC2E7F00D";
+    let (_, body) = posted(&house, kind, multipart(&pairs)).await;
+    assert_eq!(body["error"], "invalid_client");
+    let device = [
+        ("client_id", "PlatformCLI"),
+        ("response_type", "device_code"),
+        ("scope", "refresh_token web api"),
+    ];
+    let (status, body) = posted(&house, kind, multipart(&device)).await;
+    assert_eq!((status, body["user_code"].is_string()), (200, true), "{body}");
+    // What cannot be read holds no parameters.
+    let large = [("grant_type", "client_credentials"), ("x", &"x".repeat(300_000))];
+    for (kind, body) in [
+        ("multipart/form-data", multipart(&device)),
+        ("multipart/form-data; boundary=", multipart(&device)),
+        ("multipart/form-data; boundary=other", multipart(&device)),
+        (kind, "--B0\r\n\r\n--B0".to_owned()),
+        (kind, multipart(&large)),
+    ] {
+        let (status, body) = posted(&house, kind, body).await;
+        assert_eq!(
+            (status, &body["error"]),
+            (400, &"unsupported_grant_type".into()),
+            "{kind}"
+        );
+    }
+}

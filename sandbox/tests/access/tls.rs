@@ -133,6 +133,41 @@ async fn a_name_that_was_given_is_in_the_certificate_and_in_addresses_and_no_oth
 }
 
 #[tokio::test]
+async fn addresses_follow_a_host_that_is_the_sandboxs_own_and_could_be_an_address() {
+    const NAME: &str = "acme.my.salesforce.com";
+    let house = house_with(|options| options.host_names = vec![NAME.to_owned()]).await;
+    let own = house.info.instance_url.clone();
+    let told = [
+        (NAME.to_owned(), format!("http://{NAME}")),
+        // What a tunnel from elsewhere looks like.
+        (format!("{NAME}:8443"), format!("http://{NAME}:8443")),
+        (format!("{NAME}:0"), own.clone()),
+        (format!("{NAME}:"), own.clone()),
+        (format!("{NAME}:65536"), own.clone()),
+        (format!("{NAME}:99999999999999999999"), own.clone()),
+        (format!("{NAME}.evil.example"), own.clone()),
+        (format!("{NAME}@evil.example"), own.clone()),
+        (format!("evil.example/{NAME}:80"), own.clone()),
+        (format!("x.{NAME}"), own.clone()),
+    ];
+    for (host, expected) in told {
+        let message = format!(
+            r#"<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" xmlns="urn:partner.soap.sforce.com"><e:Body>
+            <login><username>{}</username><password>{}</password></login></e:Body></e:Envelope>"#,
+            house.info.username, house.info.password
+        );
+        let request = house.http.post(house.url("/services/Soap/u/59.0"));
+        let request = request
+            .header("host", &host)
+            .header("content-type", "text/xml")
+            .header("soapaction", "\"\"");
+        let answer = request.body(message).send().await.unwrap().text().await.unwrap();
+        let server = format!("<serverUrl>{expected}/services/Soap/u/59.0/");
+        assert!(answer.contains(&server), "{host}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_name_of_a_host_is_refused_at_the_start() {
     for name in [
         "",

@@ -59,6 +59,27 @@ async fn several_objects_are_described_in_the_asked_order() {
 }
 
 #[tokio::test]
+async fn whatever_the_global_describe_names_can_be_described() {
+    let (house, session) = org().await;
+    let names = house.call(&session, "<describeGlobal/>").await.all("name");
+    for name in ["Account", "AccountChangeEvent", "CPQ_Quote_Changed__e"] {
+        assert!(names.iter().any(|known| known == name), "{name}");
+    }
+    for name in names {
+        let body = format!("<describeSObject><sObjectType>{name}</sObjectType></describeSObject>");
+        let said = house.call(&session, &body).await;
+        assert!(said.all("name").contains(&name), "{name}: {}", said.text);
+        assert!(!said.all("fields").is_empty(), "{name}");
+    }
+    // An event of something that has none is as wrong as any other name.
+    for name in ["NopeChangeEvent", "ChangeEvent", "../Account", "Account/describe"] {
+        let body = format!("<describeSObject><sObjectType>{name}</sObjectType></describeSObject>");
+        let said = house.call(&session, &body).await;
+        assert_eq!(said.fault(), (500, "sf:INVALID_TYPE".to_owned()), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn changes_and_deletions_of_a_window() {
     let (house, _) = org().await;
     let frozen = json!({"freeze": "2026-12-01T12:00:00Z"});

@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod config;
 mod fixtures;
+mod ownership_check;
 mod quote_feed;
 mod sides;
 mod telemetry;

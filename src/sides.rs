@@ -75,24 +75,28 @@ impl Connected {
     }
 
     fn make(&self, name: &ConnectionName, schema: Option<CrmSchema>) -> Result<SalesforceAdapter> {
-        let config = SalesforceConfig {
-            api_version: self.settings.api_version.clone(),
-            number_field: self.settings.opportunity_number_field.clone(),
-            correlation_field: self.settings.correlation_field.clone(),
-            quote_object: self.settings.quote_object.clone(),
-            quote_key_field: self.settings.quote_key_field.clone(),
-            quote_relationship: self.settings.quote_relationship.clone(),
-            currency: Some(self.settings.currency.clone()),
-            ca_certificates_pem: self.settings.certificate_authorities()?,
-            ..SalesforceConfig::new(name.clone())
-        };
         SalesforceAdapter::new(
-            config,
+            salesforce_config(&self.settings, name)?,
             Arc::new(self.broker.session(name)),
             self.world.clone(),
             schema.as_ref(),
         )
     }
+}
+
+/// The adapter's part of the settings.
+pub fn salesforce_config(settings: &CrmConfig, name: &ConnectionName) -> Result<SalesforceConfig> {
+    Ok(SalesforceConfig {
+        api_version: settings.api_version.clone(),
+        number_field: settings.opportunity_number_field.clone(),
+        correlation_field: settings.correlation_field.clone(),
+        quote_object: settings.quote_object.clone(),
+        quote_key_field: settings.quote_key_field.clone(),
+        quote_relationship: settings.quote_relationship.clone(),
+        currency: Some(settings.currency.clone()),
+        ca_certificates_pem: settings.certificate_authorities()?,
+        ..SalesforceConfig::new(name.clone())
+    })
 }
 
 #[async_trait]

@@ -148,7 +148,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Auth(command) => auth::run(command, config, output).await,
         Command::Sync(command) => sync::run(command, config, output).await,
         Command::Quote(command) => quote::run(command, config, output).await,
-        Command::Ownership(command) => ownership::run(command, &config, output),
+        Command::Ownership(command) => ownership::run(command, &config, output).await,
         Command::Token(command) => token::run(command, config, output).await,
         Command::Sandbox(args) => sandbox::run(args, config, output).await,
         Command::Seed(args) => seed::run(args, config, output).await,

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 
 use cpq_domain::Result;
+use cpq_domain::lint::Finding;
 use cpq_domain::ownership::OwnershipRule;
 use serde_json::json;
 
 use crate::app;
 use crate::cli::output::{Output, table};
 use crate::config::Config;
+use crate::ownership_check;
 
 /// `cpq ownership`
 #[derive(clap::Subcommand)]
@@ -27,7 +29,7 @@ pub enum Command {
 }
 
 /// Runs the command.
-pub fn run(command: Command, config: &Config, output: Output) -> Result<u8> {
+pub async fn run(command: Command, config: &Config, output: Output) -> Result<u8> {
     match command {
         Command::Show { toml: true } => {
             let (text, _) = app::matrix_text(config)?;
@@ -38,14 +40,39 @@ pub fn run(command: Command, config: &Config, output: Output) -> Result<u8> {
         Command::Check { file } => {
             let mut config = config.clone();
             config.ownership.file = file.unwrap_or(config.ownership.file);
-            let matrix = app::matrix(&config)?;
-            let told = json!({"ok": true, "rules": matrix.rules().count(), "version": matrix.version()});
-            output.data(&told, || {
-                format!("ok rules={} version={}", matrix.rules().count(), matrix.version())
-            });
-            Ok(0)
+            check(&config, output).await
         }
     }
+}
+
+async fn check(config: &Config, output: Output) -> Result<u8> {
+    let (findings, described) = ownership_check::check(config).await?;
+    if !findings.is_empty() {
+        let told = json!({"ok": false, "findings": findings, "orgKnown": described});
+        output.data(&told, || {
+            findings.iter().map(told_finding).collect::<Vec<_>>().join("\n")
+        });
+        output.say(&format!("{} found; nothing was changed", findings.len()));
+        return Ok(1);
+    }
+    let matrix = app::matrix(config)?;
+    let (rules, version) = (matrix.rules().count(), matrix.version());
+    let told = json!({"ok": true, "rules": rules, "version": version, "findings": [], "orgKnown": described});
+    output.data(&told, || format!("ok rules={rules} version={version}"));
+    if !described {
+        output
+            .say("checked without an org: `cpq auth connect-crm` lets fields and permissions be checked too");
+    }
+    Ok(0)
+}
+
+/// As compilers tell: the line, what is wrong, and the way out below.
+fn told_finding(finding: &Finding) -> String {
+    let line = finding.line.map_or("-".to_owned(), |line| line.to_string());
+    format!(
+        "line {line}: {}: {}\n  {}",
+        finding.field, finding.message, finding.fix
+    )
 }
 
 fn show(config: &Config, output: Output) -> Result<u8> {

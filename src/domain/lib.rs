@@ -13,6 +13,7 @@ pub mod event;
 pub mod id;
 pub mod keyed;
 pub mod limits;
+pub mod lint;
 pub mod ownership;
 pub mod quote;
 pub mod resolve;

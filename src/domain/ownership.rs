@@ -99,13 +99,32 @@ pub struct Condition {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub record_type: Vec<String>,
     /// First day.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "day")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
     pub from: Option<Date>,
     /// Last day.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "day")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, format = Date))]
     pub until: Option<Date>,
+}
+
+/// A day as text, or as TOML's own kind of date.
+fn day<'de, D: serde::Deserializer<'de>>(source: D) -> std::result::Result<Option<Date>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Day {
+        Text(Date),
+        Toml(toml::value::Datetime),
+    }
+    match Day::deserialize(source) {
+        Ok(Day::Text(day)) => Ok(Some(day)),
+        Ok(Day::Toml(day)) => day
+            .to_string()
+            .parse()
+            .map(Some)
+            .map_err(serde::de::Error::custom),
+        Err(_) => Err(serde::de::Error::custom("expected a day such as 2026-12-31")),
+    }
 }
 
 /// What conditions are checked against.
@@ -172,7 +191,45 @@ pub struct OwnershipRule {
 #[serde(deny_unknown_fields)]
 struct MatrixFile {
     #[serde(default, rename = "rule")]
-    rules: Vec<OwnershipRule>,
+    rules: Vec<toml::Spanned<OwnershipRule>>,
+}
+
+/// A rule and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// The rule.
+    pub rule: OwnershipRule,
+}
+
+/// The rules of a matrix as they are written.
+///
+/// # Errors
+/// [`Code::OwnershipInvalid`] with the place when the text is no matrix.
+pub fn read(text: &str) -> Result<Vec<Placed>> {
+    let file: MatrixFile = toml::from_str(text).map_err(|error| {
+        Error::new(
+            Code::OwnershipInvalid,
+            format!("the ownership matrix does not parse: {}", error.message()),
+        )
+        .fact(
+            "at",
+            error
+                .span()
+                .map(|span| line_and_column(text, span.start))
+                .unwrap_or_default(),
+        )
+        .cause(error)
+    })?;
+    let rules = file.rules.into_iter().map(|rule| {
+        let before = &text[..rule.span().start.min(text.len())];
+        let line = before.matches('\n').count() + 1;
+        let rule = rule.into_inner();
+        check(&rule)?;
+        Ok(Placed { line, rule })
+    });
+    rules.collect()
 }
 
 /// All rules, by field, in the order in which they are tried.
@@ -185,23 +242,8 @@ pub struct Matrix {
 impl Matrix {
     /// Reads a matrix from TOML. `version` is stored with every decision made under it.
     pub fn parse(text: &str, version: impl Into<String>) -> Result<Matrix> {
-        let file: MatrixFile = toml::from_str(text).map_err(|error| {
-            Error::new(
-                Code::OwnershipInvalid,
-                format!("the ownership matrix does not parse: {}", error.message()),
-            )
-            .fact(
-                "at",
-                error
-                    .span()
-                    .map(|span| line_and_column(text, span.start))
-                    .unwrap_or_default(),
-            )
-            .cause(error)
-        })?;
         let mut rules: BTreeMap<FieldName, Vec<OwnershipRule>> = BTreeMap::new();
-        for rule in file.rules {
-            check(&rule)?;
+        for Placed { rule, .. } in read(text)? {
             rules.entry(rule.field_name.clone()).or_default().push(rule);
         }
         rules.values().try_for_each(|list| check_reachable(list))?;

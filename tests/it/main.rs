@@ -5,6 +5,7 @@ mod crash;
 mod fixtures;
 mod golden;
 mod house;
+mod ownership;
 mod quote_record;
 mod remote_cpq;
 mod sandbox_define;

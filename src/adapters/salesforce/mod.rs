@@ -39,6 +39,15 @@ mod write;
 
 pub use config::Config;
 
+/// What a connection of these settings syncs: all that its field files name, or with a schema what of it the org has.
+///
+/// # Errors
+/// [`cpq_domain::Code::ConfigInvalid`] when a setting makes no sense.
+pub fn mapping(config: &Config, schema: Option<&CrmSchema>) -> Result<Mapping> {
+    let layout = Layout::new(config, &fields::load(config)?, schema)?;
+    Ok(Arc::unwrap_or_clone(layout.mapping))
+}
+
 /// One Salesforce org. Reads and writes of different syncs that come at the same time share calls.
 pub struct SalesforceAdapter {
     org: Arc<Org>,

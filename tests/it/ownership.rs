@@ -1,0 +1,54 @@
+//! `cpq ownership check`: what is wrong with a matrix before it is used.
+
+use crate::house::House;
+
+fn matrix(house: &House, more: &str) -> String {
+    let shown = house.cpq(&["ownership", "show", "--toml"]);
+    let path = house.path().join("matrix.toml");
+    std::fs::write(&path, format!("{}\n{more}", shown.out)).expect("a file");
+    path.to_str().expect("a path in UTF-8").to_owned()
+}
+
+#[test]
+fn the_built_in_matrix_is_right_with_an_org_and_without() {
+    let house = House::empty();
+    let said = house.cpq(&["--json", "ownership", "check"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.json()["orgKnown"], false);
+    let house = House::connected();
+    let said = house.cpq(&["--json", "ownership", "check"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(said.json()["orgKnown"], true);
+}
+
+#[test]
+fn each_mistake_is_told_with_its_line_and_the_way_out() {
+    let house = House::connected();
+    let path = matrix(
+        &house,
+        "[[rule]]\nfield = \"opportunity.nmae\"\nowner = \"crm\"\npolicy = \"always\"\n\
+         [[rule]]\nfield = \"opportunity.name\"\nowner = \"cpq\"\npolicy = \"always\"\n",
+    );
+    let said = house.cpq(&["--json", "ownership", "check", &path]);
+    assert_eq!(said.code, 1, "{said:?}");
+    let told = said.json();
+    let kinds: Vec<&str> = told["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .map(|finding| finding["lint"].as_str().expect("a kind"))
+        .collect();
+    assert_eq!(
+        kinds,
+        ["unknown_field", "two_owners", "unreachable", "read_only"],
+        "{told}"
+    );
+    assert_eq!(told["findings"][0]["fix"], "did you mean opportunity.name?");
+    let plain = house.cpq(&["ownership", "check", &path]);
+    assert!(
+        plain
+            .out
+            .contains("opportunity.nmae: opportunity.nmae is no field"),
+        "{plain:?}"
+    );
+}

@@ -52,7 +52,7 @@ async fn check(config: &Config, output: Output) -> Result<u8> {
         output.data(&told, || {
             findings.iter().map(told_finding).collect::<Vec<_>>().join("\n")
         });
-        output.say(&format!("{} found; nothing was changed", findings.len()));
+        output.say(format!("{} found; nothing was changed", findings.len()));
         return Ok(1);
     }
     let matrix = app::matrix(config)?;

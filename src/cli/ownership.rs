@@ -21,6 +21,11 @@ pub enum Command {
         #[arg(long)]
         toml: bool,
     },
+    /// What another matrix would change about the one in force, field by field.
+    Diff {
+        /// The other file.
+        file: PathBuf,
+    },
     /// Check a matrix before it is used.
     Check {
         /// The file; the one in force if left out.
@@ -37,12 +42,49 @@ pub async fn run(command: Command, config: &Config, output: Output) -> Result<u8
             Ok(0)
         }
         Command::Show { toml: false } => show(config, output),
+        Command::Diff { file } => diff(config, file, output),
         Command::Check { file } => {
             let mut config = config.clone();
             config.ownership.file = file.unwrap_or(config.ownership.file);
             check(&config, output).await
         }
     }
+}
+
+fn diff(config: &Config, file: PathBuf, output: Output) -> Result<u8> {
+    let now = app::matrix(config)?;
+    let mut other = config.clone();
+    other.ownership.file = file;
+    let then = app::matrix(&other)?;
+    let differences = now.differences(&then);
+    let told = json!({"from": now.version(), "to": then.version(), "differences": differences});
+    output.data(&told, || {
+        let rows = differences.iter().map(|one| {
+            let brief = |rules: &[OwnershipRule]| rules.iter().map(brief).collect::<Vec<_>>().join("; ");
+            vec![one.field.to_string(), brief(one.before), brief(one.after)]
+        });
+        table(&["FIELD", "NOW", "THEN"], rows)
+    });
+    output.say(format!(
+        "{} fields differ between version {} and {}; nothing was changed",
+        differences.len(),
+        now.version(),
+        then.version()
+    ));
+    Ok(u8::from(!differences.is_empty()))
+}
+
+/// Owner, policy and condition of a rule on one line.
+fn brief(rule: &OwnershipRule) -> String {
+    let always = rule.when == Default::default();
+    let when = serde_json::to_string(&rule.when).unwrap_or_default();
+    let when = if always {
+        String::new()
+    } else {
+        format!(" when {when}")
+    };
+    let (owner, policy) = (rule.owner_system.as_str(), rule.overwrite_policy.as_str());
+    format!("{owner} {policy}{when}")
 }
 
 async fn check(config: &Config, output: Output) -> Result<u8> {

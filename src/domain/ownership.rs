@@ -1,6 +1,6 @@
 //! The ownership matrix: for every synced field, whose value counts, and when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -268,10 +268,36 @@ impl Matrix {
         self.rules.keys()
     }
 
+    /// Fields whose rules another matrix has differently, in order, each with its rules here and there. What only the
+    /// reason tells apart is no difference in what happens, and is one all the same to who reads it.
+    pub fn differences<'a>(&'a self, other: &'a Matrix) -> Vec<Difference<'a>> {
+        let names: BTreeSet<&FieldName> = self.rules.keys().chain(other.rules.keys()).collect();
+        let of = |matrix: &'a Matrix, name: &FieldName| {
+            matrix.rules.get(name).map(Vec::as_slice).unwrap_or_default()
+        };
+        let pairs = names.into_iter().map(|field| Difference {
+            field,
+            before: of(self, field),
+            after: of(other, field),
+        });
+        pairs.filter(|pair| pair.before != pair.after).collect()
+    }
+
     /// The rule that holds for a field now: the first whose condition holds.
     pub fn rule(&self, field: &str, facts: &Facts) -> Option<&OwnershipRule> {
         self.rules.get(field)?.iter().find(|rule| rule.when.holds(facts))
     }
+}
+
+/// A field that two matrices treat differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Difference<'a> {
+    /// The field.
+    pub field: &'a FieldName,
+    /// Its rules in the one; empty when it has none.
+    pub before: &'a [OwnershipRule],
+    /// Its rules in the other.
+    pub after: &'a [OwnershipRule],
 }
 
 fn check(rule: &OwnershipRule) -> Result<()> {
@@ -346,6 +372,28 @@ mod tests {
         assert_eq!(
             matrix.rule("account.name", &facts).map(|rule| rule.owner_system),
             Some(Side::Cpq)
+        );
+    }
+
+    #[test]
+    fn differences_are_told_by_field() {
+        let (one, other) = (
+            Matrix::parse(TWO, "1").expect("it parses"),
+            Matrix::parse(
+                "[[rule]]\nfield = 'quote.name'\nowner = 'cpq'\npolicy = 'seed'\n",
+                "2",
+            )
+            .expect("it parses"),
+        );
+        assert_eq!(one.differences(&one), []);
+        let told: Vec<_> = one
+            .differences(&other)
+            .iter()
+            .map(|one| (one.field.as_str().to_owned(), one.before.len(), one.after.len()))
+            .collect();
+        assert_eq!(
+            told,
+            [("account.name".to_owned(), 2, 0), ("quote.name".to_owned(), 0, 1)]
         );
     }
 

@@ -52,3 +52,28 @@ fn each_mistake_is_told_with_its_line_and_the_way_out() {
         "{plain:?}"
     );
 }
+
+#[test]
+fn a_difference_is_told_field_by_field() {
+    let house = House::empty();
+    let path = matrix(&house, "");
+    let same = house.cpq(&["--json", "ownership", "diff", &path]);
+    assert_eq!(
+        (same.code, &same.json()["differences"]),
+        (0, &serde_json::json!([]))
+    );
+    let text = std::fs::read_to_string(&path).expect("a text");
+    let changed = text.replacen("policy = \"always\"", "policy = \"review\"", 1);
+    std::fs::write(&path, changed).expect("a file");
+    let said = house.cpq(&["--json", "ownership", "diff", &path]);
+    assert_eq!(said.code, 1, "{said:?}");
+    let told = said.json();
+    assert_eq!(told["differences"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told["differences"][0]["before"][0]["overwritePolicy"], "always");
+    assert_eq!(told["differences"][0]["after"][0]["overwritePolicy"], "review");
+    let plain = house.cpq(&["ownership", "diff", &path]);
+    assert!(
+        plain.out.contains("CRM always") && plain.out.contains("CRM review"),
+        "{plain:?}"
+    );
+}

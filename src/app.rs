@@ -23,12 +23,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, CpqKind};
 use crate::fixtures::YEAR_SETTING;
+use crate::matrix;
 use crate::quote_feed;
 use crate::sides::Connected;
 use crate::world::RealWorld;
 
-/// The built-in ownership matrix.
-pub const MATRIX: &str = include_str!("../ownership.default.toml");
 /// Variable that takes the place of the key file.
 const KEY_VARIABLE: &str = "CPQ_SEALING_KEY";
 
@@ -69,7 +68,7 @@ impl App {
     /// suite, which must leave nothing behind.
     pub async fn over(config: &Config, role: Role, store: Store, grants: Store) -> Result<App> {
         let world: Arc<dyn World> = Arc::new(RealWorld::new());
-        let matrix = Arc::new(matrix(config)?);
+        let matrix = Arc::new(matrix::in_force(config, &grants, world.now()).await?);
         let vault: Arc<dyn TokenVault> = Arc::new(Vault(grants.clone()));
         let keyring = keyring(config, world.as_ref())?;
         let broker = Arc::new(Broker::new(
@@ -238,34 +237,6 @@ pub async fn reset_store(config: &Config) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The text of the matrix in force, and where it comes from.
-pub fn matrix_text(config: &Config) -> Result<(String, String)> {
-    let file = &config.ownership.file;
-    if file.as_os_str().is_empty() {
-        return Ok((MATRIX.to_owned(), "built in".into()));
-    }
-    let text = std::fs::read_to_string(file).map_err(|error| {
-        let message = format!("cannot read the ownership matrix {}: {error}", file.display());
-        Error::new(Code::OwnershipInvalid, message)
-            .field("ownership.file")
-            .cause(error)
-    })?;
-    Ok((text, file.display().to_string()))
-}
-
-/// The matrix in force. Its version is a hash of its text, so that equal texts have equal versions everywhere.
-pub fn matrix(config: &Config) -> Result<Matrix> {
-    let (text, from) = matrix_text(config)?;
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    let version: String = digest
-        .as_ref()
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    Matrix::parse(&text, version).map_err(|error| error.fact("file", from))
 }
 
 fn auth_options(config: &Config) -> Result<cpq_auth::Options> {

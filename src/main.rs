@@ -4,7 +4,7 @@ mod app;
 mod cli;
 mod config;
 mod fixtures;
-mod ownership_check;
+mod matrix;
 mod quote_feed;
 mod sides;
 mod telemetry;

@@ -12,8 +12,10 @@ use crate::tx::{Tx, params};
 const PUT: &str = "INSERT INTO ownership (version, body, created_at) VALUES ($1, $2, $3)
   ON CONFLICT (version) DO NOTHING";
 const BY_VERSION: &str = "SELECT version, body, created_at FROM ownership WHERE version = $1";
+const NEWEST: &str =
+    "SELECT version, body, created_at FROM ownership ORDER BY created_at DESC, version LIMIT $1";
 
-pub(crate) const STATEMENTS: &[&str] = &[PUT, BY_VERSION];
+pub(crate) const STATEMENTS: &[&str] = &[PUT, BY_VERSION, NEWEST];
 
 /// Setting that names the version in force: an older text may come into force again.
 const IN_FORCE: &str = "ownership.version";
@@ -29,11 +31,27 @@ pub struct StoredMatrix {
     pub created_at: Timestamp,
 }
 
-/// Keeps a text and makes it the latest. A version that is kept already keeps its text.
-pub async fn put(tx: &mut dyn Tx, version: &str, body: &str, now: Timestamp) -> Result<()> {
+/// Keeps a text, so that decisions made under it can be explained. A version that is kept already keeps its text.
+pub async fn keep(tx: &mut dyn Tx, version: &str, body: &str, now: Timestamp) -> Result<()> {
     bounded("an ownership matrix", body.len(), TEXT_BYTES)?;
-    tx.execute(PUT, params![version, body, now]).await?;
+    tx.execute(PUT, params![version, body, now]).await.map(drop)
+}
+
+/// Keeps a text and makes it the latest.
+pub async fn put(tx: &mut dyn Tx, version: &str, body: &str, now: Timestamp) -> Result<()> {
+    keep(tx, version, body, now).await?;
     settings::put(tx, IN_FORCE, version).await
+}
+
+/// Takes back that a text came into force; all of them stay. Returns whether one had.
+pub async fn withdraw(tx: &mut dyn Tx) -> Result<bool> {
+    settings::remove(tx, IN_FORCE).await
+}
+
+/// The texts that were kept, the newest first.
+pub async fn newest(tx: &mut dyn Tx, limit: i64) -> Result<Vec<StoredMatrix>> {
+    let rows = tx.query(NEWEST, params![limit]).await?;
+    rows.into_iter().map(read).collect()
 }
 
 /// The text that came into force last.

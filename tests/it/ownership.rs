@@ -3,7 +3,7 @@
 use crate::house::House;
 
 fn matrix(house: &House, more: &str) -> String {
-    let shown = house.cpq(&["ownership", "show", "--toml"]);
+    let shown = house.cpq(&["ownership", "show", "--toml"]).ok();
     let path = house.path().join("matrix.toml");
     std::fs::write(&path, format!("{}\n{more}", shown.out)).expect("a file");
     path.to_str().expect("a path in UTF-8").to_owned()
@@ -75,5 +75,66 @@ fn a_difference_is_told_field_by_field() {
     assert!(
         plain.out.contains("CRM always") && plain.out.contains("CRM review"),
         "{plain:?}"
+    );
+}
+
+#[test]
+fn a_right_matrix_comes_into_force_and_old_ones_can_still_be_shown() {
+    let house = House::connected();
+    house.cpq(&["sync", "run", "--opportunity", "OPP-4482"]).ok();
+    let first = house.cpq(&["--json", "ownership", "show"]).ok().json();
+    let path = matrix(&house, "");
+    let text = std::fs::read_to_string(&path).expect("a text");
+    let name = "field = \"opportunity.name\"\nowner = \"crm\"\npolicy = \"always\"";
+    std::fs::write(&path, text.replacen(name, &name.replace("always", "never"), 1)).expect("a file");
+    let applied = house.cpq(&["--json", "ownership", "apply", &path]).ok().json();
+    let now = house.cpq(&["--json", "ownership", "show"]).ok().json();
+    assert_eq!(now["version"], applied["version"]);
+    assert_ne!(now["version"], first["version"]);
+    let plan = house
+        .cpq(&["--json", "sync", "run", "--opportunity", "OPP-4482", "--dry-run"])
+        .ok()
+        .json();
+    assert_eq!(plan["matrixVersion"], applied["version"], "{plan}");
+    let versions = house.cpq(&["--json", "ownership", "versions"]).ok().json();
+    assert_eq!(versions["inForce"], applied["version"]);
+    assert_eq!(
+        versions["versions"].as_array().map(Vec::len),
+        Some(2),
+        "{versions}"
+    );
+    let old = first["version"].as_str().expect("a version");
+    let shown = house
+        .cpq(&["--json", "ownership", "show", "--of", old])
+        .ok()
+        .json();
+    assert_eq!(shown["rules"], first["rules"]);
+    house.cpq(&["ownership", "apply", "--built-in"]).ok();
+    assert_eq!(
+        house.cpq(&["--json", "ownership", "show"]).ok().json()["version"],
+        first["version"]
+    );
+}
+
+#[test]
+fn a_wrong_matrix_does_not_come_into_force() {
+    let house = House::connected();
+    let path = matrix(
+        &house,
+        "[[rule]]\nfield = \"opportunity.nmae\"\nowner = \"crm\"\npolicy = \"always\"\n",
+    );
+    let before = house.cpq(&["--json", "ownership", "show"]).ok().json()["version"].clone();
+    let said = house.cpq(&["--json", "ownership", "apply", &path]);
+    assert_eq!((said.code, &said.json()["ok"]), (1, &serde_json::json!(false)));
+    std::fs::write(&path, "rule = 7").expect("a file");
+    assert_eq!(house.cpq(&["ownership", "apply", &path]).code, 1);
+    assert_eq!(
+        house.cpq(&["--json", "ownership", "show"]).ok().json()["version"],
+        before
+    );
+    let unknown = house.cpq(&["ownership", "show", "--of", "0123"]);
+    assert!(
+        unknown.code == 1 && unknown.err.contains("cpq ownership versions"),
+        "{unknown:?}"
     );
 }

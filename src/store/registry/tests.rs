@@ -42,6 +42,7 @@ async fn no_statement_walks_a_table_by_accident() {
         "SELECT state, COUNT(*)",
         "FROM grants WHERE removed = 0",
         "FROM api_tokens ORDER BY",
+        "FROM ownership ORDER BY",
         "WHERE TRUE",
     ];
     let directory = tempfile::tempdir().expect("a directory");

@@ -239,4 +239,17 @@ pub async fn old_matrices_stay(store: Store) {
         .expect("read")
         .expect("there");
     assert_eq!(old.body, "two");
+    write!(store, |tx| ownership::keep(tx, "m3", "three", at(4))).expect("stored");
+    let latest = read!(store, |tx| ownership::latest(tx)).expect("read");
+    assert_eq!(
+        latest.map(|one| one.version),
+        Some("m1".to_owned()),
+        "kept, and not in force"
+    );
+    let versions = read!(store, |tx| ownership::newest(tx, 2)).expect("read");
+    let versions: Vec<&str> = versions.iter().map(|one| one.version.as_str()).collect();
+    assert_eq!(versions, ["m3", "m2"]);
+    assert!(write!(store, |tx| ownership::withdraw(tx)).expect("stored"));
+    assert!(!write!(store, |tx| ownership::withdraw(tx)).expect("stored"));
+    assert_eq!(read!(store, |tx| ownership::latest(tx)).expect("read"), None);
 }

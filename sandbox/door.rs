@@ -7,7 +7,7 @@ mod in_flight;
 pub use data::{Around, data, versions};
 pub use in_flight::InFlight;
 
-use crate::bulk;
+use crate::bulk::{self, classic};
 use crate::clock::{shifted, stopwatch};
 use crate::faults::{Call, Fault, LimitScope, Verdict};
 use crate::oauth::Session;
@@ -273,6 +273,9 @@ async fn heard(request: Request<Body>) -> Result<(Parts, Call), Response> {
     }
     let limit = bulk::body_limit(&target, MAX_BODY);
     let Ok(body) = axum::body::to_bytes(body, limit).await else {
+        if classic::concerns(&target) {
+            return Err(classic::refusal(&head.headers, &classic::too_large(limit)));
+        }
         let text = "The request body is too large or broken";
         return Err(wire::error(
             StatusCode::PAYLOAD_TOO_LARGE,
@@ -390,7 +393,7 @@ fn client_name(headers: &HeaderMap) -> Option<String> {
 }
 
 /// `client=` of `Sforce-Call-Options`, whose parts are separated by `,` or `;`.
-fn call_options_client(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn call_options_client(headers: &HeaderMap) -> Option<String> {
     let options = text_of(headers, "sforce-call-options")?;
     options
         .split([',', ';'])

@@ -1,5 +1,6 @@
 //! What a query job does: which queries it takes, which columns they have, and the rows of its result.
 
+use super::classic::{form::Form, found};
 use super::dialect::Dialect;
 use super::limits::QUERY_CHUNK_ROWS;
 use crate::org::{ApiError, Id, Org};
@@ -35,6 +36,9 @@ pub struct Extract {
     pub soql: String,
     /// Whether deleted records are seen.
     pub all: bool,
+    /// Form of the rows; queries of the Bulk API 2.0 have CSV only.
+    #[serde(default)]
+    pub form: Form,
     /// Rows so far.
     pub rows: Arc<Rows>,
     /// Whether a fault rule ends the job.
@@ -67,10 +71,14 @@ pub struct Prepared {
     columns: Vec<Leaf>,
 }
 
-/// A column: the names that lead to its value, and whether it is an instant.
-struct Leaf {
-    path: Vec<String>,
-    instant: bool,
+/// A column: the names that lead to its value, and whether that is a date or an instant.
+pub struct Leaf {
+    /// Names of relationships and, at the end, of the field.
+    pub path: Vec<String>,
+    /// Whether it is a date.
+    pub date: bool,
+    /// Whether it is an instant.
+    pub instant: bool,
 }
 
 /// Looks up a query of a job of this version.
@@ -139,8 +147,11 @@ fn leaves(column: &Json, above: &[String], found: &mut Vec<Leaf>) -> Result<(), 
     match column["apexType"].as_str() {
         Some("Address") => Err(unsupported("Selecting compound data not supported in Bulk Query")),
         kind if joined.is_empty() => {
-            let instant = kind == Some("Datetime");
-            found.push(Leaf { path, instant });
+            found.push(Leaf {
+                path,
+                date: kind == Some("Date"),
+                instant: kind == Some("Datetime"),
+            });
             Ok(())
         }
         _ => Ok(()),
@@ -215,10 +226,10 @@ impl Extract {
         dialect: Dialect,
         version: u16,
     ) -> Result<bool, ApiError> {
-        let rows = Arc::make_mut(&mut self.rows);
+        let (rows, form) = (Arc::make_mut(&mut self.rows), self.form);
         let Some(found) = &mut self.found else {
             *rows = Rows {
-                header: prepared.header(dialect),
+                header: prepared.header(dialect, form),
                 ..Rows::default()
             };
             self.found = Some(Found {
@@ -230,7 +241,13 @@ impl Extract {
         let from = found.looked_at;
         let to = (from + QUERY_CHUNK_ROWS).min(found.ids.len());
         for id in &found.ids[from..to] {
-            rows.push(prepared.row(org, *id, dialect, version));
+            let row = prepared.row(org, *id, dialect, version, form);
+            let between = if form == Form::Json && rows.count() > 0 {
+                ","
+            } else {
+                ""
+            };
+            rows.push(row.map(|row| format!("{between}{row}")));
         }
         found.looked_at = to;
         Ok(to == found.ids.len())
@@ -258,25 +275,50 @@ impl Rows {
 }
 
 impl Prepared {
-    fn header(&self, dialect: Dialect) -> String {
-        line(dialect, self.columns.iter().map(|leaf| leaf.path.join(".")))
+    /// This query, if it is for the object that is demanded.
+    ///
+    /// # Errors
+    /// INVALID_TYPE.
+    pub fn of_object(self, schema: &Schema, demanded: Option<&str>) -> Result<Self, ApiError> {
+        let object = &schema.at(self.plan.object).name;
+        match demanded.filter(|name| name != object) {
+            Some(name) => {
+                let message = format!("the query is for {object}, the job for {name}");
+                Err(ApiError::bad("INVALID_TYPE", message))
+            }
+            None => Ok(self),
+        }
+    }
+
+    fn header(&self, dialect: Dialect, form: Form) -> String {
+        match form {
+            Form::Csv => line(dialect, self.columns.iter().map(|leaf| leaf.path.join("."))),
+            Form::Json | Form::Xml => String::new(),
+        }
     }
 
     /// A record as a row; none when it is gone since the query found it. One that lies in the recycle bin since then
     /// is shown: a query job is no snapshot.
-    fn row(&self, org: &Org, id: Id, dialect: Dialect, version: u16) -> Option<String> {
+    fn row(&self, org: &Org, id: Id, dialect: Dialect, version: u16, form: Form) -> Option<String> {
         let Shape::Records(nodes) = &self.plan.shape else {
             return None;
         };
         let version = format!("v{version}.0");
         let record = soql::record(org, self.plan.object, id, nodes, &version);
-        let row = || line(dialect, self.columns.iter().map(|leaf| leaf.text(&record)));
-        (!record.is_null()).then(row)
+        if record.is_null() {
+            return None;
+        }
+        Some(match form {
+            Form::Csv => line(dialect, self.columns.iter().map(|leaf| leaf.text(&record))),
+            Form::Json => found::json(record, &self.columns),
+            Form::Xml => found::xml(&record, &self.columns),
+        })
     }
 }
 
 impl Leaf {
-    fn text(&self, record: &Json) -> String {
+    /// The value as files have it; empty for none.
+    pub fn text(&self, record: &Json) -> String {
         let value = self.path.iter().try_fold(record, |here, name| here.get(name));
         match value {
             None | Some(Json::Null) => String::new(),

@@ -9,7 +9,7 @@ use super::results;
 use super::upload::Upload;
 use crate::clock::stopwatch;
 use crate::org::{ApiError, Id};
-use crate::state::lock;
+use crate::state::{Sandbox, lock};
 use axum::body::Bytes;
 use http::StatusCode;
 
@@ -54,7 +54,7 @@ fn described(ask: &Ask<'_>, body: &[u8]) -> Result<Job, ApiError> {
     let key = properties.text("externalIdFieldName")?;
     let assignment_rule = properties.text("assignmentRuleId")?;
     properties.finish()?;
-    let (object, external_id) = looked_up(ask, &object, operation, key.as_deref())?;
+    let (object, external_id) = looked_up(ask.sandbox, &object, operation, key.as_deref())?;
     let work = Work::Ingest(Ingest {
         operation,
         external_id,
@@ -66,13 +66,16 @@ fn described(ask: &Ask<'_>, body: &[u8]) -> Result<Job, ApiError> {
 }
 
 /// Canonical names of object and key.
-fn looked_up(
-    ask: &Ask<'_>,
+///
+/// # Errors
+/// What there is no such thing of, and what cannot be loaded.
+pub fn looked_up(
+    sandbox: &Sandbox,
     object: &str,
     operation: Operation,
     key: Option<&str>,
 ) -> Result<(String, Option<String>), ApiError> {
-    let schema = lock(&ask.sandbox.org).schema();
+    let schema = lock(&sandbox.org).schema();
     let at = schema
         .position(object)
         .ok_or_else(|| invalid_job(format!("Unable to find object: {object}")))?;
@@ -81,7 +84,7 @@ fn looked_up(
         let message = format!("Entity '{}' is not supported by the Bulk API.", object.name);
         return Err(ApiError::bad("INVALIDENTITY", message));
     }
-    if operation == Operation::HardDelete && !ask.sandbox.settings().bulk_hard_delete {
+    if operation == Operation::HardDelete && !sandbox.settings().bulk_hard_delete {
         let message = "hardDelete operation requires special user profile permission, please contact your system administrator";
         return Err(ApiError::bad("FEATURENOTENABLED", message));
     }
@@ -209,7 +212,9 @@ pub fn results(ask: &Ask<'_>, id: &str, set: &str) -> Result<Answer, ApiError> {
 pub fn known(ask: &Ask<'_>, id: &str, ingest: bool) -> Result<Id, ApiError> {
     let id = Id::parse(id).ok_or_else(ApiError::not_found)?;
     let book = lock(&ask.sandbox.bulk.book);
-    let job = book.job(id).filter(|job| job.is_ingest() == ingest);
+    let job = book
+        .job(id)
+        .filter(|job| job.batch.is_none() && job.is_ingest() == ingest);
     job.map(|job| job.id).ok_or_else(ApiError::not_found)
 }
 
@@ -292,6 +297,7 @@ impl Ask<'_> {
             turn: 0,
             error: None,
             micros: 0,
+            batch: None,
             work,
             stepped: stopwatch(),
         }

@@ -1,6 +1,7 @@
 //! A job: what it is to do, where it stands, and the JSON that shows it (Bulk API 2.0 Developer Guide, Get Information
 //! About an Ingest Job, Get Information About a Query Job).
 
+use super::classic::job::Batch;
 use super::dialect::Dialect;
 use super::extract::Extract;
 use super::upload::Upload;
@@ -45,7 +46,7 @@ pub enum State {
     Aborted,
 }
 
-/// A job of the Bulk API 2.0.
+/// A job of the Bulk API 2.0, or a batch of a job of the older API.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
@@ -73,6 +74,9 @@ pub struct Job {
     pub error: Option<String>,
     /// Microseconds of work.
     pub micros: u64,
+    /// What makes it a batch; none for a job of the Bulk API 2.0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
     /// What it does.
     pub work: Work,
     /// When it took its last step, on the machine's steady clock; a restart begins anew.
@@ -218,6 +222,16 @@ impl Job {
         }
     }
 
+    /// The job of the older API that this is a batch of.
+    pub fn batch_of(&self) -> Option<Id> {
+        self.batch.as_ref().map(|batch| batch.job)
+    }
+
+    /// Whether this is a batch of this job.
+    pub fn is_batch_of(&self, job: Id) -> bool {
+        self.batch_of() == Some(job)
+    }
+
     /// Whether this is an ingest job.
     pub fn is_ingest(&self) -> bool {
         matches!(self.work, Work::Ingest(_))
@@ -225,10 +239,12 @@ impl Job {
 
     /// Bytes that its files take in memory.
     pub fn weight(&self) -> usize {
-        match &self.work {
-            Work::Ingest(ingest) => ingest.upload.as_ref().map_or(0, Upload::weight),
-            Work::Query(extract) => extract.weight(),
-        }
+        let request = self.batch.as_ref().map_or(0, |batch| batch.request.len());
+        request
+            + match &self.work {
+                Work::Ingest(ingest) => ingest.upload.as_ref().map_or(0, Upload::weight),
+                Work::Query(extract) => extract.weight(),
+            }
     }
 
     /// The job as an answer shows it, keys in the order of recordings.

@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub const UPLOAD_BYTES: usize = 100 * 1024 * 1024;
 /// Longest content of a job that is made and filled by one multipart request (Create a Job, Usage Notes).
 pub const MULTIPART_CHARACTERS: usize = 100_000;
+/// Characters of a batch of the older API (Bulk API Developer Guide, Limits).
+pub const BATCH_CHARACTERS: usize = 10_000_000;
+/// Bytes of such a batch, 10 MB (the same page).
+pub const BATCH_BYTES: usize = 10 * 1024 * 1024;
 /// Records of a batch; jobs are cut into batches by the server.
 pub const BATCH_ROWS: u64 = 10_000;
 /// Records written in one transaction; the org is locked for no longer than this takes.

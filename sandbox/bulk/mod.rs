@@ -4,6 +4,7 @@
 mod answer;
 mod book;
 mod cells;
+pub mod classic;
 mod columns;
 pub mod dialect;
 mod extract;

@@ -36,6 +36,7 @@ pub fn create(ask: &Ask<'_>) -> Result<Answer, ApiError> {
     let work = Work::Query(Extract {
         soql,
         all,
+        form: Default::default(),
         rows: Default::default(),
         doomed: false,
         found: None,

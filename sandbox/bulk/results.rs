@@ -6,7 +6,7 @@ use super::upload::Upload;
 use csv::StringRecord;
 
 /// First version that says which record a refused row was about (Get Job Failed Record Results).
-const FAILED_IDS_SINCE: u16 = 53;
+pub const FAILED_IDS_SINCE: u16 = 53;
 
 /// Rows that were written, behind the id of their record and whether it was made.
 pub fn successful(job: &Job) -> String {

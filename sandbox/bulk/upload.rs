@@ -110,6 +110,11 @@ impl Upload {
         }
     }
 
+    /// What became of the rows that were looked at.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+
     /// The rows that were looked at, each with what became of it.
     pub fn looked_at(&self, dialect: Dialect) -> impl Iterator<Item = (StringRecord, &Outcome)> {
         self.read(dialect, self.scan.rows_at, self.next)

@@ -2,6 +2,7 @@
 //! their turn at the org between steps, and whoever polls sees a job go through its states.
 
 use super::Bulk;
+use super::classic::failed_query;
 use super::extract::{self, Extract};
 use super::job::{Ingest, Job, State, Work};
 use super::limits::{BATCH_ROWS, BYTES_KEPT, CHUNK_ROWS, DAILY_RESULT_KILOBYTES, DAILY_ROWS};
@@ -9,6 +10,7 @@ use super::load::Loading;
 use crate::clock::stopwatch;
 use crate::faults::Call;
 use crate::org::{ApiError, Hand, Id, Origin};
+use crate::rest::NEWEST;
 use crate::state::{Sandbox, Shared, lock};
 use http::StatusCode;
 use std::time::Duration;
@@ -59,7 +61,7 @@ fn step(sandbox: &Sandbox) -> Next {
     if !wait.is_zero() {
         return Next::Later(wait);
     }
-    let free = BYTES_KEPT.saturating_sub(book.after(None).map(Job::weight).sum());
+    let free = BYTES_KEPT.saturating_sub(book.weight());
     let Some(job) = book.job_mut(id) else {
         return Next::Idle;
     };
@@ -86,9 +88,19 @@ fn advance(sandbox: &Sandbox, job: &mut Job, free: usize) {
 /// What fault rules see of the writes of a job: the request that brought its data, made by who made the job.
 fn call_of(job: &Job) -> Call {
     let kind = if job.is_ingest() { "ingest" } else { "query" };
+    let (method, target) = match &job.batch {
+        Some(batch) => (
+            "POST",
+            format!("/services/async/{}.0/job/{}/batch", job.version, batch.job),
+        ),
+        None => (
+            "PUT",
+            format!("/services/data/v{}.0/jobs/{kind}/{}/batches", job.version, job.id),
+        ),
+    };
     Call {
-        method: "PUT".to_owned(),
-        target: format!("/services/data/v{}.0/jobs/{kind}/{}/batches", job.version, job.id),
+        method: method.to_owned(),
+        target,
         client: job.client.clone().unwrap_or_default(),
         body: axum::body::Bytes::new(),
         topic: None,
@@ -113,12 +125,12 @@ fn doom(sandbox: &Sandbox, job: &mut Job) {
 fn load(sandbox: &Sandbox, job: &mut Job, free: usize) {
     let now = sandbox.clock.now();
     let call = call_of(job);
-    let whose = (job.user, job.origin());
+    let (whose, counted) = ((job.user, job.origin()), job.batch.is_some());
     let Work::Ingest(ingest) = &mut job.work else {
         return;
     };
     // A file without rows still has a header that can be wrong.
-    let outcome = chunk(sandbox, ingest, free).and_then(|rows| {
+    let outcome = chunk(sandbox, ingest, counted, free).and_then(|rows| {
         transact(sandbox, &call, whose, &job.object, job.dialect, ingest, rows)?;
         Ok(rows == 0)
     });
@@ -129,8 +141,9 @@ fn load(sandbox: &Sandbox, job: &mut Job, free: usize) {
     }
 }
 
-/// How many rows the next transaction may have; none when all are done.
-fn chunk(sandbox: &Sandbox, ingest: &Ingest, free: usize) -> Result<u64, String> {
+/// How many rows the next transaction may have; none when all are done. Batches of the older API were counted when
+/// they came.
+fn chunk(sandbox: &Sandbox, ingest: &Ingest, counted: bool, free: usize) -> Result<u64, String> {
     let Some(upload) = &ingest.upload else {
         return Ok(0);
     };
@@ -149,7 +162,7 @@ fn chunk(sandbox: &Sandbox, ingest: &Ingest, free: usize) -> Result<u64, String>
     if daily.rows.used(now) >= DAILY_ROWS {
         return Err("ExceededQuota : ApiBulkRecords Limit exceeded.".to_owned());
     }
-    if done.is_multiple_of(BATCH_ROWS) {
+    if done.is_multiple_of(BATCH_ROWS) && !counted {
         if daily.batches.used(now) >= sandbox.settings().daily_bulk_batches {
             return Err("ExceededQuota : ApiBatchItems Limit exceeded.".to_owned());
         }
@@ -204,10 +217,11 @@ fn transact(
 fn query(sandbox: &Sandbox, job: &mut Job, free: usize) {
     let now = sandbox.clock.now();
     let (dialect, version) = (job.dialect, job.version);
+    let object = job.batch.is_some().then_some(job.object.as_str());
     let Work::Query(extract) = &mut job.work else {
         return;
     };
-    match render(sandbox, extract, dialect, version, free) {
+    match render(sandbox, extract, dialect, (version, object), free) {
         Ok(true) => job.enter(State::JobComplete, now),
         Ok(false) => {}
         Err(why) => job.fail(why, now),
@@ -218,7 +232,7 @@ fn render(
     sandbox: &Sandbox,
     extract: &mut Extract,
     dialect: super::dialect::Dialect,
-    version: u16,
+    (version, object): (u16, Option<&str>),
     free: usize,
 ) -> Result<bool, String> {
     if extract.doomed {
@@ -233,10 +247,16 @@ fn render(
     }
     let before = extract.weight();
     let org = lock(&sandbox.org);
-    let prepared = extract::prepare(&org.schema(), &extract.soql, now, extract.all, version);
+    // The older API has always kept the columns in the order of the query.
+    let order = if object.is_some() { NEWEST } else { version };
+    let prepared = extract::prepare(&org.schema(), &extract.soql, now, extract.all, order);
+    let prepared = prepared.and_then(|prepared| prepared.of_object(&org.schema(), object));
     let done = prepared
         .and_then(|prepared| extract.advance(&org, &prepared, dialect, version))
-        .map_err(|error| error.message)?;
+        .map_err(|error| match object {
+            Some(_) => failed_query(&error),
+            None => error.message,
+        })?;
     drop(org);
     let grown = extract.weight().saturating_sub(before).div_ceil(1024);
     kilobytes.spend(now, u32::try_from(grown).unwrap_or(u32::MAX));

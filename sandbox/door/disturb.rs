@@ -1,8 +1,10 @@
 //! Answers that fault rules give instead of the real one, and bodies that take their time.
 
 use super::{Visit, bearer, data};
+use crate::bulk::classic;
 use crate::faults::{ErrorBody, Fault, LimitScope};
 use crate::oauth::Refusal;
+use crate::org::ApiError;
 use crate::soap;
 use crate::state::{Sandbox, lock};
 use crate::wire;
@@ -25,6 +27,11 @@ pub fn instead(sandbox: &Sandbox, visit: &Visit, headers: &HeaderMap, fault: &Fa
         && let Some(response) = in_soap(sandbox, visit, headers, fault)
     {
         return response;
+    }
+    if visit.call.is_classic_bulk()
+        && let Some(error) = in_classic_bulk(sandbox, headers, fault)
+    {
+        return classic::refusal(headers, &error);
     }
     match fault {
         Fault::SessionExpired {} => {
@@ -82,6 +89,28 @@ fn in_soap(sandbox: &Sandbox, visit: &Visit, headers: &HeaderMap, fault: &Fault)
         _ => return None,
     };
     Some(soap::refusal(&visit.call.target, &said))
+}
+
+/// The same in the words of the older API for bulk jobs.
+fn in_classic_bulk(sandbox: &Sandbox, headers: &HeaderMap, fault: &Fault) -> Option<ApiError> {
+    match fault {
+        Fault::SessionExpired {} => {
+            if let Some(token) = classic::session_of(headers) {
+                lock(&sandbox.access).end_session(token);
+                sandbox.touch();
+            }
+            Some(classic::no_session())
+        }
+        Fault::RequestLimit { scope } => Some(ApiError::bad("ExceededQuota", limit_text(*scope))),
+        Fault::ServerError {
+            status,
+            body: ErrorBody::Json,
+        } => Some(ApiError {
+            status: StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            ..ApiError::bad("InternalServerError", UNEXPECTED)
+        }),
+        _ => None,
+    }
 }
 
 /// The message is the only difference between limits that end in seconds and limits that end tomorrow.

@@ -1,6 +1,7 @@
 //! Does a request fit a rule?
 
 use super::rule::{Fault, When};
+use crate::bulk::classic;
 use std::borrow::Cow;
 
 /// What rules can see of a request.
@@ -56,6 +57,11 @@ impl Call {
         self.target.contains("/jobs/") && !self.target.contains("/batches")
     }
 
+    /// Whether this goes to the older API for bulk jobs.
+    pub fn is_classic_bulk(&self) -> bool {
+        classic::concerns(&self.target)
+    }
+
     fn is_token(&self) -> bool {
         self.target.split('?').next() == Some("/services/oauth2/token")
     }
@@ -97,7 +103,9 @@ fn in_habitat(fault: &Fault, call: &Call) -> bool {
     }
     match fault {
         Fault::StreamClose { .. } | Fault::StreamThrottle { .. } => call.is_stream(),
-        Fault::SessionExpired {} | Fault::RequestLimit { .. } => call.is_data() || call.is_soap_data(),
+        Fault::SessionExpired {} | Fault::RequestLimit { .. } => {
+            call.is_data() || call.is_soap_data() || call.is_classic_bulk()
+        }
         Fault::AlreadyProcessing {} => call.is_refresh(),
         Fault::InvalidGrant { .. } | Fault::TokenHtmlMaintenance {} => call.is_token(),
         _ => true,
@@ -108,7 +116,8 @@ fn in_habitat(fault: &Fault, call: &Call) -> bool {
 /// body.
 fn touches(call: &Call, object: &str) -> bool {
     let target = decoded(&call.target);
-    let in_body = call.target.contains("/composite") || call.is_soap() || call.is_job();
+    let in_body =
+        call.target.contains("/composite") || call.is_soap() || call.is_job() || call.is_classic_bulk();
     names(target.as_bytes(), object) || (in_body && names(&call.body, object))
 }
 
@@ -121,6 +130,7 @@ fn names(text: &[u8], object: &str) -> bool {
         "\"type\":\"",
         "\"type\": \"",
         "type>",
+        "object>",
         "\"object\":\"",
         "\"object\": \"",
     ];

@@ -32,7 +32,7 @@ pub use form::Form;
 pub use xml::write as xml_text;
 
 pub(crate) use door::{Ask, Door, Payload, Within};
-pub(crate) use target::{Version, split};
+pub(crate) use target::{NEWEST, Version, split};
 
 use crate::bulk::limits::Used;
 use crate::events::EventUsage;

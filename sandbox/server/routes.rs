@@ -1,5 +1,6 @@
 //! All routes together.
 
+use crate::bulk::classic;
 use crate::state::Shared;
 use crate::{control, door, oauth, soap, wire};
 use axum::Router;
@@ -18,6 +19,7 @@ pub fn routes(sandbox: Shared) -> Router {
         .route("/services/data/{*rest}", any(door::data))
         .merge(oauth::routes())
         .merge(soap::routes())
+        .merge(classic::routes())
         .merge(control::routes())
         .fallback(unknown)
         .layer(CatchPanicLayer::custom(|_| {

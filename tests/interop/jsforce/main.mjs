@@ -18,4 +18,5 @@ await import("./limits.mjs");
 await import("./soap.mjs");
 await import("./search.mjs");
 await import("./bulk.mjs");
+await import("./classic_bulk.mjs");
 await runAll("jsforce");

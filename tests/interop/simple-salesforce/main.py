@@ -17,6 +17,7 @@ import replication  # noqa: F401
 import limits  # noqa: F401
 import search  # noqa: F401
 import bulk  # noqa: F401
+import classic_bulk  # noqa: F401
 
 control.seed_robots()
 checking.run_all("simple-salesforce")

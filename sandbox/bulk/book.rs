@@ -153,6 +153,13 @@ impl Book {
             .filter(move |job| job.batch.is_none() && id.is_none_or(|id| job.id > id))
     }
 
+    /// Jobs of the older API made after this one, or all.
+    pub fn classic_after(&self, id: Option<Id>) -> impl Iterator<Item = &ClassicJob> {
+        self.classic
+            .values()
+            .filter(move |job| id.is_none_or(|id| job.id > id))
+    }
+
     /// Jobs that wait or are worked on.
     pub fn queued(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values().filter(|job| job.state.is_queued())

@@ -1,9 +1,11 @@
 //! What comes in pages: the list of jobs, and the results of a query job.
 
 use super::answer::{Answer, Ask};
+use super::book::Book;
+use super::classic::job::ClassicJob;
 use super::extract::Rows;
 use super::ingest::{known, not_finished};
-use super::job::{Detail, State, Work};
+use super::job::{Detail, Job, State, Work};
 use super::limits::{LIST_PAGE, RESULT_PAGES};
 use super::properties::invalid;
 use crate::org::{ApiError, Id};
@@ -26,43 +28,98 @@ struct Locator {
 
 /// `GET` of all jobs (Get Information About All Jobs). The locator names the last job of the page before.
 pub fn list(ask: &Ask<'_>, ingest: bool) -> Result<Answer, ApiError> {
-    let wanted = wanted_kinds(ask, ingest)?;
+    let wanted = Wanted::of(ask, ingest)?;
     let after = ask.parameter("queryLocator").map(job_before).transpose()?;
     let book = lock(&ask.sandbox.bulk.book);
-    let mut jobs = book.after(after).filter(|job| wanted.contains(&job.is_ingest()));
-    let page: Vec<_> = jobs.by_ref().take(LIST_PAGE).collect();
-    let more = jobs.next().is_some();
-    let next = page.last().filter(|_| more).map(|last| {
+    let mut jobs = wanted.jobs(&book, after);
+    let more = jobs.len() > LIST_PAGE;
+    jobs.truncate(LIST_PAGE);
+    let next = jobs.last().filter(|_| more).map(|last| {
         let kind = if ingest { "ingest" } else { "query" };
-        let text = last.id.to_string();
-        let locator = Id::parse(&format!("01g{}", &text[3..15])).unwrap_or(last.id);
+        let text = last.id().to_string();
+        let locator = Id::parse(&format!("01g{}", &text[3..15])).unwrap_or(last.id());
         format!(
             "/services/data/{}/jobs/{kind}?queryLocator={locator}-{LIST_PAGE}",
             ask.version.text
         )
     });
-    let records: Vec<Json> = page.iter().map(|job| job.to_json(Detail::Listed)).collect();
+    let records: Vec<Json> = jobs.iter().map(Listed::to_json).collect();
     Ok(Answer::Json(
         json!({"done": !more, "records": records, "nextRecordsUrl": next}),
     ))
 }
 
-/// Whether the list has ingest jobs (true), query jobs (false), both or none.
-fn wanted_kinds(ask: &Ask<'_>, ingest: bool) -> Result<Vec<bool>, ApiError> {
-    let is = |name: &str, value: &str| {
-        ask.parameter(name)
-            .is_some_and(|given| given.eq_ignore_ascii_case(value))
-    };
-    // Both are for jobs of the older API.
-    if is("isPkChunkingEnabled", "true") || is("concurrencyMode", "serial") {
-        return Ok(Vec::new());
+/// Which jobs a list has.
+struct Wanted {
+    /// Those of the Bulk API 2.0 that ingest, or those that query.
+    newer: Option<bool>,
+    /// Those of the older API, whatever they do (Get Information About All Query Jobs, jobType).
+    classic: bool,
+    /// Of these only those that are serial, or those that are not. Newer ones never are.
+    serial: Option<bool>,
+}
+
+/// A job of either API.
+enum Listed<'b> {
+    Newer(&'b Job),
+    Classic(&'b ClassicJob),
+}
+
+impl Wanted {
+    fn of(ask: &Ask<'_>, ingest: bool) -> Result<Self, ApiError> {
+        let is = |name: &str, value: &str| {
+            ask.parameter(name)
+                .is_some_and(|given| given.eq_ignore_ascii_case(value))
+        };
+        let (newer, classic) = match ask.parameter("jobType") {
+            None => (Some(ingest), true),
+            Some("V2Ingest") => (Some(true), false),
+            Some("V2Query") => (Some(false), false),
+            Some("Classic") => (None, true),
+            Some("BigObjectIngest") => (None, false),
+            Some(other) => return Err(invalid(other, "jobType")),
+        };
+        let (serial, parallel) = (is("concurrencyMode", "serial"), is("concurrencyMode", "parallel"));
+        // Only jobs of the older API can be cut by primary key, and none is here.
+        let any = !is("isPkChunkingEnabled", "true");
+        Ok(Self {
+            newer: newer.filter(|_| any && !serial),
+            classic: classic && any,
+            serial: (serial || parallel).then_some(serial),
+        })
     }
-    match ask.parameter("jobType") {
-        None => Ok(vec![ingest]),
-        Some("V2Ingest") => Ok(vec![true]),
-        Some("V2Query") => Ok(vec![false]),
-        Some("Classic" | "BigObjectIngest") => Ok(Vec::new()),
-        Some(other) => Err(invalid(other, "jobType")),
+
+    /// The jobs after this one, in the order of their making, whichever API made them.
+    fn jobs<'b>(&self, book: &'b Book, after: Option<Id>) -> Vec<Listed<'b>> {
+        let newer = book
+            .after(after)
+            .filter(|job| self.newer == Some(job.is_ingest()));
+        let classic = book.classic_after(after).filter(|job| {
+            self.classic
+                && self
+                    .serial
+                    .is_none_or(|serial| serial == (job.concurrency == "Serial"))
+        });
+        let mut jobs: Vec<_> = newer.map(Listed::Newer).collect();
+        jobs.extend(classic.map(Listed::Classic));
+        jobs.sort_by_key(Listed::id);
+        jobs
+    }
+}
+
+impl Listed<'_> {
+    fn id(&self) -> Id {
+        match self {
+            Self::Newer(job) => job.id,
+            Self::Classic(job) => job.id,
+        }
+    }
+
+    fn to_json(&self) -> Json {
+        match self {
+            Self::Newer(job) => job.to_json(Detail::Listed),
+            Self::Classic(job) => job.listed(),
+        }
     }
 }
 

@@ -145,6 +145,22 @@ impl ClassicJob {
         Ok(())
     }
 
+    /// The job as an entry of the newer API's list of all jobs (Bulk API 2.0 Developer Guide, Get Information About All
+    /// Jobs).
+    pub fn listed(&self) -> Json {
+        let mut listed = json!({
+            "id": self.id.to_string(), "operation": self.task.name(), "object": self.object,
+            "createdById": self.user.to_string(), "createdDate": wire_instant(self.created),
+            "systemModstamp": wire_instant(self.modified), "state": self.state.name(),
+            "concurrencyMode": self.concurrency,
+            "contentType": self.form.name(), "apiVersion": f64::from(self.version), "jobType": "Classic",
+        });
+        if let Some(key) = &self.external_id {
+            listed["externalIdFieldName"] = json!(key);
+        }
+        listed
+    }
+
     /// The job as an answer shows it, with what its batches have come to.
     pub fn info<'b>(&self, batches: impl Iterator<Item = &'b Job>) -> Info {
         let mut sums = Sums::default();

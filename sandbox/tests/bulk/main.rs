@@ -1,4 +1,4 @@
-//! Bulk API 2.0 over real connections: jobs from their making to their end, their files, and what is refused.
+//! Bulk API 2.0 and its predecessor over real connections: jobs from their making to their end, their files, and what is refused.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 )]
 
 mod allowances;
+mod classic;
 mod faults;
 mod files;
 mod garbage;

@@ -50,7 +50,7 @@ async fn a_week_later_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn the_newer_api_lists_them_on_demand_and_never_their_batches() {
+async fn the_newer_api_lists_them_but_not_their_batches() {
     let site = Site::new().await;
     let load = site
         .classic_job(
@@ -63,13 +63,15 @@ async fn the_newer_api_lists_them_on_demand_and_never_their_batches() {
     let batch = site.batch(&query, "JSON", "SELECT Id FROM Account").await;
     site.batch_end(&query, &batch).await;
     for (path, expected) in [
-        ("/ingest?jobType=Classic", vec![&load]),
-        ("/query?jobType=Classic", vec![&query]),
+        ("/ingest?jobType=Classic", vec![&load, &query]),
+        ("/query?jobType=Classic", vec![&load, &query]),
         ("/ingest?concurrencyMode=serial", vec![&load]),
-        ("/query?jobType=Classic&concurrencyMode=serial", vec![]),
+        ("/query?jobType=Classic&concurrencyMode=parallel", vec![&query]),
+        ("/query?jobType=V2Query&concurrencyMode=serial", vec![]),
         ("/ingest?isPkChunkingEnabled=true&jobType=Classic", vec![]),
-        ("/ingest", vec![]),
-        ("/query", vec![]),
+        ("/ingest", vec![&load, &query]),
+        ("/ingest?jobType=V2Ingest", vec![]),
+        ("/query?jobType=V2Query", vec![]),
     ] {
         let page = site.get(path).await.json();
         let ids = page["records"]

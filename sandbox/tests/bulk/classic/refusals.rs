@@ -64,7 +64,7 @@ async fn jobs_that_cannot_be_are_refused() {
             "UnsupportedContentType",
         ),
         (
-            json!({"operation": "insert", "object": "AccountHistory"}),
+            json!({"operation": "insert", "object": "Organization"}),
             "InvalidEntity",
         ),
     ] {

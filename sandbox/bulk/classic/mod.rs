@@ -8,6 +8,7 @@ mod door;
 mod envelope;
 pub mod form;
 pub mod found;
+mod info;
 pub mod job;
 mod jobs;
 mod outcomes;

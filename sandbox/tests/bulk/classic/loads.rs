@@ -83,7 +83,13 @@ async fn json_and_xml_keep_types_empty_with_null_and_find_parents() {
         .await;
     assert_eq!(read, [json!({"Description": "a, \"b\"\nc"})]);
 
-    // A line of the same job form finds its opportunity by number; the parent is a record in the record.
+    let text = json!([{"Opportunity_Number__c": "C-1", "Description": null}]);
+    let batch = site.batch(&job, "JSON", text.to_string()).await;
+    site.batch_end(&job, &batch).await;
+    let read = site.soql("SELECT Description FROM Opportunity WHERE Opportunity_Number__c = 'C-1'");
+    assert_eq!(read.await, [json!({"Description": null})]);
+
+    // The parent is a record in the record.
     let job = site.classic_job("insert", "XML", json!({"object": "Task"})).await;
     let text = format!(
         "<sObjects xmlns=\"http://www.force.com/2009/06/asyncapi/dataload\"><sObject><Subject>Call</Subject><What><sObject>\

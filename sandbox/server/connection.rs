@@ -75,7 +75,9 @@ where
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(RequestDecompressionLayer::new())
         .service(answer);
+    // As Salesforce writes its headers over HTTP/1.1: some clients look for them with regard to case.
     let connection = http1::Builder::new()
+        .title_case_headers(true)
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_buf_size(READ_BUFFER)

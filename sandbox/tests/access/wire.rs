@@ -4,6 +4,7 @@ use crate::house::{house, house_with};
 use sandbox::{Options, start};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn only_loopback_is_listened_on() {
@@ -127,6 +128,24 @@ async fn headers_are_those_of_the_data_api() {
     assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
     assert!(answer.headers().get("access-control-allow-origin").is_none());
     assert!(answer.text().await.unwrap().starts_with("{\n  \""));
+}
+
+#[tokio::test]
+async fn header_names_are_in_title_case() {
+    let house = house().await;
+    let mut stream = tokio::net::TcpStream::connect(house.url("").trim_start_matches("http://"))
+        .await
+        .unwrap();
+    let request = "GET /services/data HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    // The CDK of Airbyte takes another way, which fails, when it finds `content-type` like that.
+    assert!(
+        answer.contains("\r\nContent-Type: application/json;charset=UTF-8\r\n"),
+        "{answer}"
+    );
+    assert!(answer.contains("\r\nCache-Control: "), "{answer}");
 }
 
 #[tokio::test]

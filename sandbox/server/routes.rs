@@ -33,6 +33,10 @@ pub fn routes(sandbox: Shared) -> Router {
 
 /// APIs that are not served answer as if they were switched off; other paths are pages that do not exist.
 async fn unknown(request: Request<Body>) -> Response {
+    if request.uri().path().starts_with("/services/apexrest/") {
+        let text = "Could not find a match for URL";
+        return wire::error(StatusCode::NOT_FOUND, "NOT_FOUND", text);
+    }
     if request.uri().path().starts_with("/services/") || request.uri().path().starts_with("/sandbox") {
         return wire::error(
             StatusCode::NOT_FOUND,

@@ -29,6 +29,8 @@ pub enum Within {
     Call,
     /// As sub-request of a composite, a batch or a graph.
     Composite,
+    /// As what a SOAP call comes down to; that API has had calls for many records in all its versions.
+    Soap,
 }
 
 /// A request taken apart.

@@ -43,6 +43,10 @@ pub fn routes() -> Router<Shared> {
             post(call_by_version).fallback(only_post),
         )
         .route(
+            "/services/Soap/{kind}/{version}/",
+            post(call_by_version).fallback(only_post),
+        )
+        .route(
             "/services/Soap/{kind}/{version}/{organization}",
             post(call_of_org).fallback(only_post),
         )

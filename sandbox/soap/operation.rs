@@ -230,7 +230,7 @@ impl Desk<'_, '_> {
             headers: self.as_rest_headers(),
             payload: body.map_or_else(|| Payload::Raw(Default::default()), Payload::Json),
         };
-        let response = self.door.answer(&ask, Within::Call);
+        let response = self.door.answer(&ask, Within::Soap);
         let body = response.body.unwrap_or(Json::Null);
         if response.status.is_success() {
             return Ok(body);

@@ -3,6 +3,7 @@
 use super::envelope::{boolean, children, elements, is_nil, text, type_of};
 use super::fault::Fault;
 use super::operation::Desk;
+use crate::org::value::parse_instant;
 use crate::schema::{Field, Kind, Object};
 use roxmltree::Node;
 use rust_decimal::Decimal;
@@ -120,10 +121,7 @@ fn given(field: &Field, node: Node<'_, '_>, truncate: bool) -> Result<Option<Jso
         Kind::Boolean if matches!(trimmed, "true" | "false" | "1" | "0") => boolean(trimmed).into(),
         Kind::Boolean => return Err(wrong()),
         Kind::Date => date(trimmed).ok_or_else(wrong)?.into(),
-        Kind::DateTime => {
-            let at = crate::org::value::parse_instant(trimmed);
-            at.map(|_| trimmed.to_owned()).ok_or_else(wrong)?.into()
-        }
+        Kind::DateTime => date_time(trimmed).ok_or_else(wrong)?.into(),
         kind if truncate && kind.is_text() => {
             raw.chars().take(field.length as usize).collect::<String>().into()
         }
@@ -138,6 +136,12 @@ fn date(text: &str) -> Option<String> {
     let plain = zone.is_empty() || zone == "Z" || (zone.len() == 6 && zone.starts_with(['+', '-']));
     let real = day.parse::<jiff::civil::Date>().is_ok();
     (plain && real).then(|| day.to_owned())
+}
+
+/// `xsd:dateTime`. One without a time zone, as Python's clients write it, is in GMT.
+pub fn date_time(text: &str) -> Option<String> {
+    let zoned = [text.to_owned(), format!("{text}Z")];
+    zoned.into_iter().find(|text| parse_instant(text).is_some())
 }
 
 /// The fault for a column that does not exist.

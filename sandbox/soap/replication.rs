@@ -3,6 +3,7 @@
 use super::envelope::text_of;
 use super::fault::Fault;
 use super::operation::Desk;
+use super::record::date_time;
 use super::show::instant;
 use http::Method;
 use serde_json::Value as Json;
@@ -42,7 +43,9 @@ fn window(desk: &mut Desk<'_, '_>, resource: &str) -> Result<Json, Fault> {
             .trim()
             .to_owned()
     };
-    let (kind, start, end) = (read("sObjectType"), read("startDate"), read("endDate"));
+    // What is no time is refused by the resource behind it.
+    let at = |name| date_time(&read(name)).unwrap_or_default();
+    let (kind, start, end) = (read("sObjectType"), at("startDate"), at("endDate"));
     let name = desk.name_of(desk.object(&kind)?);
     let pairs = [("start", start.as_str()), ("end", end.as_str())];
     desk.ask(Method::GET, &["sobjects", &name, resource], &pairs, None)

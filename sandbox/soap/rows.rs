@@ -109,7 +109,10 @@ pub fn delete(desk: &mut Desk<'_, '_>) -> Result<(), Fault> {
 pub fn ids_up_to(desk: &Desk<'_, '_>, limit: usize) -> Result<Vec<String>, Fault> {
     // A comma would make two of one.
     let id = |node| text(node).trim().replace(',', " ");
-    let ids: Vec<String> = children(desk.call.node, "ids").map(id).collect();
+    // The WSDL says `ids`; beatbox and pyforce have always deleted by `id`.
+    let named = ["ids", "id"];
+    let nodes = named.into_iter().flat_map(|name| children(desk.call.node, name));
+    let ids: Vec<String> = nodes.map(id).collect();
     if ids.len() > limit {
         let text = format!("record limit reached. cannot submit more than {limit} records into this call");
         return Err(Fault::api("EXCEEDED_ID_LIMIT", text));

@@ -5,6 +5,7 @@ mod faults;
 mod fuzz;
 mod login;
 mod objects;
+mod older_clients;
 mod queries;
 mod records;
 mod recycle_bin;

@@ -33,13 +33,14 @@ pub enum Operation {
     QueryAll,
     QueryMore,
     Retrieve,
+    Search,
     Undelete,
     Update,
     Upsert,
 }
 
 /// Operations of the WSDL that are switched off here.
-const SWITCHED_OFF: [&str; 22] = [
+const SWITCHED_OFF: [&str; 21] = [
     "changeOwnPassword",
     "convertLead",
     "deleteByExample",
@@ -58,7 +59,6 @@ const SWITCHED_OFF: [&str; 22] = [
     "invalidateSessions",
     "process",
     "resetPassword",
-    "search",
     "sendEmail",
     "sendEmailMessage",
     "setPassword",
@@ -84,6 +84,7 @@ impl Operation {
             "queryAll" => Self::QueryAll,
             "queryMore" => Self::QueryMore,
             "retrieve" => Self::Retrieve,
+            "search" => Self::Search,
             "undelete" => Self::Undelete,
             "update" => Self::Update,
             "upsert" => Self::Upsert,
@@ -111,7 +112,8 @@ impl Operation {
             | Self::Query
             | Self::QueryAll
             | Self::QueryMore
-            | Self::Retrieve => false,
+            | Self::Retrieve
+            | Self::Search => false,
         }
     }
 }
@@ -199,6 +201,7 @@ fn with_org(desk: &mut Desk<'_, '_>, operation: Operation) -> Result<(), Fault> 
         Operation::QueryAll => query::query(desk, "queryAll"),
         Operation::QueryMore => query::more(desk),
         Operation::Retrieve => query::retrieve(desk),
+        Operation::Search => query::search(desk),
         Operation::Undelete => recycle_bin::undelete(desk),
         Operation::Update => rows::update(desk),
         Operation::Upsert => rows::upsert(desk),

@@ -40,6 +40,25 @@ fn page(desk: &mut Desk<'_, '_>, answer: &Json) {
     desk.xml.close("result");
 }
 
+/// `search`: SOSL, each record found in an element of its own.
+pub fn search(desk: &mut Desk<'_, '_>) -> Result<(), Fault> {
+    let text = text_of(desk.call.node, "searchString").unwrap_or_default();
+    let answer = desk.ask(Method::GET, &["search"], &[("q", &text)], None)?;
+    // Up to version 36 the answer is the list itself.
+    let found = answer.get("searchRecords").unwrap_or(&answer);
+    let (schema, dialect) = (desk.door.schema(), desk.call.endpoint.dialect);
+    desk.xml.open("result");
+    desk.xml.leaf("queryId", "");
+    for record in found.as_array().into_iter().flatten().filter_map(Json::as_object) {
+        let listed = record.contains_key("Id");
+        desk.xml.open("searchRecords");
+        show::record(&mut desk.xml, dialect, &schema, "record", record, listed);
+        desk.xml.close("searchRecords");
+    }
+    desk.xml.close("result");
+    Ok(())
+}
+
 /// `retrieve`: a result per id, nil where there is no such record.
 pub fn retrieve(desk: &mut Desk<'_, '_>) -> Result<(), Fault> {
     let call = desk.call.node;

@@ -99,6 +99,30 @@ async fn a_time_without_a_zone_is_in_gmt() {
 }
 
 #[tokio::test]
+async fn a_search_shows_each_record_that_it_found() {
+    let (house, session) = org().await;
+    let body = "<search><searchString>FIND {Northwind*} IN NAME FIELDS RETURNING Account(Id, Name), Contact(Id)\
+                </searchString></search>";
+    // The data API answers with a bare list up to version 36.
+    for version in ["31.0", "59.0"] {
+        let said = call(&house, &session, version, body).await;
+        assert!(
+            said.text.contains(
+                "<searchRecords><record xsi:type=\"sf:sObject\"><sf:type>Account</sf:type><sf:Id>001"
+            )
+        );
+        assert_eq!(said.all("Name"), ["Northwind Robotics"], "{}", said.text);
+    }
+    let said = house
+        .call(
+            &session,
+            "<search><searchString>FIND Northwind</searchString></search>",
+        )
+        .await;
+    assert_eq!(said.fault(), (500, "sf:MALFORMED_SEARCH".to_owned()));
+}
+
+#[tokio::test]
 async fn a_path_may_end_with_a_slash() {
     let house = house_with(|_| {}).await;
     let body = super::login(&house.info.username, &house.info.password);

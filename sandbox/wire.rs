@@ -32,7 +32,8 @@ pub fn html_error(status: StatusCode, text: &str) -> Response {
     (status, [(header::CONTENT_TYPE, "text/html; charset=UTF-8")], page).into_response()
 }
 
-/// Text made safe for XML and HTML, in elements and attributes.
+/// Text made safe for XML and HTML, in elements and attributes. Letters that XML 1.0 §2.2 does not know are left away, as
+/// no reader would take a document that holds one.
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -42,6 +43,9 @@ pub fn escaped(text: &str) -> String {
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
+            '\r' => safe.push_str("&#13;"),
+            '\t' | '\n' => safe.push(letter),
+            '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {}
             other => safe.push(other),
         }
     }
@@ -163,6 +167,21 @@ impl Formatter for Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn escaped_text_is_read_as_xml_whatever_it_holds() {
+        let all: String = (0..=0x1_0FFF).filter_map(char::from_u32).collect();
+        let document = format!("<a b=\"{0}\">{0}</a>", escaped(&all));
+        let read = roxmltree::Document::parse(&document).expect("it is well formed");
+        let kept: String = all
+            .chars()
+            .filter(|letter| {
+                matches!(letter, '\t' | '\n' | '\r')
+                    || !matches!(letter, '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+            })
+            .collect();
+        assert_eq!(read.root_element().text(), Some(kept.as_str()));
+    }
 
     #[test]
     fn numbers_look_like_those_of_java() {

@@ -14,9 +14,13 @@ use crate::{count, counted, open};
 async fn made_and_closed(path: &Path) {
     drop(open(path).await);
     let log = path.with_file_name("cpq.db-wal");
-    while log.exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
+    let gone = async {
+        while log.exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(60), gone).await;
+    ended.expect("a store that nobody holds is closed");
 }
 
 async fn refused(path: &Path) -> Error {

@@ -11,6 +11,7 @@ pub mod door;
 pub mod events;
 pub mod faults;
 pub mod limits;
+mod log;
 mod multipart;
 pub mod oauth;
 pub mod options;

@@ -1,12 +1,11 @@
 //! What was called: a bounded log of requests, and counters per route that never forget.
 
-use crate::state::lock;
+use crate::log::{Log, Numbered};
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 
 /// Entries kept; older ones fall out. Enough for a test run, a few megabytes at most.
-pub const LOG_CAPACITY: usize = 10_000;
+const LOG_CAPACITY: usize = 10_000;
 /// Distinct routes counted by name; paths come from clients, so their number must be bounded.
 const MAX_ROUTES: usize = 2_000;
 /// Longest path or header value kept per entry, so that a hostile client cannot fill the log with one line.
@@ -54,21 +53,22 @@ pub struct Count {
     pub api_calls: u64,
 }
 
+impl Numbered for Entry {
+    fn number(&mut self, seq: u64) {
+        self.seq = seq;
+    }
+
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+}
+
 /// The log.
 #[derive(Debug, Default)]
-pub struct RequestLog {
-    book: Mutex<Book>,
-}
-
-#[derive(Debug, Default)]
-struct Book {
-    last_seq: u64,
-    entries: VecDeque<Entry>,
-    routes: BTreeMap<String, Count>,
-}
+pub struct RequestLog(Log<Entry, Count, LOG_CAPACITY, MAX_ROUTES>);
 
 impl RequestLog {
-    /// Appends one entry and counts its route; the sequence number is set here.
+    /// Appends one entry and counts its route.
     pub fn record(&self, mut entry: Entry) {
         let route = route_of(&entry.method, &entry.path);
         truncate(&mut entry.path);
@@ -78,38 +78,20 @@ impl RequestLog {
             .chain(&mut entry.correlation_id)
             .chain(&mut entry.topic)
             .for_each(truncate);
-        let mut book = lock(&self.book);
-        book.last_seq += 1;
-        entry.seq = book.last_seq;
-        let known = book.routes.contains_key(&route) || book.routes.len() < MAX_ROUTES;
-        let count = book
-            .routes
-            .entry(if known { route } else { "other".to_owned() })
-            .or_default();
-        count.requests += 1;
-        count.api_calls += u64::from(entry.cost);
-        if book.entries.len() == LOG_CAPACITY {
-            book.entries.pop_front();
-        }
-        book.entries.push_back(entry);
+        self.0.record(route, entry, |count, entry| {
+            count.requests += 1;
+            count.api_calls += u64::from(entry.cost);
+        });
     }
 
     /// The last `limit` entries with a sequence number above `after`, oldest first, then totals per route.
     pub fn read(&self, after: u64, limit: usize) -> (Vec<Entry>, BTreeMap<String, Count>) {
-        let book = lock(&self.book);
-        let fresh = book.entries.iter().filter(|entry| entry.seq > after).count();
-        let skip = book.entries.len() - fresh.min(limit);
-        (
-            book.entries.iter().skip(skip).cloned().collect(),
-            book.routes.clone(),
-        )
+        self.0.read(after, limit)
     }
 
     /// Forgets entries and counters.
     pub fn clear(&self) {
-        let mut book = lock(&self.book);
-        book.entries.clear();
-        book.routes.clear();
+        self.0.clear();
     }
 }
 

@@ -10,7 +10,6 @@ mod push;
 mod records;
 mod time;
 
-use crate::requests::LOG_CAPACITY;
 use crate::state::{Info, Shared, lock};
 use axum::body::Bytes;
 use axum::extract::{Query, State};
@@ -117,6 +116,7 @@ async fn shutdown(State(sandbox): State<Shared>) -> (StatusCode, Json<Value>) {
     (StatusCode::ACCEPTED, Json(json!({"status": "stopping"})))
 }
 
+/// Which entries of a log are wanted.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Window {
@@ -129,7 +129,7 @@ struct Window {
 }
 
 fn everything() -> usize {
-    LOG_CAPACITY
+    usize::MAX
 }
 
 async fn requests(State(sandbox): State<Shared>, Query(window): Query<Window>) -> Json<Value> {

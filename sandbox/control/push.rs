@@ -1,8 +1,8 @@
 //! `/sandbox/outbound-messages`, `/sandbox/callouts` and `/sandbox/deliveries`: what is to be sent, what waits, and
 //! what became of it.
 
-use super::{Complaint, read};
-use crate::push::{self, Callout, Kind, LOG_CAPACITY, OutboundMessage, Rules, Selection};
+use super::{Complaint, Window, read};
+use crate::push::{self, Callout, Kind, OutboundMessage, Rules, Selection};
 use crate::state::{Sandbox, Shared, lock};
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
@@ -117,21 +117,6 @@ async fn delete_callout(
 ) -> Result<StatusCode, Complaint> {
     change(&sandbox, |rules| rules.callouts.retain(|rule| rule.name != name))?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Window {
-    /// Only entries with a greater sequence number.
-    #[serde(default)]
-    after: u64,
-    /// Only the last so many.
-    #[serde(default = "everything")]
-    limit: usize,
-}
-
-fn everything() -> usize {
-    LOG_CAPACITY
 }
 
 async fn deliveries(State(sandbox): State<Shared>, Query(window): Query<Window>) -> Json<Value> {

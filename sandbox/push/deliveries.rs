@@ -1,14 +1,13 @@
 //! What was delivered, or tried: a bounded log, and totals per rule that never forget.
 
 use super::item::Kind;
-use crate::state::lock;
+use crate::log::{Log, Numbered};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 
 /// Entries kept; older ones fall out.
-pub const LOG_CAPACITY: usize = 2_000;
+const LOG_CAPACITY: usize = 2_000;
 
 /// Distinct rules counted by name; names come from outside, so their number must be bounded.
 const MAX_RULES: usize = 1_000;
@@ -71,64 +70,44 @@ pub struct Count {
     pub lost: u64,
 }
 
+impl Numbered for Entry {
+    fn number(&mut self, seq: u64) {
+        self.seq = seq;
+    }
+
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+}
+
 /// The log.
 #[derive(Debug, Default)]
-pub struct Deliveries {
-    book: Mutex<Book>,
-}
-
-#[derive(Debug, Default)]
-struct Book {
-    last_seq: u64,
-    entries: VecDeque<Entry>,
-    rules: BTreeMap<String, Count>,
-}
+pub struct Deliveries(Log<Entry, Count, LOG_CAPACITY, MAX_RULES>);
 
 impl Deliveries {
-    /// Appends one entry and counts it; the sequence number is set here.
-    pub fn record(&self, mut entry: Entry) {
-        let mut book = lock(&self.book);
-        book.last_seq += 1;
-        entry.seq = book.last_seq;
+    /// Appends one entry and counts it.
+    pub fn record(&self, entry: Entry) {
         let name = named(entry.kind, &entry.rule);
-        let known = book.rules.contains_key(&name) || book.rules.len() < MAX_RULES;
-        let count = book
-            .rules
-            .entry(if known { name } else { "other".to_owned() })
-            .or_default();
-        match entry.outcome {
+        self.0.record(name, entry, |count, entry| match entry.outcome {
             Outcome::Lost => count.lost += 1,
             Outcome::Delivered => {
                 (count.requests, count.delivered) = (count.requests + 1, count.delivered + 1)
             }
             Outcome::Refused | Outcome::NoAnswer => count.requests += 1,
-        }
-        if book.entries.len() == LOG_CAPACITY {
-            book.entries.pop_front();
-        }
-        book.entries.push_back(entry);
+        });
     }
 
     /// The last `limit` entries with a sequence number above `after`, oldest first, then totals per rule.
     pub fn read(&self, after: u64, limit: usize) -> (Vec<Entry>, BTreeMap<String, Count>) {
-        let book = lock(&self.book);
-        let fresh = book.entries.iter().filter(|entry| entry.seq > after).count();
-        let skip = book.entries.len() - fresh.min(limit);
-        (
-            book.entries.iter().skip(skip).cloned().collect(),
-            book.rules.clone(),
-        )
+        self.0.read(after, limit)
     }
 
     /// Forgets entries and totals.
     pub fn clear(&self) {
-        let mut book = lock(&self.book);
-        book.entries.clear();
-        book.rules.clear();
+        self.0.clear();
     }
 }
 
-/// An outbound message and a callout may share a name.
 fn named(kind: Kind, rule: &str) -> String {
     match kind {
         Kind::OutboundMessage => format!("outbound_message/{rule}"),

@@ -23,7 +23,6 @@ mod wsdl;
 pub use check::check;
 pub use condition::{Condition, Criterion, On, Operation};
 pub use courier::run;
-pub use deliveries::LOG_CAPACITY;
 pub use item::{Item, Kind};
 pub use outbox::Outbox;
 pub use rule::{Callout, OutboundMessage, Retry, Rules};

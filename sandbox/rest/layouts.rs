@@ -188,12 +188,19 @@ fn section(object: &Object, fields: &[usize]) -> Json {
 
 fn item(object: &Object, at: usize) -> Json {
     let of = &object.fields[at];
+    placed(object, at, at + 1, (of.createable, of.updateable, of.required()))
+}
+
+/// A field in its place on a page. `placeholder` is the API's word for an empty place, which none of these is
+/// (REST API Developer Guide, sObject Layouts).
+fn placed(object: &Object, at: usize, tab: usize, (new, update, required): (bool, bool, bool)) -> Json {
+    let of = &object.fields[at];
     json!({
-        "editableForNew": of.createable, "editableForUpdate": of.updateable, "label": of.label,
+        "editableForNew": new, "editableForUpdate": update, "label": of.label,
         "layoutComponents": [{
-            "details": field(object, at), "displayLines": 1, "tabOrder": at + 1, "type": "Field", "value": of.name,
+            "details": field(object, at), "displayLines": 1, "tabOrder": tab, "type": "Field", "value": of.name,
         }],
-        "placeholder": false, "required": of.required(),
+        "placeholder": false, "required": required,
     })
 }
 
@@ -201,16 +208,7 @@ fn compact(object: &Object) -> Json {
     let named = object.name_field.filter(|at| object.shown.contains(at));
     let items: Vec<Json> = named
         .iter()
-        .map(|at| {
-            json!({
-                "editableForNew": false, "editableForUpdate": false, "label": object.fields[*at].label,
-                "layoutComponents": [{
-                    "details": field(object, *at), "displayLines": 1, "tabOrder": 2, "type": "Field",
-                    "value": object.fields[*at].name,
-                }],
-                "placeholder": false, "required": false,
-            })
-        })
+        .map(|at| placed(object, *at, 2, (false, false, false)))
         .collect();
     json!({
         "actions": [], "fieldItems": items, "id": null, "imageItems": [], "label": "System Default", "name": "SYSTEM",

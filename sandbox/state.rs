@@ -12,7 +12,7 @@ use crate::org::{Org, User};
 use crate::pubsub::Desk;
 use crate::push::Push;
 use crate::requests::RequestLog;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -199,6 +199,17 @@ impl Sandbox {
     /// How long a session lives after its last use.
     pub fn session_lifetime(&self) -> SignedDuration {
         SignedDuration::from_secs(lock(&self.settings).session_lifetime_seconds.into())
+    }
+
+    /// Whether the API calls of the rolling day are used up, with those by which the org may overrun them.
+    pub fn calls_are_used_up(&self, now: Timestamp) -> bool {
+        let most = {
+            let settings = lock(&self.settings);
+            settings
+                .daily_api_requests
+                .saturating_add(settings.daily_api_overrun)
+        };
+        self.limits.used(now) >= most
     }
 
     /// Tells everybody who listens what was committed to the org. Called with the org in hand after every write, so

@@ -36,20 +36,26 @@ pub fn html_error(status: StatusCode, text: &str) -> Response {
 /// no reader would take a document that holds one.
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
+    push_escaped(&mut safe, text);
+    safe
+}
+
+/// The same, behind what is there already.
+pub fn push_escaped(out: &mut String, text: &str) {
     for letter in text.chars() {
         match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            '\r' => safe.push_str("&#13;"),
-            '\t' | '\n' => safe.push(letter),
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            // As it stands, a reader would make a line feed of it (XML 1.0 §2.11).
+            '\r' => out.push_str("&#13;"),
+            '\t' | '\n' => out.push(letter),
             '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {}
-            other => safe.push(other),
+            other => out.push(other),
         }
     }
-    safe
 }
 
 /// JSON as the data API writes it: compact, or spread out when `X-PrettyPrint` asks for it.

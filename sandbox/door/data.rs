@@ -97,17 +97,11 @@ pub async fn versions(
         user_id: String::new(),
         origin: Origin::default(),
     };
-    let target = uri.path_and_query().map_or_else(String::new, ToString::to_string);
     served(
         &sandbox,
         &visit,
         &nobody,
-        DataRequest {
-            method,
-            target,
-            headers,
-            body,
-        },
+        DataRequest::of(method, &uri, headers, body),
     )
 }
 
@@ -134,10 +128,7 @@ pub async fn data(
         return not_for_rest();
     }
     let settings = sandbox.settings();
-    let cap = settings
-        .daily_api_requests
-        .saturating_add(settings.daily_api_overrun);
-    if sandbox.limits.used(visit.now(&sandbox)) >= cap {
+    if sandbox.calls_are_used_up(visit.now(&sandbox)) {
         let response = wire::error(
             StatusCode::FORBIDDEN,
             "REQUEST_LIMIT_EXCEEDED",

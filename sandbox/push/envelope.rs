@@ -2,9 +2,10 @@
 //! layout as in messages that were recorded in 2026).
 
 use super::OutboundMessage;
-use super::text::{self, escaped};
+use super::text;
 use crate::org::{Id, Org, Row};
 use crate::schema::{ID, Object};
+use crate::wire::escaped;
 use std::fmt::Write;
 
 /// Namespace of the message and of its acknowledgement.

@@ -19,26 +19,6 @@ pub fn of(value: &Value, kind: Kind) -> Option<String> {
     })
 }
 
-/// Text made safe for an element: markup escaped, carriage returns kept from being read as line feeds, characters
-/// that XML 1.0 cannot hold left out.
-pub fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&apos;"),
-            '\r' => safe.push_str("&#13;"),
-            '\t' | '\n' => safe.push(letter),
-            '\0'..'\u{20}' | '\u{FFFE}' | '\u{FFFF}' => {}
-            other => safe.push(other),
-        }
-    }
-    safe
-}
-
 /// `xsd:double` as Java writes it: `1234567.0`, and from eight digits on `1.2345678E7` (Salesforce Help, "Why do I see
 /// exponential values for custom number field?").
 fn double(number: Decimal) -> String {
@@ -82,15 +62,6 @@ mod tests {
         }
         let whole = Value::Number("840".parse().unwrap());
         assert_eq!(of(&whole, Kind::Int).as_deref(), Some("840"));
-    }
-
-    #[test]
-    fn what_xml_cannot_hold_is_left_out_and_markup_is_escaped() {
-        assert_eq!(escaped("a\u{0}\u{1}\u{B}\u{FFFF}b\tc\r\nd"), "ab\tc&#13;\nd");
-        assert_eq!(
-            escaped(r#"<a href="x">Tom & Jerry's</a>"#),
-            "&lt;a href=&quot;x&quot;&gt;Tom &amp; Jerry&apos;s&lt;/a&gt;"
-        );
     }
 
     #[test]

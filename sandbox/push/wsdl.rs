@@ -3,9 +3,9 @@
 
 use super::OutboundMessage;
 use super::envelope::{LARGEST, OUTBOUND, SOBJECT, sent};
-use super::text::escaped;
 use crate::org::Org;
 use crate::schema::Kind;
+use crate::wire::escaped;
 
 /// Namespace of ids.
 const ENTERPRISE: &str = "urn:enterprise.soap.sforce.com";

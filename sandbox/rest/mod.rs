@@ -54,6 +54,22 @@ pub struct DataRequest {
     pub body: axum::body::Bytes,
 }
 
+impl DataRequest {
+    /// A request as it came in. `HEAD` is `GET` without the body, which the server leaves away by itself.
+    pub fn of(method: Method, uri: &http::Uri, headers: HeaderMap, body: axum::body::Bytes) -> DataRequest {
+        DataRequest {
+            method: if method == Method::HEAD {
+                Method::GET
+            } else {
+                method
+            },
+            target: uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            headers,
+            body,
+        }
+    }
+}
+
 /// The answer to one call.
 #[derive(Debug, Clone)]
 pub struct DataResponse {

@@ -88,7 +88,7 @@ impl Call<'_> {
         let session = self.session()?;
         let now = self.visit.now(self.sandbox);
         let max = self.sandbox.settings().daily_api_requests;
-        if self.sandbox.limits.used(now) >= max {
+        if self.sandbox.calls_are_used_up(now) {
             return Err(Fault::api(
                 "REQUEST_LIMIT_EXCEEDED",
                 "TotalRequests Limit exceeded.",

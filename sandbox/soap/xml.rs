@@ -1,5 +1,6 @@
 //! Writing XML.
 
+use crate::wire;
 use std::fmt::Write;
 
 /// A growing piece of XML.
@@ -38,22 +39,9 @@ impl Xml {
         }
     }
 
-    /// Text; letters that XML 1.0 §2.2 does not know are left away.
+    /// Text.
     pub fn text(&mut self, text: &str) {
-        for letter in text.chars() {
-            match letter {
-                '&' => self.0.push_str("&amp;"),
-                '<' => self.0.push_str("&lt;"),
-                '>' => self.0.push_str("&gt;"),
-                '"' => self.0.push_str("&quot;"),
-                '\'' => self.0.push_str("&apos;"),
-                // As it stands, a reader would make a line feed of it (XML 1.0 §2.11).
-                '\r' => self.0.push_str("&#13;"),
-                '\t' | '\n' => self.0.push(letter),
-                '\0'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => {}
-                other => self.0.push(other),
-            }
-        }
+        wire::push_escaped(&mut self.0, text);
     }
 
     fn push(&mut self, parts: &[&str]) {

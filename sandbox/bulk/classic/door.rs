@@ -61,16 +61,7 @@ async fn serve(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let request = DataRequest {
-        method: if method == Method::HEAD {
-            Method::GET
-        } else {
-            method
-        },
-        target: uri.path_and_query().map_or_else(String::new, ToString::to_string),
-        headers,
-        body,
-    };
+    let request = DataRequest::of(method, &uri, headers, body);
     let asked = Form::asked(&request.headers).unwrap_or(Form::Xml);
     let reply = served(&sandbox, &visit, &request);
     let reply = reply.unwrap_or_else(|error| failure(&error, asked, &request.headers));
@@ -95,15 +86,8 @@ fn admitted<'a>(sandbox: &'a Sandbox, visit: &Visit, request: &'a DataRequest) -
         .session(visit, token)
         .filter(|session| session.reaches_api());
     let user = session.and_then(|session| Id::parse(&session.user_id));
-    let (user, now, settings) = (
-        user.ok_or_else(no_session)?,
-        visit.now(sandbox),
-        sandbox.settings(),
-    );
-    let cap = settings
-        .daily_api_requests
-        .saturating_add(settings.daily_api_overrun);
-    if sandbox.limits.used(now) >= cap {
+    let (user, now) = (user.ok_or_else(no_session)?, visit.now(sandbox));
+    if sandbox.calls_are_used_up(now) {
         return Err(ApiError::bad("ExceededQuota", "TotalRequests Limit exceeded."));
     }
     let (segments, pairs) = split(&request.target);

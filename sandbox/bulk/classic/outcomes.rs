@@ -71,9 +71,9 @@ impl<'o> Shown<'o> {
             let (code, message, fields) = parts(text);
             let fields: String = fields
                 .iter()
-                .map(|name| format!("<fields>{name}</fields>"))
+                .map(|name| format!("<fields>{}</fields>", wire::escaped(name)))
                 .collect();
-            let message = wire::escaped(message);
+            let (code, message) = (wire::escaped(code), wire::escaped(message));
             format!("<errors>{fields}<message>{message}</message><statusCode>{code}</statusCode></errors>")
         });
         let id = self.id.as_ref().map(|id| format!("<id>{id}</id>"));

@@ -22,6 +22,6 @@ function hiddenInputs(html) {
 }
 
 function unescaped(text) {
-  const entities = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&amp;": "&" };
+  const entities = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&" };
   return text.replace(/&(lt|gt|quot|#39|amp);/g, (entity) => entities[entity]);
 }

@@ -80,4 +80,10 @@ async fn calls_count_and_the_allowance_ends() {
     );
     let log = house.control("GET", "/sandbox/requests", json!({})).await;
     assert_eq!(log["apiCalls"], 2);
+    // As over REST, an org may be let overrun it.
+    house
+        .control("PATCH", "/sandbox/config", json!({"dailyApiOverrun": 1}))
+        .await;
+    assert_eq!(house.call(&session, "<getUserInfo/>").await.status, 200);
+    assert_eq!(house.call(&session, "<getUserInfo/>").await.status, 500);
 }

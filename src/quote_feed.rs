@@ -65,17 +65,7 @@ pub async fn catch_up(
             {
                 continue;
             }
-            let (caller_correlation, traceparent, keyed) = (None, None, None);
-            let trigger = Trigger::Quote;
-            engine
-                .submit(Submission {
-                    lane,
-                    trigger,
-                    caller_correlation,
-                    traceparent,
-                    keyed,
-                })
-                .await?;
+            engine.submit(Submission::of(lane, Trigger::Quote)).await?;
         }
         *read_to = Some(last);
         if keep {

@@ -73,6 +73,7 @@ pub(crate) async fn start(
         caller_correlation: asked.caller.correlation,
         traceparent: asked.caller.traceparent,
         keyed: keyed.clone(),
+        hints: Vec::new(),
     };
     match submit(&api.engine, submission).await? {
         Submitted::Accepted(run) | Submitted::Joined(run) => follow(&api, run, wait, keyed).await,

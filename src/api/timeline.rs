@@ -216,7 +216,9 @@ pub(crate) fn stages(events: &[SyncEvent]) -> Vec<Stage> {
             EventKind::Intent => StageStatus::Open,
             EventKind::Done => StageStatus::Done,
             EventKind::Failed => StageStatus::Failed,
-            EventKind::Accepted | EventKind::Requeued | EventKind::Restarted => StageStatus::Done,
+            EventKind::Accepted | EventKind::Hint | EventKind::Requeued | EventKind::Restarted => {
+                StageStatus::Done
+            }
             EventKind::Succeeded | EventKind::Superseded => StageStatus::Done,
             EventKind::Parked | EventKind::Waiting | EventKind::Dead | EventKind::Cancelled => {
                 StageStatus::Failed

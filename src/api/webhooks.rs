@@ -155,6 +155,7 @@ async fn start(
         caller_correlation: caller.and_then(|caller| caller.correlation.clone()),
         traceparent: caller.and_then(|caller| caller.traceparent.clone()),
         keyed: Some(keyed),
+        hints: Vec::new(),
     };
     let (correlation_id, duplicate) = match sync::submit(&api.engine, submission).await {
         Ok(Submitted::Accepted(run) | Submitted::Joined(run)) => (Some(run.correlation.to_string()), false),

@@ -12,6 +12,8 @@ use serde_json::Value as Json;
 pub enum EventKind {
     /// The run was accepted.
     Accepted,
+    /// Something told of a change; `data` is the [`crate::change::Hint`].
+    Hint,
     /// A step is about to touch a foreign system. Written before the touch.
     Intent,
     /// A step ended well; `data` is its result and answers the step when the run starts again.
@@ -38,10 +40,10 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [EventKind; 12] = {
+    pub const ALL: [EventKind; 13] = {
         use EventKind::*;
         [
-            Accepted, Intent, Done, Failed, Parked, Waiting, Restarted, Superseded, Dead, Succeeded,
+            Accepted, Hint, Intent, Done, Failed, Parked, Waiting, Restarted, Superseded, Dead, Succeeded,
             Requeued, Cancelled,
         ]
     };
@@ -50,6 +52,7 @@ impl EventKind {
     pub fn as_str(self) -> &'static str {
         match self {
             EventKind::Accepted => "accepted",
+            EventKind::Hint => "hint",
             EventKind::Intent => "intent",
             EventKind::Done => "done",
             EventKind::Failed => "failed",

@@ -6,6 +6,7 @@
 //! through [`world::World`].
 
 pub mod adapter;
+pub mod change;
 pub mod connection;
 pub mod desk;
 pub mod error;

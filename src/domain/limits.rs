@@ -20,6 +20,8 @@ pub const NAME_CHARS: usize = 255;
 pub const DESCRIPTION_CHARS: usize = 4_000;
 /// Times a run may start over because somebody changed a record under it, before it is parked.
 pub const SUPERSEDE_MAX: u32 = 5;
+/// Hints of one submission that the journal keeps; a transaction in the CRM may tell of hundreds of records.
+pub const HINTS_MAX: usize = 50;
 /// Process crashes on one run before it is put aside unrun: it may be what kills the process.
 pub const CRASHES_MAX: u32 = 3;
 /// Days for which the answer to an idempotency key is kept (as long as Stripe v2 and Salesforce's UI API do).

@@ -126,6 +126,16 @@ pub enum Trigger {
     Webhook,
     /// A change of a quote in the embedded CPQ.
     Quote,
+    /// An event of the CRM's stream, or one of its outbound messages.
+    Event,
+    /// A look at what changed in the CRM since the last look.
+    Poll,
+    /// The schedule.
+    Schedule,
+    /// A person decided a conflict.
+    Decision,
+    /// A reconcile found a difference.
+    Reconcile,
     /// Another run found that it must start over.
     Superseded,
     /// A replay by a person.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cpq_domain::Result;
 use cpq_domain::adapter::Call;
+use cpq_domain::change::Hint;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RunId};
 use cpq_domain::keyed::Keyed;
@@ -66,6 +67,22 @@ pub struct Submission {
     pub traceparent: Option<String>,
     /// The caller's idempotency key and what it was sent with.
     pub keyed: Option<Keyed>,
+    /// What told of a change; kept in the journal of the run that looks.
+    pub hints: Vec<Hint>,
+}
+
+impl Submission {
+    /// A wish without a name, a key or a hint.
+    pub fn of(lane: Lane, trigger: Trigger) -> Submission {
+        Submission {
+            lane,
+            trigger,
+            caller_correlation: None,
+            traceparent: None,
+            keyed: None,
+            hints: Vec::new(),
+        }
+    }
 }
 
 /// What became of a submission.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::event::{EventKind, SyncEvent};
-use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RunId};
+use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RecordId, RunId};
 use cpq_domain::keyed::Keyed;
 use cpq_domain::limits;
 use cpq_domain::resolve::Base;
@@ -64,7 +64,7 @@ impl Ledger {
 
     /// Commit one of four: the key, the run and its first journal row. With a free worker the run is claimed in the
     /// same breath, so that an idle service needs no commit for it.
-    pub(crate) async fn accept(&self, submission: Submission, claim: bool) -> Result<Accepted> {
+    pub(crate) async fn accept(&self, mut submission: Submission, claim: bool) -> Result<Accepted> {
         let (now, lease_until) = self.lease();
         let (fresh, node) = (RunId(self.world.uuid()), self.node.clone());
         self.store
@@ -75,7 +75,9 @@ impl Ledger {
                     {
                         return Ok(answered);
                     }
+                    submission.lane = own_lane(tx, submission.lane).await?;
                     if let Some(waiting) = joinable(tx, &submission).await? {
+                        note_hints(tx, waiting.id, &submission, now).await?;
                         if let Some(keyed) = &submission.keyed {
                             idempotency::attach(tx, &keyed.client, &keyed.key, waiting.id).await?;
                         }
@@ -346,7 +348,31 @@ async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Times
     runs::insert(tx, &run).await?;
     let data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
     note(tx, run.id, EventKind::Accepted, 0, now, data).await?;
+    note_hints(tx, run.id, submission, now).await?;
     Ok(run)
+}
+
+/// The lane of an opportunity goes by its business number once that is known: an event that names the record and a
+/// person who names the number mean the same lane.
+async fn own_lane(tx: &mut dyn Tx, lane: Lane) -> Result<Lane> {
+    let Ok(id) = RecordId::new(lane.opportunity.as_str()) else {
+        return Ok(lane);
+    };
+    let link = links::by_opportunity(tx, &lane.connection, &lane.opportunity).await?;
+    let number = link
+        .filter(|link| link.opportunity_id == id)
+        .and_then(|link| link.opportunity_number);
+    Ok(match number {
+        Some(opportunity) => Lane { opportunity, ..lane },
+        None => lane,
+    })
+}
+
+async fn note_hints(tx: &mut dyn Tx, id: RunId, submission: &Submission, now: Timestamp) -> Result<()> {
+    for hint in submission.hints.iter().take(limits::HINTS_MAX) {
+        note(tx, id, EventKind::Hint, 0, now, serde_json::json!(hint)).await?;
+    }
+    Ok(())
 }
 
 /// Stores what repeats of the caller's keys are answered with. Our own failures and overload use no key up: the same

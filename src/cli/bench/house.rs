@@ -68,13 +68,7 @@ impl House {
             connection: self.config.crm.connection.clone(),
             opportunity,
         };
-        let submission = Submission {
-            lane,
-            trigger: Trigger::Request,
-            caller_correlation: None,
-            traceparent: None,
-            keyed: None,
-        };
+        let submission = Submission::of(lane, Trigger::Request);
         match self.app.engine.submit(submission).await? {
             Submitted::Accepted(run) | Submitted::Joined(run) => Ok(run),
             other => Err(Error::new(

@@ -207,11 +207,8 @@ impl Scene {
     /// Submits a sync, under a key or without.
     pub async fn submit(&self, keyed: Option<Keyed>) -> Result<Submitted> {
         let submission = Submission {
-            lane: self.lane()?,
-            trigger: Trigger::Request,
-            caller_correlation: None,
-            traceparent: None,
             keyed,
+            ..Submission::of(self.lane()?, Trigger::Request)
         };
         self.app.engine.submit(submission).await
     }
@@ -232,13 +229,7 @@ impl Scene {
     /// Syncs with something happening in between.
     pub async fn sync_with(&self, hooked: Hooked) -> Result<Run> {
         let engine = self.app.engine_over(Arc::new(hooked));
-        let submission = Submission {
-            lane: self.lane()?,
-            trigger: Trigger::Request,
-            caller_correlation: None,
-            traceparent: None,
-            keyed: None,
-        };
+        let submission = Submission::of(self.lane()?, Trigger::Request);
         let submitted = engine.submit(submission).await?;
         let Submitted::Accepted(run) = submitted else {
             return Err(Error::new(

@@ -127,13 +127,7 @@ pub fn lane(number: &str) -> Lane {
 
 /// A wish without key or correlation.
 pub fn look_at(number: &str) -> Submission {
-    Submission {
-        lane: lane(number),
-        trigger: Trigger::Request,
-        caller_correlation: None,
-        traceparent: None,
-        keyed: None,
-    }
+    Submission::of(lane(number), Trigger::Request)
 }
 
 /// The same under a key.

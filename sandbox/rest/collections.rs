@@ -1,5 +1,6 @@
 //! `/composite/sobjects`: up to 200 records in one call (REST API Developer Guide, sObject Collections).
 
+use super::composite::ROLLED_BACK;
 use super::door::{Ask, Door, malformed_id};
 use super::target::Version;
 use super::{DataResponse, ok};
@@ -263,8 +264,11 @@ impl Door<'_> {
         if all_or_none && outcomes.iter().any(|o| o.error.is_some()) {
             self.org.rollback(mark);
             for outcome in outcomes.iter_mut().filter(|o| o.error.is_none()) {
-                let message = "Record rolled back because not all records were valid and the request was using AllOrNone header";
-                outcome.error = Some(ApiError::data("ALL_OR_NONE_OPERATION_ROLLED_BACK", message, &[]));
+                outcome.error = Some(ApiError::data(
+                    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+                    ROLLED_BACK,
+                    &[],
+                ));
             }
         }
         Ok(ok(outcomes.iter().map(Outcome::to_json).collect()))

@@ -21,6 +21,10 @@ const PLAIN_REFERENCES: u16 = 52;
 /// Headers that only the outer request may carry.
 const OUTER_ONLY: [&str; 3] = ["accept", "authorization", "content-type"];
 
+/// What a good row of a collection says that a bad one took with it.
+pub(super) const ROLLED_BACK: &str =
+    "Record rolled back because not all records were valid and the request was using AllOrNone header";
+
 /// One sub-request as written.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -125,7 +129,11 @@ impl Door<'_> {
             if answers.iter().any(PartAnswer::failed) {
                 answers.push(halted(&part.reference_id));
             } else {
-                answers.push(self.part(part, &mut known));
+                let mut answer = self.part(part, &mut known);
+                if is_collection(&part.url) {
+                    fail_as_a_whole(&mut answer.response);
+                }
+                answers.push(answer);
             }
         }
         if answers.iter().any(PartAnswer::failed) {
@@ -171,6 +179,23 @@ impl Door<'_> {
     }
 }
 
+/// A collection inside of a call that is all or none is all or none too, whatever it says itself (REST API Developer
+/// Guide, allOrNone Parameters in Composite and Collections Requests). The status of such a part is guessed.
+fn fail_as_a_whole(response: &mut DataResponse) {
+    let Some(Json::Array(rows)) = &mut response.body else {
+        return;
+    };
+    if rows.iter().all(|row| row["success"] != false) {
+        return;
+    }
+    response.status = StatusCode::BAD_REQUEST;
+    for row in rows.iter_mut().filter(|row| row["success"] == true) {
+        let rolled_back = ApiError::data("ALL_OR_NONE_OPERATION_ROLLED_BACK", ROLLED_BACK, &[]);
+        let id = row["id"].take();
+        *row = json!({"id": id, "success": false, "errors": [rolled_back.to_row_json()]});
+    }
+}
+
 fn halted(reference: &str) -> PartAnswer {
     let message = "The transaction was rolled back since another operation in the same transaction failed.";
     let response = refused(&ApiError::bad("PROCESSING_HALTED", message));
@@ -192,6 +217,12 @@ pub(super) fn check_count(count: usize, limit: usize, what: &str) -> Result<(), 
     }
     let message = format!("The request contains {count} {what}, but at most {limit} are allowed");
     Err(ApiError::bad("LIMIT_EXCEEDED", message))
+}
+
+fn is_collection(url: &str) -> bool {
+    let path = url.split('?').next().unwrap_or_default();
+    let mut segments = path.split('/').filter(|s| !s.is_empty()).skip(3);
+    segments.next() == Some("composite") && segments.next() == Some("sobjects")
 }
 
 fn is_heavy(url: &str) -> bool {

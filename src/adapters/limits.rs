@@ -20,6 +20,15 @@ pub(crate) const WRITE_BATCH: usize = 24;
 /// Bytes of a query in a URL. Salesforce refuses URLs above 16,384 bytes, and the headers count towards the same sum
 /// (status codes 414 and 431 of its REST guide).
 pub(crate) const QUERY_URL_BYTES: usize = 12_000;
+/// Collections of records that write in one composite call: Salesforce allows five parts that are collections or
+/// queries, and one of them reads everything back.
+pub(crate) const COLLECTIONS: usize = 4;
+/// Records of one collection (REST API Developer Guide, "sObject Collections").
+pub(crate) const COLLECTION: usize = 200;
+/// Bytes of the product codes in one query; SOQL ends at 100,000 characters.
+pub(crate) const SOQL_BYTES: usize = 80_000;
+/// Price book entries remembered for each connection: about 2 MiB. Above it all are forgotten and asked for again.
+pub(crate) const ENTRIES_KEPT: usize = 20_000;
 /// Pages followed for one read. A page has at least 200 rows, so that the longest quote fits many times over.
 pub(crate) const PAGES: usize = 256;
 /// Contact roles read of one opportunity; the primary one comes first.

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::connection::Identity;
 use crate::error::Result;
-use crate::id::{CorrelationId, IdempotencyKey, OpportunityKey, QuoteId, RecordId};
+use crate::id::{CorrelationId, IdempotencyKey, LineKey, OpportunityKey, QuoteId, RecordId};
 use crate::quote::{OpportunityRef, Quote, Transition};
 use crate::schema::CrmSchema;
 use crate::value::Shape;
-use crate::view::{FieldName, Patch, View};
+use crate::view::{FieldName, Fields, Patch, View};
 
 /// What every call to a foreign system carries, so that its logs and ours can be laid side by side.
 #[derive(Clone, Debug)]
@@ -51,6 +51,9 @@ pub struct CrmSnapshot {
     pub opportunity: OpportunityRef,
     /// Its fields, and those of its account, contacts and lines.
     pub view: View,
+    /// The CRM's own ids of the lines.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub line_records: BTreeMap<LineKey, RecordId>,
     /// When the opportunity was changed last, by the CRM's clock (one second fine in Salesforce).
     pub modified_at: Timestamp,
 }
@@ -68,6 +71,22 @@ pub struct CrmWrite {
     /// The quote's own record; needed when the patch sets `quote_record.*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote_record: Option<QuoteRecord>,
+    /// What the patch only names: each line that it changes, as a whole.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lines: BTreeMap<LineKey, LineRecord>,
+}
+
+/// A line that a write changes: where it is in the CRM, and all that the CPQ holds of it. A price is no field of its
+/// own: quantity, discount and total are written together or do not fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LineRecord {
+    /// Its record; none when the CRM did not have the line when it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordId>,
+    /// The line in the CPQ, without what the rules in force leave to the CRM; empty when it is to go.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: Fields,
 }
 
 /// How the quote's own record in the CRM is found, and what a new one starts with beside the patch.
@@ -83,6 +102,9 @@ pub struct QuoteRecord {
     /// The opportunity's price book, as read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price_book: Option<RecordId>,
+    /// Which revision its lines become, for the mark of a write in several calls ([`crate::quote::writing`]).
+    #[serde(default)]
+    pub revision: u32,
 }
 
 /// The state after a write, read back in the same round trip.
@@ -138,6 +160,11 @@ pub trait CrmAdapter: Send + Sync {
     async fn read(&self, call: &Call, key: &OpportunityKey) -> Result<CrmSnapshot>;
 
     /// Applies the write as a whole or not at all, in one round trip.
+    ///
+    /// Lines that do not fit into one call are the exception: they are written in several, each as a whole, between a
+    /// mark on the quote's record that says so ([`crate::quote::writing`]) and a last call that sets everything else
+    /// and takes the mark away. A failure in between says [`crate::error::Written::Partly`], and the next look at both
+    /// sides finishes it.
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten>;
 
     /// Calls used and allowed, as last heard; no call is made.

@@ -52,6 +52,9 @@ pub enum Policy {
     Seed,
     /// As `always` while the quote is a draft, then frozen.
     Snapshot,
+    /// The owner's changes reach the draft as they happen; what the other side changed there itself stays until the
+    /// owner changes the same field. Frozen once the quote leaves draft.
+    Follow,
     /// Only forward along the rule's `order`.
     Forward,
     /// Computed by the owner and read-only on the other side.
@@ -72,6 +75,7 @@ impl Policy {
             Policy::IfBlank => "if_blank",
             Policy::Seed => "seed",
             Policy::Snapshot => "snapshot",
+            Policy::Follow => "follow",
             Policy::Forward => "forward",
             Policy::Computed => "computed",
             Policy::Review => "review",
@@ -283,9 +287,14 @@ impl Matrix {
         pairs.filter(|pair| pair.before != pair.after).collect()
     }
 
+    /// All rules of a field, in the order in which they are tried.
+    pub fn rules_of(&self, field: &str) -> &[OwnershipRule] {
+        self.rules.get(field).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// The rule that holds for a field now: the first whose condition holds.
     pub fn rule(&self, field: &str, facts: &Facts) -> Option<&OwnershipRule> {
-        self.rules.get(field)?.iter().find(|rule| rule.when.holds(facts))
+        self.rules_of(field).iter().find(|rule| rule.when.holds(facts))
     }
 }
 

@@ -15,9 +15,11 @@ use crate::view::FieldName;
 
 mod canonical;
 mod lifecycle;
+mod sync_state;
 
 pub use canonical::{LINE_FIELDS, QUOTE_FIELDS, QUOTE_RECORD_FIELDS};
 pub use lifecycle::{Status, Transition};
+pub use sync_state::{SYNC_STATE, complete, is_half_written, writing};
 
 /// The opportunity that a quote belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

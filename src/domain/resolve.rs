@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::adapter::Mapping;
 use crate::id::LineKey;
 use crate::ownership::{Facts, Matrix, OwnershipRule, Policy, Side};
+use crate::quote::is_half_written;
 #[cfg(feature = "openapi")]
 use crate::value::Value as FieldValue;
 use crate::value::{Shape, Value};
@@ -18,7 +19,7 @@ use crate::view::{FieldName, LineChange, Patch, View};
 
 mod field;
 
-use field::{Cell, Judgement, judge};
+use field::{Cell, Judgement, judge, keep};
 
 /// What both sides held when they last agreed. Two views, because a side may store a value in its own way (rounded,
 /// trimmed), and that must not look like an edit for ever after.
@@ -182,6 +183,11 @@ fn decide_line(question: &Question, plan: &mut Plan, key: &LineKey, fields: &[&F
         };
         patch.lines.insert(key.clone(), LineChange::Remove);
     } else if adds || verdict == Verdict::Agree {
+        if adds && verdict == Verdict::ToCrm {
+            // New there, whether a field of it is written or not.
+            let new = LineChange::Put(Default::default());
+            plan.to_crm.lines.insert(key.clone(), new);
+        }
         plan.base.crm.lines.entry(key.clone()).or_default();
         plan.base.cpq.lines.entry(key.clone()).or_default();
         fields
@@ -206,9 +212,12 @@ fn keep_line_base(question: &Question, plan: &mut Plan, key: &LineKey) {
 
 fn decide_presence(question: &Question, plan: &mut Plan, key: &LineKey, in_crm: bool, had: bool) -> Verdict {
     let field = FieldName::new("line.exists");
-    let Some(rule) = question.matrix.rule("line.exists", question.facts) else {
+    let Some(rule) = rule(question, &field) else {
         return Verdict::Skip;
     };
+    if question.cpq.is_none() && rule.owner_system == Side::Cpq {
+        return Verdict::Skip;
+    }
     let owner_has = (rule.owner_system == Side::Crm) == in_crm;
     let writable = rule.owner_system == Side::Crm
         || question
@@ -230,10 +239,22 @@ fn decide_presence(question: &Question, plan: &mut Plan, key: &LineKey, in_crm: 
         policy: rule.overwrite_policy,
         crm: Value::Bool(in_crm),
         cpq: Value::Bool(!in_crm),
-        lost: None,
+        lost: (carry && owner_has == had).then(|| lost_line(question, key, owner_has)),
         reason,
     });
     verdict
+}
+
+/// What the overruled side had made of a line: the one that it added, in words, or that it took one away.
+fn lost_line(question: &Question, key: &LineKey, owner_has: bool) -> Value {
+    let cpq = question.cpq.and_then(|view| view.lines.get(key));
+    match question.crm.lines.get(key).or(cpq) {
+        Some(fields) if !owner_has => {
+            let shown = |field: &str| fields.get(field).map(Value::to_string).unwrap_or_default();
+            Value::text(format!("{} × {}", shown("line.sku"), shown("line.quantity")))
+        }
+        _ => Value::Bool(false),
+    }
 }
 
 /// Whether the owner's having or not having the line is carried over. A line that the owner never had is not the
@@ -245,15 +266,9 @@ fn presence(
     had: bool,
     writable: bool,
 ) -> (bool, String) {
-    let owner = rule.owner_system.as_str();
+    let (owner, other) = (rule.owner_system.as_str(), rule.owner_system.other().as_str());
     if !writable {
-        return (
-            false,
-            format!(
-                "the lines of the {} cannot be written",
-                rule.owner_system.other().as_str()
-            ),
-        );
+        return (false, format!("the lines of the {other} cannot be written"));
     }
     if frozen(rule.overwrite_policy, facts) {
         return (false, "frozen since the quote left draft".into());
@@ -263,6 +278,14 @@ fn presence(
         (Policy::Seed, _, _) if facts.quote_status.is_some() => {
             (false, "seeded when the quote was created".into())
         }
+        (Policy::Follow, true, true) => (
+            false,
+            format!("the {other} took this line out of the draft itself"),
+        ),
+        (Policy::Computed, false, false) => (
+            true,
+            format!("the {owner} never had this line, and the lines are only its own"),
+        ),
         (_, true, _) => (true, format!("the {owner} has this line and owns the lines")),
         (_, false, true) => (true, format!("the {owner} removed this line and owns the lines")),
         (_, false, false) => (false, format!("the {owner} never had this line")),
@@ -270,7 +293,7 @@ fn presence(
 }
 
 fn frozen(policy: Policy, facts: &Facts) -> bool {
-    policy == Policy::Snapshot
+    matches!(policy, Policy::Snapshot | Policy::Follow)
         && facts
             .quote_status
             .is_some_and(|status| status != crate::quote::Status::Draft)
@@ -280,13 +303,17 @@ fn decide_field(question: &Question, plan: &mut Plan, field: &FieldName, line: O
     let Some(mapped) = question.mapping.fields.get(field) else {
         return;
     };
-    let Some(rule) = question.matrix.rule(field.as_str(), question.facts) else {
+    let Some(rule) = rule(question, field) else {
         return;
     };
     let Some(cell) = cell(question, field, line, rule, mapped.shape) else {
         return;
     };
-    let judgement = judge(rule, question.facts, &cell, mapped.writable, question.changed_at);
+    let judgement = if line.is_some() && rule.owner_system == Side::Crm && is_half_written(question.crm) {
+        keep(true, "the lines of the CRM are half written; this is not an edit")
+    } else {
+        judge(rule, question.facts, &cell, mapped.writable, question.changed_at)
+    };
     settle(plan, field, line, &cell, &judgement);
     if judgement.verdict == Verdict::Agree {
         return;
@@ -302,6 +329,20 @@ fn decide_field(question: &Question, plan: &mut Plan, field: &FieldName, line: O
         lost: judgement.lost,
         reason: judgement.reason,
     });
+}
+
+/// The rule in force. Lines that a broken write left half done are finished, whatever holds by now: what the CRM shows
+/// of them is no one's edit.
+fn rule<'a>(question: &Question<'a>, field: &FieldName) -> Option<&'a OwnershipRule> {
+    if field.is_line() && is_half_written(question.crm) {
+        let mut rules = question.matrix.rules_of(field.as_str()).iter();
+        let ours =
+            |rule: &&OwnershipRule| rule.owner_system == Side::Cpq && rule.overwrite_policy != Policy::Never;
+        if let Some(rule) = rules.find(ours) {
+            return Some(rule);
+        }
+    }
+    question.matrix.rule(field.as_str(), question.facts)
 }
 
 /// The values of one field, or `None` where the side that counts does not know the field at all.
@@ -320,10 +361,16 @@ fn cell(
     if rule.owner_system == Side::Cpq && cpq.is_none() {
         return None;
     }
+    // A line that is about to be added to the CRM has no values there yet, and none that it could give away.
+    let crm_is_new = line.is_some_and(|key| !question.crm.lines.contains_key(key));
+    let crm = match crm_is_new && rule.owner_system == Side::Cpq {
+        true => Value::Null,
+        false => at(question.crm)?,
+    };
     Some(Cell {
         base_crm: at(&question.base.crm),
         base_cpq: at(&question.base.cpq),
-        crm: at(question.crm)?,
+        crm,
         cpq_is_new: match line {
             Some(key) => !question.cpq.is_some_and(|view| view.lines.contains_key(key)),
             None => question.cpq.is_none(),

@@ -9,6 +9,7 @@ mod backlog;
 mod engine;
 mod halt;
 mod ledger;
+mod lines;
 mod plan;
 mod sides;
 mod steps;

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 
 use crate::halt::Halt;
 use crate::ledger::Ledger;
+use crate::lines;
 use crate::plan::{facts, resolve, target};
 use crate::steps::Steps;
 
@@ -143,8 +144,8 @@ async fn write_cpq(
         .await
 }
 
-/// Writes status, number and totals to the opportunity and its quote record, if nobody has changed the opportunity
-/// since it was read.
+/// Writes status, number, totals and lines to the opportunity and its quote record, if nobody has changed the
+/// opportunity since it was read.
 async fn write_crm(
     steps: &Steps,
     scene: &Scene,
@@ -158,6 +159,7 @@ async fn write_crm(
         patch: back.to_crm.clone(),
         unmodified_since: crm.modified_at,
         quote_record: Some(quote_record(crm, quote)),
+        lines: lines::written(scene, crm, quote, &back.to_crm),
     };
     let check = async {
         let now = scene.crm.read(call, &steps.run().lane.opportunity).await?;
@@ -174,6 +176,7 @@ async fn write_crm(
                 .get(field)
                 .is_some_and(|held| held.same(value, shape))
         });
+        let in_place = in_place && lines::in_place(&scene.crm.mapping(), &now.view, &back.to_crm);
         Ok(in_place.then_some(CrmWritten {
             view: now.view,
             modified_at: now.modified_at,
@@ -190,6 +193,7 @@ fn quote_record(crm: &CrmSnapshot, quote: &Quote) -> QuoteRecord {
         key: quote.root_id.clone(),
         name: quote.name.clone(),
         price_book: price_book.and_then(|id| RecordId::new(id).ok()),
+        revision: quote.revision,
     }
 }
 
@@ -215,6 +219,7 @@ fn without_crm_writes(plan: &Plan, old: &Base) -> Base {
             }
         }
     }
+    lines::keep_old(&mut base, &plan.to_crm, old);
     base
 }
 
@@ -224,22 +229,11 @@ fn agreement(back: &Plan, quote: &Quote, written: Option<&CrmWritten>) -> Base {
     let cpq = quote.view();
     as_stored(&mut base.cpq, &cpq);
     if let Some(written) = written {
-        let sent = View {
-            fields: written.view.fields.clone(),
-            ..View::default()
-        };
-        let sent_only = sent
-            .fields
-            .into_iter()
-            .filter(|(field, _)| back.to_crm.fields.contains_key(field))
-            .collect();
-        as_stored(
-            &mut base.crm,
-            &View {
-                fields: sent_only,
-                ..View::default()
-            },
-        );
+        let mut sent = written.view.clone();
+        sent.fields
+            .retain(|field, _| back.to_crm.fields.contains_key(field));
+        sent.lines.retain(|key, _| back.to_crm.lines.contains_key(key));
+        as_stored(&mut base.crm, &sent);
     }
     base
 }

@@ -136,6 +136,33 @@ fn all_or_none_takes_everything_back() {
 }
 
 #[test]
+fn a_row_of_a_collection_takes_the_whole_call_back() {
+    let mut site = Site::new();
+    let account = |name: Json| json!({"attributes": {"type": "Account"}, "Name": name});
+    for inner in [true, false] {
+        let many = json!({"allOrNone": inner, "records": [account(json!("Row")), account(Json::Null)]});
+        let parts = [
+            part("POST", "/sobjects/Account", "good", json!({"Name": "Row"})),
+            part("POST", "/composite/sobjects", "many", many),
+        ];
+        let entries = composite(&mut site, true, &parts);
+        assert_eq!(statuses(&entries), [400, 400], "inner {inner}");
+        let rows = &entries[1]["body"];
+        assert_eq!(
+            rows[0]["errors"][0]["statusCode"],
+            "ALL_OR_NONE_OPERATION_ROLLED_BACK"
+        );
+        assert_eq!(rows[1]["errors"][0]["statusCode"], "REQUIRED_FIELD_MISSING");
+        assert!(site.rows("SELECT Id FROM Account WHERE Name = 'Row'").is_empty());
+
+        let entries = composite(&mut site, false, &parts);
+        assert_eq!(statuses(&entries), [201, 200]);
+        let kept = site.rows("SELECT Id FROM Account WHERE Name = 'Row'").len();
+        assert_eq!(kept, if inner { 1 } else { 3 });
+    }
+}
+
+#[test]
 fn a_failed_part_halts_only_those_that_need_it() {
     let mut site = Site::new();
     let entries = composite(

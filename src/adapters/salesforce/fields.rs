@@ -164,8 +164,10 @@ fn field(entry: &Entry) -> Result<Field> {
         ));
     }
     let writable = entry.writable.unwrap_or(false);
-    if writable && !(of_the_row && matches!(rows, Rows::Opportunity | Rows::Quote)) {
-        return refuse("cannot be writable: only fields of the opportunity and of its quote are written");
+    if writable && !(of_the_row && matches!(rows, Rows::Opportunity | Rows::Quote | Rows::Line)) {
+        return refuse(
+            "cannot be writable: only fields of the opportunity, its lines and its quote are written",
+        );
     }
     Ok(Field {
         name,
@@ -209,6 +211,7 @@ mod tests {
             "Offer__c.Name",
             "Offer__c.ExpirationDate",
             "Offer__c.Status",
+            "Offer__c.CPQ_Sync_State__c",
         ];
         assert_eq!(places, expected);
 
@@ -241,7 +244,15 @@ mod tests {
                 "quote_record.key",
                 "quote_record.name",
                 "quote_record.expiration_date",
-                "quote_record.status"
+                "quote_record.status",
+                "quote_record.sync_state",
+                "line.description",
+                "line.quantity",
+                "line.list_unit",
+                "line.discount_percent",
+                "line.service_start",
+                "line.sequence",
+                "line.net_total"
             ]
         );
     }
@@ -277,7 +288,7 @@ mod tests {
     fn an_entry_that_makes_no_sense_is_refused() {
         for bad in [
             "[[field]]\nname='quote.x'\nobject='Opportunity'\npath='X; DROP'\ntype='text'",
-            "[[field]]\nname='line.quantity'\nwritable=true",
+            "[[field]]\nname='line.name'\nwritable=true",
             "[[field]]\nname='account.name'\nwritable=true",
             "[[field]]\nname='account.name'\npath='Name'",
             "[[field]]\nname='quote.x'\nobject='Opportunity'",

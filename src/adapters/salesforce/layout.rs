@@ -11,6 +11,7 @@ use cpq_domain::view::FieldName;
 
 use super::config::Config;
 use super::fields::{Field, Kind, RECORD_KEY, Rows};
+use super::lines::Lines;
 use super::quote_record::Records;
 use super::soql::{Order, Path, Select};
 use crate::limits::CONTACT_ROLES;
@@ -29,6 +30,8 @@ pub(crate) struct Layout {
     /// The business number, where the org has the field.
     pub(crate) number: Option<Path>,
     pub(crate) line_key: Option<Path>,
+    /// Where lines are written, if the org has the place.
+    pub(crate) lines: Option<Arc<Lines>>,
     /// Where each quote has a record of its own, if the org has the place.
     pub(crate) quotes: Option<Arc<Records>>,
     /// Where the correlation id is written.
@@ -69,7 +72,8 @@ impl Layout {
             ));
         }
         let line_key = org.own("OpportunityLineItem", &config.line_key_field)?;
-        admit_lines(&org, &mut mapping);
+        let lines = Lines::find(config, &org, &fields, &mut mapping)?;
+        hush_sync_state(&mut mapping);
         let correlation = org.optional("Opportunity", &config.correlation_field)?;
         Ok(Layout {
             described: schema.is_some(),
@@ -89,6 +93,7 @@ impl Layout {
             fields,
             number,
             line_key,
+            lines,
             quotes,
             currency_field,
         })
@@ -124,21 +129,12 @@ fn admit_currency(config: &Config, all: &[Field], has_field: bool, mapping: &mut
     mapping.fields.insert(name, mapped);
 }
 
-/// Lines are read but not written.
-fn admit_lines(org: &Org, mapping: &mut Mapping) {
-    let object = Rows::Line.object();
-    if !org.has_object(object) {
-        mapping
-            .warnings
-            .push(format!("lines are not synced: {object} {MISSING}"));
-        return;
-    }
-    let mapped = Mapped {
-        path: object.to_owned(),
-        writable: false,
-        shape: Shape::default(),
-    };
-    mapping.fields.insert("line.exists".into(), mapped);
+/// Only a quote of many hundred lines needs the mark; it says so itself when it comes.
+fn hush_sync_state(mapping: &mut Mapping) {
+    let name = cpq_domain::quote::SYNC_STATE;
+    mapping
+        .warnings
+        .retain(|warning| !warning.starts_with(&format!("{name} is not synced")));
 }
 
 /// An org's description, or none.
@@ -172,7 +168,7 @@ impl Org<'_> {
         let (object, path) = (field.object.as_str(), field.path.field());
         match (field.rows, field.name.as_str()) {
             (Rows::Quote, RECORD_KEY) => self.createable(object, path),
-            (Rows::Quote, _) => self.createable(object, path) && self.updateable(object, path),
+            (Rows::Quote | Rows::Line, _) => self.createable(object, path) && self.updateable(object, path),
             _ => self.updateable(object, path),
         }
     }

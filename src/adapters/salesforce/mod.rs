@@ -13,6 +13,7 @@ use cpq_domain::world::World;
 
 use crate::batch::Gather;
 use crate::credentials::Credentials;
+use entries::Entries;
 use fields::Field;
 use layout::Layout;
 use read::{Reads, Wanted};
@@ -22,10 +23,12 @@ use write::{Bodies, Ordered, Writes};
 mod composite;
 mod config;
 mod describe;
+mod entries;
 mod errors;
 mod fields;
 mod layout;
 mod limit_info;
+mod lines;
 mod probe;
 mod query;
 mod quote_record;
@@ -61,6 +64,7 @@ struct Org {
     config: Config,
     fields: Vec<Field>,
     layout: RwLock<Arc<Layout>>,
+    entries: Entries,
     /// Held while the org is described, so that it happens once.
     describing: tokio::sync::Mutex<()>,
 }
@@ -86,6 +90,7 @@ impl SalesforceAdapter {
             config,
             fields,
             layout,
+            entries: Entries::default(),
             describing,
         });
         Ok(SalesforceAdapter {
@@ -156,14 +161,22 @@ impl CrmAdapter for SalesforceAdapter {
             });
         }
         let layout = self.org.layout(call).await?;
-        let bodies = Bodies::of(&layout, self.org.rest.connection(), call, write)?;
-        self.writes
-            .call(Ordered {
-                call: call.clone(),
-                write: write.clone(),
-                bodies,
-            })
-            .await
+        let entries = self
+            .org
+            .entries
+            .find(&self.org.rest, call, &layout, write)
+            .await?;
+        let bodies = Bodies::of(&layout, self.org.rest.connection(), call, write, &entries)?;
+        let ordered = Ordered {
+            call: call.clone(),
+            write: write.clone(),
+            bodies,
+        };
+        let written = self.writes.call(ordered).await;
+        if written.is_err() && !entries.is_empty() {
+            self.org.entries.forget();
+        }
+        written
     }
 
     fn budget(&self) -> Option<CallBudget> {

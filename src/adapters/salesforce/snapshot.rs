@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use super::fields::{Field, Rows};
 use super::layout::Layout;
+use super::lines;
 use super::values;
 use crate::json::Node;
 
@@ -30,6 +31,11 @@ pub(crate) fn of(connection: &str, layout: &Layout, row: &Node) -> Result<CrmSna
         .as_ref()
         .and_then(|number| row.get(number.as_str()))
         .and_then(Node::text);
+    let lines = read.lines()?;
+    let line_records = lines
+        .iter()
+        .map(|(key, (id, _))| (key.clone(), id.clone()))
+        .collect();
     Ok(CrmSnapshot {
         opportunity: OpportunityRef {
             system: connection.to_owned(),
@@ -39,8 +45,12 @@ pub(crate) fn of(connection: &str, layout: &Layout, row: &Node) -> Result<CrmSna
         },
         view: View {
             fields: read.header()?,
-            lines: read.lines()?,
+            lines: lines
+                .into_iter()
+                .map(|(key, (_, fields))| (key, fields))
+                .collect(),
         },
+        line_records,
         modified_at: read.modified_at()?,
     })
 }
@@ -102,23 +112,27 @@ impl Row<'_> {
         primary.or_else(second)
     }
 
-    fn lines(&self) -> Result<BTreeMap<LineKey, Fields>> {
+    /// The lines by their keys, each with its record's id.
+    pub(crate) fn lines(&self) -> Result<BTreeMap<LineKey, (RecordId, Fields)>> {
         let mut lines = BTreeMap::new();
         for line in self.children("OpportunityLineItems") {
             let key = self.line_key(line, &lines)?;
-            lines.insert(key, self.values(line, Rows::Line)?);
+            let id = line.get("Id").and_then(Node::text).unwrap_or_default();
+            let id =
+                RecordId::new(id).map_err(|_| self.wrong("OpportunityLineItem.Id", "is not a record id"))?;
+            lines.insert(key, (id, self.values(line, Rows::Line)?));
         }
         Ok(lines)
     }
 
     /// The key that the CPQ gave the line, else the line's id. A copied line has the key of its original; it goes by
     /// its id, so that neither hides the other.
-    fn line_key(&self, line: &Node, taken: &BTreeMap<LineKey, Fields>) -> Result<LineKey> {
+    fn line_key<T>(&self, line: &Node, taken: &BTreeMap<LineKey, T>) -> Result<LineKey> {
         let field = self.layout.line_key.as_ref();
         let given = field
             .and_then(|field| line.get(field.as_str()))
             .and_then(Node::text);
-        let given = given.and_then(|key| LineKey::new(key).ok());
+        let given = given.and_then(|key| LineKey::new(lines::own_key(key)).ok());
         if let Some(key) = given.filter(|key| !taken.contains_key(key)) {
             return Ok(key);
         }

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use cpq_domain::adapter::{Call, CrmWrite, CrmWritten};
 use cpq_domain::error::Written;
-use cpq_domain::view::FieldName;
-use cpq_domain::{Code, Result};
+use cpq_domain::id::LineKey;
+use cpq_domain::view::{FieldName, Fields};
+use cpq_domain::{Code, Error, Result};
 
 use super::Org;
 use super::composite::{self, Manner, Part};
@@ -21,11 +22,15 @@ use super::fields::Rows;
 use super::layout::Layout;
 use super::query;
 use super::rest::{Effect, Rest};
+use super::snapshot::Row;
 use super::soql::{Path, Select};
 use crate::batch::{self, Job};
-use crate::limits::WRITE_BATCH;
+use crate::json::Node;
+use crate::limits::{COLLECTIONS, WRITE_BATCH};
 
 mod body;
+mod changes;
+mod line;
 mod outcome;
 
 pub(super) use body::Bodies;
@@ -51,11 +56,18 @@ impl Job for Writes {
     const BROKEN: (Code, Written) = (Code::OutcomeUnknown, Written::Unknown);
 
     fn weight(item: &Ordered) -> usize {
-        1 + usize::from(item.bodies.quote.is_some())
+        // A call has places for parts, and fewer for collections among them.
+        let collections = item.bodies.lines.len() * (WRITE_BATCH / COLLECTIONS);
+        item.bodies.parts().max(collections).min(WRITE_BATCH)
     }
 
     async fn run(&self, items: &[Ordered]) -> Result<Vec<Result<CrmWritten>>> {
         let layout = self.0.layout(&items[0].call).await?;
+        if let [one] = items
+            && one.bodies.opening.is_some()
+        {
+            return Ok(vec![self.staged(&layout, one).await]);
+        }
         let mut results = self.send(&layout, items).await?;
         let mut sent = items.len();
         // Nothing of a call that fell is in place. What only fell with others goes again without those that have a
@@ -88,6 +100,39 @@ impl Job for Writes {
 }
 
 impl Writes {
+    /// A write in several calls. The first marks the quote's record as under way, the last sets everything but lines
+    /// and takes the mark away, and each is applied as a whole, under the condition that nobody changed the opportunity
+    /// since the call before.
+    async fn staged(&self, layout: &Layout, item: &Ordered) -> Result<CrmWritten> {
+        let calls = changes::calls(&item.bodies.lines);
+        let last = calls.len() - 1;
+        let mut step = item.clone();
+        for (at, lines) in calls.into_iter().enumerate() {
+            step.bodies = match at {
+                _ if at == last => Bodies {
+                    lines,
+                    opening: None,
+                    ..item.bodies.clone()
+                },
+                _ => item.bodies.stage(layout, &item.call, at == 0, lines),
+            };
+            step.write.patch.fields = match at == last {
+                true => item.write.patch.fields.clone(),
+                false => Default::default(),
+            };
+            let result = match self.send(layout, std::slice::from_ref(&step)).await {
+                Ok(mut results) => results.pop().expect("one answer for one write"),
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(written) if at == last => return Ok(written),
+                Ok(written) => step.write.unmodified_since = written.modified_at,
+                Err(error) => return Err(partly(error, at, last + 1)),
+            }
+        }
+        unreachable!("the last call returns")
+    }
+
     /// One call.
     async fn send(&self, layout: &Layout, items: &[Ordered]) -> Result<Vec<Result<CrmWritten>>> {
         let rest = &self.0.rest;
@@ -96,26 +141,80 @@ impl Writes {
         for (at, item) in items.iter().enumerate() {
             parts.push(change(rest, at, item));
             parts.extend(item.bodies.quote.as_ref().map(|upsert| upsert.part(rest, at)));
+            let collections = item.bodies.lines.iter().enumerate();
+            for (lines, (n, collection)) in layout
+                .lines
+                .iter()
+                .flat_map(|l| collections.clone().map(move |c| (l, c)))
+            {
+                parts.push(collection.part(rest, lines, format!("lines{at}_{n}")));
+            }
         }
         parts.push(Part::get(query::path(rest, &read_back(layout, items)?), "after"));
         let manner = Manner {
-            all_or_none: items.len() == 1 || items.iter().any(|item| item.bodies.quote.is_some()),
+            all_or_none: items.len() == 1 || items.iter().any(|item| item.bodies.parts() > 1),
             effect: Effect::Write,
             operation: "write",
         };
-        composite::send(rest, &calls, manner, &parts, |answers| {
+        let (mut results, rows) = composite::send(rest, &calls, manner, &parts, |answers| {
             let (after, mut changes) = answers
                 .split_last()
                 .expect("as many answers as parts, and one part reads back");
             let answered = Answered::new(rest.connection(), layout, after);
-            let outcome = |item| {
-                let (own, others) = changes.split_at(Writes::weight(item));
+            let outcome = |item: &Ordered| {
+                let (own, others) = changes.split_at(item.bodies.parts());
                 changes = others;
                 answered.outcome(item, own)
             };
-            Ok(items.iter().map(outcome).collect())
+            let results: Vec<_> = items.iter().map(outcome).collect();
+            Ok((results, answered.rows))
         })
-        .await
+        .await?;
+        for (item, result) in items.iter().zip(&mut results) {
+            if let (Ok(written), true) = (&mut *result, item.bodies.reads_lines) {
+                match self.lines(layout, item, &rows).await {
+                    Ok(lines) => written.view.lines = lines,
+                    Err(error) => *result = Err(outcome::stands(error)),
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    /// The written lines as they are now, to their last page.
+    async fn lines(
+        &self,
+        layout: &Layout,
+        item: &Ordered,
+        rows: &[Node],
+    ) -> Result<BTreeMap<LineKey, Fields>> {
+        let (rest, id) = (&self.0.rest, item.write.opportunity.id.as_str());
+        let row = rows
+            .iter()
+            .find(|row| row.get("Id").and_then(Node::text) == Some(id));
+        let mut row = row.cloned().unwrap_or(Node::Null);
+        query::complete(rest, &[&item.call], &mut row).await?;
+        let row = Row {
+            connection: rest.connection(),
+            layout,
+            row: &row,
+        };
+        let written = |key: &LineKey| item.write.patch.lines.contains_key(key);
+        let lines = row.lines()?.into_iter().filter(|(key, _)| written(key));
+        Ok(lines.map(|(key, (_, fields))| (key, fields)).collect())
+    }
+}
+
+/// An error of one of several calls: what came before it is in place.
+fn partly(mut error: Error, at: usize, calls: usize) -> Error {
+    error.message = format!(
+        "{} (call {} of {calls} that write the lines)",
+        error.message,
+        at + 1
+    );
+    match (at, error.written) {
+        (0, _) | (_, Written::Unknown) => error,
+        _ => error.written(Written::Partly),
     }
 }
 
@@ -153,6 +252,15 @@ fn read_back(layout: &Layout, items: &[Ordered]) -> Result<String> {
         .collect();
     let records = upserts.first().map(|upsert| &upsert.records);
     let own = [Path::new("Id")?, Path::new("LastModifiedDate")?];
+    // All lines as a read asks for them: the keys of new ones are no ids yet, and a list of either would be long.
+    let read = layout
+        .select
+        .children
+        .iter()
+        .find(|child| child.from.as_str() == "OpportunityLineItems");
+    let lines = read
+        .filter(|_| items.iter().any(|item| item.bodies.reads_lines))
+        .cloned();
     let select = Select {
         fields: own
             .into_iter()
@@ -167,6 +275,7 @@ fn read_back(layout: &Layout, items: &[Ordered]) -> Result<String> {
                 records.keyed([key].into_iter().chain(others).collect(), keys.collect())
             })
             .into_iter()
+            .chain(lines)
             .collect(),
         from: Path::new("Opportunity")?,
         filter: None,

@@ -129,6 +129,7 @@ async fn it_probes_reads_writes_and_sees_conflicts() {
         },
         unmodified_since: read.modified_at,
         quote_record: None,
+        lines: Default::default(),
     };
     let written = adapter.write(&call(), &write).await.expect("it writes");
     assert_eq!(written.view.get("quote.net_total"), Some(&total));
@@ -183,6 +184,7 @@ async fn reads_and_writes_at_the_same_time_are_each_right() {
         },
         unmodified_since: read.modified_at,
         quote_record: None,
+        lines: Default::default(),
     };
     let orders = [order(&one, "Q-1"), order(&two.expect("it reads"), "Q-2")];
     let writes = futures_util::future::join_all(orders.iter().map(|order| adapter.write(&call, order))).await;
@@ -207,10 +209,12 @@ fn with_record(read: &CrmSnapshot, status: &str) -> CrmWrite {
             ..Patch::default()
         },
         unmodified_since: read.modified_at,
+        lines: Default::default(),
         quote_record: Some(QuoteRecord {
             key: QuoteId::new(format!("root-{id}")).expect("an id"),
             name: "An offer".into(),
             price_book: book.map(|id| RecordId::new(id).expect("an id")),
+            revision: 1,
         }),
     }
 }
@@ -275,6 +279,7 @@ async fn write_number(adapter: &SalesforceAdapter, number: &str) -> Result<(), E
         patch,
         unmodified_since: read.modified_at,
         quote_record: None,
+        lines: Default::default(),
     };
     adapter.write(&call(), &write).await.map(|_| ())
 }

@@ -31,6 +31,7 @@ pub const QUOTE_RECORD_FIELDS: &[&str] = &[
     "quote_record.name",
     "quote_record.expiration_date",
     "quote_record.status",
+    super::SYNC_STATE,
 ];
 
 /// Canonical fields of a quote line.
@@ -115,6 +116,7 @@ impl Quote {
             Some(Value::text(&self.name)),
             Some(valid_until),
             status,
+            Some(Value::text(super::complete(self.revision))),
         ];
         let fields = QUOTE_RECORD_FIELDS.iter().zip(values);
         fields.filter_map(|(name, value)| Some(((*name).into(), value?)))

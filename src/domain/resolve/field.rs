@@ -108,9 +108,10 @@ fn by_policy(
     let seen = cell.seen_by(rule.owner_system);
     match rule.overwrite_policy {
         Policy::Never => keep(false, "not synced"),
-        policy @ Policy::Snapshot if frozen(policy, facts) => {
+        policy @ (Policy::Snapshot | Policy::Follow) if frozen(policy, facts) => {
             keep(false, "frozen since the quote left draft")
         }
+        Policy::Follow => follow(&seen),
         Policy::Always | Policy::Computed | Policy::Snapshot => always(&seen),
         Policy::IfBlank if seen.other.is_null() => carry(&seen, "the other side is blank"),
         Policy::IfBlank => keep(true, "the other side has a value of its own"),
@@ -124,7 +125,7 @@ fn by_policy(
     }
 }
 
-fn keep(settled: bool, reason: &str) -> Judgement {
+pub(super) fn keep(settled: bool, reason: &str) -> Judgement {
     Judgement {
         verdict: Verdict::Keep,
         reason: reason.into(),
@@ -160,6 +161,15 @@ fn always(seen: &Seen) -> Judgement {
         (true, true, false) => carry(seen, &format!("the {owner} changed it and owns it")),
         (false, ..) => carry(seen, &format!("first sync; the {owner} owns it")),
     }
+}
+
+/// The owner's edit is carried; an edit of the other side waits for the owner's next one, or for another rule.
+fn follow(seen: &Seen) -> Judgement {
+    if seen.known && !seen.own_changed {
+        let other = seen.owner.other().as_str();
+        return keep(false, &format!("the {other}'s own edit of the draft stays"));
+    }
+    always(seen)
 }
 
 /// Only a step forward along `order` is carried; a blank stands before everything, an unknown value nowhere.

@@ -1,11 +1,16 @@
 //! What a write sends, made and checked before anything goes out.
 
 use cpq_domain::adapter::{Call, CrmWrite};
+use cpq_domain::quote::SYNC_STATE;
 use cpq_domain::value::Value;
 use cpq_domain::view::FieldName;
 use cpq_domain::{Code, Error, Result};
 
+use super::changes::{self, Collection};
+use super::line;
+use crate::limits::COLLECTIONS;
 use crate::salesforce::composite::Body;
+use crate::salesforce::entries::Found;
 use crate::salesforce::fields::{Field, Kind, RECORD_KEY, RECORD_NAME, Rows};
 use crate::salesforce::layout::Layout;
 use crate::salesforce::quote_record::{Records, Upsert};
@@ -18,30 +23,34 @@ pub(in crate::salesforce) struct Bodies {
     pub(super) opportunity: Body,
     /// Only where a field of the quote's record is written.
     pub(super) quote: Option<Upsert>,
+    /// Lines that are made, changed and deleted.
+    pub(super) lines: Vec<Collection>,
+    /// Whether the lines are read back.
+    pub(super) reads_lines: bool,
+    /// What the first call of a write in several calls says of the quote's record; only there.
+    pub(super) opening: Option<Upsert>,
 }
 
 impl Bodies {
     /// The bodies of a write.
     ///
     /// # Errors
-    /// [`Code::Unsupported`] for lines, [`Code::SchemaDrift`] for a field that the org lacks, [`Code::CrmForbidden`]
+    /// [`Code::Unsupported`] for lines where the org has no place for them, [`Code::SchemaDrift`] for a field that the org lacks, [`Code::CrmForbidden`]
     /// for one that we may not write, [`Code::CrmRejected`] for a value that the field cannot hold.
     pub(in crate::salesforce) fn of(
         layout: &Layout,
         connection: &str,
         call: &Call,
         write: &CrmWrite,
+        entries: &Found,
     ) -> Result<Bodies> {
         let draft = Draft {
             layout,
             connection,
             write,
         };
-        if let Some(key) = write.patch.lines.keys().next() {
-            let message =
-                format!("line {key} cannot be written: the lines of a Salesforce opportunity are read only");
-            return Err(draft.refusal(Code::Unsupported, message, &FieldName::new("line.exists")));
-        }
+        let lines = draft.lines(entries)?;
+        let mark = (lines.len() > COLLECTIONS).then(|| draft.mark()).transpose()?;
         let (mut opportunity, mut quote) = (Body::new(), Body::new());
         for (name, value) in &write.patch.fields {
             let field = draft.field(name, value)?;
@@ -56,16 +65,46 @@ impl Bodies {
         if let Some(path) = &layout.correlation {
             put(&mut opportunity, path, call.correlation.as_str());
         }
-        let quote = draft.upsert(call, quote)?;
-        Ok(Bodies { opportunity, quote })
+        let mut quote = draft.upsert(call, quote)?;
+        let opening = match mark {
+            Some((path, revision)) => Some(draft.open(call, &mut quote, &path, revision)?),
+            None => None,
+        };
+        Ok(Bodies {
+            opportunity,
+            quote,
+            reads_lines: !lines.is_empty(),
+            lines,
+            opening,
+        })
+    }
+
+    /// What one call of several carries, before the last one.
+    pub(super) fn stage(&self, layout: &Layout, call: &Call, first: bool, lines: Vec<Collection>) -> Bodies {
+        let mut opportunity = Body::new();
+        if let Some(path) = &layout.correlation {
+            put(&mut opportunity, path, call.correlation.as_str());
+        }
+        Bodies {
+            opportunity,
+            quote: self.opening.clone().filter(|_| first),
+            lines,
+            reads_lines: false,
+            opening: None,
+        }
+    }
+
+    /// How many parts of a call it takes.
+    pub(super) fn parts(&self) -> usize {
+        1 + usize::from(self.quote.is_some()) + self.lines.len()
     }
 }
 
 /// A write on its way to its bodies.
-struct Draft<'a> {
+pub(super) struct Draft<'a> {
     layout: &'a Layout,
     connection: &'a str,
-    write: &'a CrmWrite,
+    pub(super) write: &'a CrmWrite,
 }
 
 impl Draft<'_> {
@@ -86,12 +125,87 @@ impl Draft<'_> {
         Ok(field)
     }
 
+    /// The field of a line, where the org lets us write it.
+    pub(super) fn writable_field(&self, name: &str) -> Option<&Field> {
+        let name = FieldName::new(name);
+        self.layout.field(&name).filter(|_| self.writable(&name))
+    }
+
+    fn lines(&self, entries: &Found) -> Result<Vec<Collection>> {
+        let Some(key) = self.write.patch.lines.keys().next() else {
+            return Ok(Vec::new());
+        };
+        let Some(lines) = &self.layout.lines else {
+            let warnings = self.layout.mapping.warnings.iter();
+            let why = warnings.filter(|warning| warning.starts_with("lines "));
+            let why: Vec<&str> = why.map(String::as_str).collect();
+            let message = format!("line {key} cannot be written: {}", why.join("; "));
+            return Err(self.refusal(Code::Unsupported, message, &FieldName::new("line.exists")));
+        };
+        Ok(changes::collections(line::changes(self, lines, entries)?))
+    }
+
+    /// Where the mark of a write in several calls goes, and for which revision.
+    fn mark(&self) -> Result<(Path, u32)> {
+        let field = FieldName::new(SYNC_STATE);
+        let place = self.writable_field(SYNC_STATE).map(|field| field.path.clone());
+        match (place, &self.write.quote_record) {
+            (Some(path), Some(record)) => Ok((path, record.revision)),
+            _ => {
+                let changes = self.write.patch.lines.len();
+                let message = format!(
+                    "{changes} lines do not fit into one call, and a reader could not tell a half-written quote from a \
+                     whole one: the quote's record has no field for the mark that says so"
+                );
+                let next = "create CPQ_Sync_State__c, Text(40), on the object of the quotes, and describe the org again";
+                Err(self.refusal(Code::Unsupported, message, &field).next(next))
+            }
+        }
+    }
+
+    /// Divides the upsert of the quote's record: the first call finds or makes the record and marks it, and what is
+    /// left for the last call finds it there.
+    fn open(&self, call: &Call, quote: &mut Option<Upsert>, mark: &Path, revision: u32) -> Result<Upsert> {
+        let (Some(records), Some(record)) = (&self.layout.quotes, &self.write.quote_record) else {
+            return self
+                .mark()
+                .and(Err(Error::new(Code::Unsupported, "quotes have no record")));
+        };
+        let mut last = quote.take().unwrap_or_else(|| Upsert {
+            records: records.clone(),
+            key: record.key.clone(),
+            creates: false,
+            body: Body::new(),
+        });
+        let mut first = Body::new();
+        if last.creates {
+            self.begin(records, &mut first);
+        }
+        if let Some(path) = &records.correlation {
+            put(&mut first, path, call.correlation.as_str());
+        }
+        put(&mut first, mark, &cpq_domain::quote::writing(revision));
+        put(&mut last.body, mark, &cpq_domain::quote::complete(revision));
+        let creates = std::mem::replace(&mut last.creates, false);
+        [Some(&records.parent), records.price_book.as_ref()]
+            .into_iter()
+            .flatten()
+            .for_each(|given_once| drop(last.body.remove(given_once.as_str())));
+        let first = Upsert {
+            body: first,
+            creates,
+            ..last.clone()
+        };
+        *quote = Some(last);
+        Ok(first)
+    }
+
     fn writable(&self, name: &FieldName) -> bool {
         let mapped = self.layout.mapping.fields.get(name);
         mapped.is_some_and(|mapped| mapped.writable)
     }
 
-    fn json(&self, field: &Field, value: &Value) -> Result<Box<serde_json::value::RawValue>> {
+    pub(super) fn json(&self, field: &Field, value: &Value) -> Result<Box<serde_json::value::RawValue>> {
         values::to_crm(field.kind, value).map_err(|why| {
             let message = format!("{} cannot be written: {why}", field.name);
             self.refusal(Code::CrmRejected, message, &field.name)
@@ -99,7 +213,7 @@ impl Draft<'_> {
     }
 
     /// An org with one currency has nowhere to say that an amount is in another.
-    fn check_currency(&self, field: &Field, value: &Value) -> Result<(), String> {
+    pub(super) fn check_currency(&self, field: &Field, value: &Value) -> Result<(), String> {
         let (layout, name) = (self.layout, &field.name);
         match value {
             Value::Money(money) if layout.currency_field.is_none() && money.currency != layout.currency => {
@@ -159,7 +273,7 @@ impl Draft<'_> {
         }
     }
 
-    fn refusal(&self, code: Code, message: String, field: &FieldName) -> Error {
+    pub(super) fn refusal(&self, code: Code, message: String, field: &FieldName) -> Error {
         let object = self
             .layout
             .field(field)

@@ -6,11 +6,13 @@ use cpq_domain::view::{Fields, View};
 use cpq_domain::{Code, Error, Result};
 
 use super::Ordered;
+use super::changes::Collection;
 use crate::json::Node;
 use crate::salesforce::composite::PartAnswer;
 use crate::salesforce::errors::{self, About};
 use crate::salesforce::fields::Rows;
 use crate::salesforce::layout::Layout;
+use crate::salesforce::lines::OBJECT;
 use crate::salesforce::quote_record::Upsert;
 use crate::salesforce::snapshot::Row;
 
@@ -20,7 +22,7 @@ pub(super) struct Answered<'a> {
     layout: &'a Layout,
     /// Answer to the part that read back.
     after: &'a PartAnswer<'a>,
-    rows: Vec<Node>,
+    pub(super) rows: Vec<Node>,
 }
 
 impl<'a> Answered<'a> {
@@ -94,7 +96,11 @@ impl<'a> Answered<'a> {
         for (at, answer) in parts
             .iter()
             .enumerate()
-            .filter(|(_, answer)| !answer.is_success())
+            .map(|(at, answer)| Ok((at, answer, rows_refused(item, at, answer)?)))
+            .collect::<Result<Vec<_>>>()?
+            .into_iter()
+            .filter(|(_, answer, rows)| !answer.is_success() || *rows)
+            .map(|(at, answer, _)| (at, answer))
         {
             let said = errors::said(&answer.node()?);
             if !said.is_empty() && said.iter().all(|said| errors::is_collateral(&said.code)) {
@@ -102,6 +108,7 @@ impl<'a> Answered<'a> {
                 continue;
             }
             return Ok(Some(match (at, &item.bodies.quote) {
+                _ if collection(item, at).is_some() => self.line_error(item, at, answer)?,
                 (1, Some(upsert)) => self.quote_error(upsert, answer, parts[0].is_success())?,
                 _ => self.opportunity_error(item, answer)?,
             }));
@@ -120,6 +127,43 @@ impl<'a> Answered<'a> {
         let mut error = errors::of(about, answer.status, &errors::said(&answer.node()?));
         if error.code == Code::RecordNotFound && is_gone(&error) {
             error.code = Code::OpportunityNotFound;
+        }
+        Ok(error)
+    }
+
+    /// The refusal of a row of a collection: which line, and why.
+    fn line_error(&self, item: &Ordered, at: usize, answer: &PartAnswer) -> Result<Error> {
+        let collection = collection(item, at).expect("it was found before");
+        let node = answer.node()?;
+        let at_fault = |row: &Node| {
+            errors::said(row)
+                .iter()
+                .any(|said| !errors::is_collateral(&said.code))
+        };
+        let row = node.list().iter().position(at_fault).unwrap_or_default();
+        let key = collection.line(row).map_or("", |key| key.as_str());
+        let about = About {
+            object: OBJECT,
+            ..self.about(key)
+        };
+        let said = node
+            .list()
+            .get(row)
+            .map(errors::said)
+            .unwrap_or_else(|| errors::said(&node));
+        let status = if answer.is_success() { 400 } else { answer.status };
+        let mut error = errors::of(about, status, &said);
+        if !collection.is_new() && error.code == Code::RecordNotFound {
+            error.code = Code::CrmConflict;
+            error.message = format!("line {key} is gone from the opportunity since it was read");
+        }
+        let given_once = ["OpportunityId", "PricebookEntryId"];
+        if collection.is_new()
+            && error.code == Code::CrmForbidden
+            && given_once.iter().any(|field| names(&error, field))
+        {
+            error.code = Code::CrmDuplicate;
+            error.message = format!("line {key} was made since the opportunity was read");
         }
         Ok(error)
     }
@@ -150,6 +194,21 @@ impl<'a> Answered<'a> {
         }
         Ok(error)
     }
+}
+
+/// The collection that a part wrote; none for the opportunity and the quote's record.
+fn collection(item: &Ordered, at: usize) -> Option<&Collection> {
+    let before = 1 + usize::from(item.bodies.quote.is_some());
+    item.bodies.lines.get(at.checked_sub(before)?)
+}
+
+/// Whether a collection was taken, but rows of it were not: each says for itself what became of it.
+fn rows_refused(item: &Ordered, at: usize, answer: &PartAnswer) -> Result<bool> {
+    if collection(item, at).is_none() || !answer.is_success() {
+        return Ok(false);
+    }
+    let refused = |row: &Node| row.get("success").and_then(Node::flag) == Some(false);
+    Ok(answer.node()?.list().iter().any(refused))
 }
 
 /// Whether a write only fell because of another one in the same call.
@@ -219,7 +278,7 @@ fn unseen(about: About, after: &PartAnswer) -> Error {
 }
 
 /// An error about an answer to a write that stands.
-fn stands(mut error: Error) -> Error {
+pub(super) fn stands(mut error: Error) -> Error {
     error.code = Code::OutcomeUnknown;
     error.written(Written::Unknown)
 }

@@ -60,13 +60,13 @@ const OBJECTS: &[(&str, &str)] = &[
     ),
     (
         "OpportunityLineItem",
-        "Id:id Product2Id:reference ProductCode:string Quantity:double:2:u UnitPrice:currency:2:u Discount:percent:2:u \
-         TotalPrice:currency:2:u ServiceDate:date:0:u Description:string:0:u SortOrder:int:0:u CPQ_Line_Key__c:string:0:u",
+        "Id:id OpportunityId:reference:0:c PricebookEntryId:reference:0:c Product2Id:reference ProductCode:string Quantity:double:2:u UnitPrice:currency:2:u Discount:percent:2:u \
+         TotalPrice:currency:2:u ServiceDate:date:0:u Description:string:0:u SortOrder:int:0:u CPQ_Line_Key__c:string:0:k",
     ),
     (
         "Quote",
         "Id:id Name:string:0:u OpportunityId:reference:0:c Pricebook2Id:reference:0:u Status:picklist:0:u \
-         ExpirationDate:date:0:u CPQ_Quote_Key__c:string:0:k",
+         ExpirationDate:date:0:u CPQ_Sync_State__c:string:0:u CPQ_Quote_Key__c:string:0:k",
     ),
 ];
 

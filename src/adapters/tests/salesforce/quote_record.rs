@@ -49,6 +49,7 @@ pub fn ordered(id: &str, key: &str, patch: &Patch) -> CrmWrite {
             key,
             name: "a fallback".into(),
             price_book: Some(RecordId::new(BOOK).expect("an id")),
+            revision: 1,
         }),
         ..order(id, patch)
     }

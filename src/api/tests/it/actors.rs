@@ -153,6 +153,7 @@ impl CrmAdapter for Memory {
             .insert("quote.number".into(), number.unwrap_or_default());
         view.lines.insert(LineKey::new("L1").unwrap(), BTreeMap::new());
         Ok(CrmSnapshot {
+            line_records: Default::default(),
             opportunity: opportunity(key.as_str()),
             view,
             modified_at: Timestamp::UNIX_EPOCH,

@@ -56,6 +56,7 @@ impl Land {
     pub fn add(&self, number: &str) {
         let id = number.replace('-', "");
         self.crm().add(CrmSnapshot {
+            line_records: Default::default(),
             opportunity: OpportunityRef {
                 system: "crm".into(),
                 id: RecordId::new(id).expect("an id"),

@@ -1,0 +1,71 @@
+//! The lines of a quote on their way to the CRM.
+
+use std::collections::BTreeMap;
+
+use cpq_domain::adapter::{CrmSnapshot, LineRecord, Mapping};
+use cpq_domain::id::LineKey;
+use cpq_domain::ownership::{Policy, Side};
+use cpq_domain::quote::Quote;
+use cpq_domain::resolve::Base;
+use cpq_domain::view::{FieldName, Fields, LineChange, Patch, View};
+
+use crate::plan::facts;
+use crate::sync::Scene;
+
+/// Every line that the patch changes, as a whole.
+pub(crate) fn written(
+    scene: &Scene,
+    crm: &CrmSnapshot,
+    quote: &Quote,
+    patch: &Patch,
+) -> BTreeMap<LineKey, LineRecord> {
+    let held = quote.view();
+    let facts = facts(crm, Some(quote), scene.now);
+    // A total that the rules leave to the CRM must not be sent along with a quantity.
+    let net = FieldName::new("line.net_total");
+    let rule = scene.matrix.rule(net.as_str(), &facts);
+    let sends_net =
+        rule.is_some_and(|rule| rule.owner_system == Side::Cpq && rule.overwrite_policy != Policy::Never);
+    let whole = |key: &LineKey| {
+        let mut fields: Fields = held.lines.get(key).cloned().unwrap_or_default();
+        fields.retain(|field, _| sends_net || *field != net);
+        LineRecord {
+            record: crm.line_records.get(key).cloned(),
+            fields,
+        }
+    };
+    patch.lines.keys().map(|key| (key.clone(), whole(key))).collect()
+}
+
+/// Whether the CRM holds the lines as the patch wants them.
+pub(crate) fn in_place(mapping: &Mapping, now: &View, patch: &Patch) -> bool {
+    let shape = |field| {
+        mapping
+            .fields
+            .get(field)
+            .map(|mapped| mapped.shape)
+            .unwrap_or_default()
+    };
+    patch
+        .lines
+        .iter()
+        .all(|(key, change)| match (change, now.lines.get(key)) {
+            (LineChange::Remove, held) => held.is_none(),
+            (LineChange::Put(_), None) => false,
+            (LineChange::Put(fields), Some(held)) => fields
+                .iter()
+                .all(|(field, value)| held.get(field).is_some_and(|held| held.same(value, shape(field)))),
+        })
+}
+
+/// Puts the old agreement about the lines of a patch back, as if it were never written.
+pub(crate) fn keep_old(base: &mut Base, patch: &Patch, old: &Base) {
+    for key in patch.lines.keys() {
+        for (now, before) in [(&mut base.crm, &old.crm), (&mut base.cpq, &old.cpq)] {
+            match before.lines.get(key) {
+                Some(fields) => drop(now.lines.insert(key.clone(), fields.clone())),
+                None => drop(now.lines.remove(key)),
+            }
+        }
+    }
+}

@@ -80,6 +80,8 @@ sections! {
         opportunity_number_field: String,
         /// Correlation id field, or empty.
         correlation_field: String,
+        /// External id of a line.
+        line_key_field: String,
         /// Object of the quote's own record, or empty.
         quote_object: String,
         /// External id of that record.

@@ -90,6 +90,7 @@ pub fn salesforce_config(settings: &CrmConfig, name: &ConnectionName) -> Result<
         api_version: settings.api_version.clone(),
         number_field: settings.opportunity_number_field.clone(),
         correlation_field: settings.correlation_field.clone(),
+        line_key_field: settings.line_key_field.clone(),
         quote_object: settings.quote_object.clone(),
         quote_key_field: settings.quote_key_field.clone(),
         quote_relationship: settings.quote_relationship.clone(),

@@ -32,7 +32,10 @@ pub(super) fn changes(draft: &Draft, lines: &Lines, entries: &Found) -> Result<V
         let put = match change {
             LineChange::Put(put) => put,
             LineChange::Remove => {
-                changes.extend(record.map(|id| (key.clone(), Change::Gone(id.clone()))));
+                let Some(id) = record else {
+                    return Err(unnamed(draft, key));
+                };
+                changes.push((key.clone(), Change::Gone(id.clone())));
                 continue;
             }
         };
@@ -53,6 +56,12 @@ pub(super) fn changes(draft: &Draft, lines: &Lines, entries: &Found) -> Result<V
         changes.push((key.clone(), Change::New(line.new(entry)?)));
     }
     Ok(changes)
+}
+
+/// Only who read the line knows its record.
+fn unnamed(draft: &Draft, key: &LineKey) -> cpq_domain::Error {
+    let message = format!("line {key} cannot be taken away: the write does not say which record it is");
+    draft.refusal(Code::Unsupported, message, &"line.exists".into())
 }
 
 struct Line<'a> {

@@ -49,7 +49,7 @@ async fn the_record_is_read_with_the_opportunity() {
             "{warnings:?}"
         );
         assert_eq!(server.asked().len(), 1);
-        let select = "(SELECT CPQ_Quote_Key__c, Name, ExpirationDate, Status FROM Quotes \
+        let select = "(SELECT CPQ_Quote_Key__c, Name, ExpirationDate, Status, CPQ_Sync_State__c FROM Quotes \
                       WHERE CPQ_Quote_Key__c != NULL ORDER BY CreatedDate DESC, Id DESC LIMIT 1)";
         assert!(soql.contains(select), "{soql}");
     }

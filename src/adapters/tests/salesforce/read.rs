@@ -291,7 +291,7 @@ async fn an_org_that_was_not_described_yet_is_described_once() {
         (total.path.as_str(), total.writable, total.shape.scale),
         ("Opportunity.CPQ_Net_Total__c", true, Some(2))
     );
-    assert!(!mapping.fields["line.exists"].writable);
+    assert!(mapping.fields["line.exists"].writable);
     assert!(!mapping.fields.contains_key("account.tax_id"));
     let warning = "account.tax_id is not synced: Account.Tax_Id__c does not exist or is hidden from our user";
     assert!(

@@ -69,3 +69,32 @@ pub(crate) fn keep_old(base: &mut Base, patch: &Patch, old: &Base) {
         }
     }
 }
+
+/// Of what a side holds, that which a patch sent there.
+pub(crate) fn sent(mut held: View, patch: &Patch) -> View {
+    held.fields.retain(|field, _| patch.fields.contains_key(field));
+    held.lines.retain(|key, fields| {
+        let Some(LineChange::Put(put)) = patch.lines.get(key) else {
+            return false;
+        };
+        fields.retain(|field, _| put.contains_key(field));
+        true
+    });
+    held
+}
+
+/// Takes over what followed from a write without being sent, such as the unit price from the total: fields of written
+/// lines that had the agreed value before. That they changed is no edit of anybody.
+pub(crate) fn follow_from(base: &mut View, before: &View, after: &View) {
+    for (key, fields) in &mut base.lines {
+        let (Some(before), Some(after)) = (before.lines.get(key), after.lines.get(key)) else {
+            continue;
+        };
+        for (field, value) in fields.iter_mut() {
+            let agreed = before.get(field) == Some(value);
+            if let Some(now) = after.get(field).filter(|_| agreed) {
+                *value = now.clone();
+            }
+        }
+    }
+}

@@ -60,7 +60,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         false => Some(write_crm(steps, scene, &crm, &quote, &back).await?),
     };
 
-    steps.learn_base(agreement(&back, &quote, written.as_ref()));
+    steps.learn_base(agreement(&crm, &back, &quote, written.as_ref()));
     Ok(outcome(scene, &quote, created, &plan, &back))
 }
 
@@ -223,17 +223,14 @@ fn without_crm_writes(plan: &Plan, old: &Base) -> Base {
     base
 }
 
-/// The new agreement, in the form in which each side really stores it.
-fn agreement(back: &Plan, quote: &Quote, written: Option<&CrmWritten>) -> Base {
+/// The new agreement, in the form in which each side really stores it. What was not sent keeps the agreement that it
+/// has: a value that differs and is left alone is an edit that waits, and must go on looking like one.
+fn agreement(crm: &CrmSnapshot, back: &Plan, quote: &Quote, written: Option<&CrmWritten>) -> Base {
     let mut base = back.base.clone();
-    let cpq = quote.view();
-    as_stored(&mut base.cpq, &cpq);
+    as_stored(&mut base.cpq, &lines::sent(quote.view(), &back.to_cpq));
     if let Some(written) = written {
-        let mut sent = written.view.clone();
-        sent.fields
-            .retain(|field, _| back.to_crm.fields.contains_key(field));
-        sent.lines.retain(|key, _| back.to_crm.lines.contains_key(key));
-        as_stored(&mut base.crm, &sent);
+        as_stored(&mut base.crm, &lines::sent(written.view.clone(), &back.to_crm));
+        lines::follow_from(&mut base.crm, &crm.view, &written.view);
     }
     base
 }

@@ -5,6 +5,7 @@ mod crash;
 mod fixtures;
 mod golden;
 mod house;
+mod lines;
 mod ownership;
 mod quote_record;
 mod remote_cpq;

@@ -31,6 +31,7 @@ impl Org {
             locked: BTreeSet::new(),
             data_storage: None,
             copying_lines: false,
+            held_totals: None,
             organization: String::new(),
             standard_pricebook: Id::MIN,
             first_user: Id::MIN,

@@ -110,6 +110,8 @@ pub struct Org {
     subscriptions: Subscriptions,
     /// Whether the lines of a quote and its opportunity are being brought together right now.
     copying_lines: bool,
+    /// Opportunities whose lines a collection is writing: summed up once it is through.
+    held_totals: Option<BTreeSet<Id>>,
     organization: String,
     standard_pricebook: Id,
     first_user: Id,
@@ -140,6 +142,7 @@ impl Org {
             data_storage: None,
             subscriptions: Subscriptions::default(),
             copying_lines: false,
+            held_totals: None,
             organization: String::new(),
             standard_pricebook: Id::MIN,
             first_user: Id::MIN,

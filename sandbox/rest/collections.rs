@@ -258,9 +258,11 @@ impl Door<'_> {
     ) -> Result<DataResponse, ApiError> {
         let mark = self.org.mark();
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(records.len());
+        self.org.hold_totals();
         for (n, record) in records.iter().enumerate() {
             outcomes.push(each(self, n, record));
         }
+        self.org.settle_totals(&self.hand);
         if all_or_none && outcomes.iter().any(|o| o.error.is_some()) {
             self.org.rollback(mark);
             for outcome in outcomes.iter_mut().filter(|o| o.error.is_none()) {

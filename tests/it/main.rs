@@ -6,6 +6,7 @@ mod fixtures;
 mod golden;
 mod house;
 mod lines;
+mod many_lines;
 mod ownership;
 mod quote_record;
 mod remote_cpq;

@@ -3,6 +3,7 @@
 use super::{Draft, Hand, Org, Row, Value, children, quote_sync, related};
 use crate::org::{ApiError, Id};
 use rust_decimal::Decimal;
+use std::collections::BTreeSet;
 
 /// Forecast categories: stored code and the name people choose (Object Reference, Opportunity.ForecastCategory).
 const FORECASTS: [(&str, &str); 5] = [
@@ -203,11 +204,30 @@ fn first_contact(org: &mut Org, hand: &Hand, at: usize, id: Id) -> Result<(), Ap
     org.insert(hand, roles, given).map(|_| ())
 }
 
+impl Org {
+    /// From here on opportunities are not summed up at each of their lines. A roll-up runs once for the records of a
+    /// call, and a quote of thousands of lines would take a square of that.
+    pub fn hold_totals(&mut self) {
+        self.held_totals = Some(BTreeSet::new());
+    }
+
+    /// Sums up the opportunities whose lines were written since.
+    pub fn settle_totals(&mut self, hand: &Hand) {
+        for id in self.held_totals.take().unwrap_or_default() {
+            total(self, hand, id);
+        }
+    }
+}
+
 /// Amount, quantity and the line flag from the lines. Without lines the amount is zero again.
 pub(super) fn total(org: &mut Org, hand: &Hand, id: Id) {
     let Some(at) = org.schema().position("Opportunity") else {
         return;
     };
+    if let Some(held) = &mut org.held_totals {
+        held.insert(id);
+        return;
+    }
     let (lines, ids) = children(org, "OpportunityLineItem", "OpportunityId", id);
     let sum = |name: &str| {
         ids.iter()

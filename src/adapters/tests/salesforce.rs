@@ -5,6 +5,7 @@
 mod fake;
 
 #[path = "salesforce/org.rs"]
+mod lines;
 mod org;
 #[path = "salesforce/quote_place.rs"]
 mod quote_place;

@@ -6,8 +6,8 @@ use super::*;
 use crate::adapter::Mapped;
 use crate::quote::Status;
 
-const POLICIES: [&str; 8] = [
-    "always", "if_blank", "seed", "snapshot", "computed", "review", "newest", "never",
+const POLICIES: [&str; 9] = [
+    "always", "if_blank", "seed", "snapshot", "follow", "computed", "review", "newest", "never",
 ];
 
 fn matrix(owner: &str, policy: &str) -> Matrix {
@@ -172,6 +172,29 @@ fn a_snapshot_is_frozen_once_the_quote_left_draft() {
 }
 
 #[test]
+fn a_draft_follows_the_owner_and_keeps_what_the_other_side_made_of_it() {
+    let base = Base {
+        crm: view(&text("old")),
+        cpq: view(&text("old")),
+    };
+    let by = |crm: &str, cpq: &str, facts: &Facts| {
+        let matrix = matrix("crm", "follow");
+        plan(&matrix, facts, &base, &view(&text(crm)), Some(&view(&text(cpq))))
+    };
+    assert_eq!(by("new", "old", &draft()).to_cpq.fields["quote.x"], text("new"));
+    let kept = by("old", "mine", &draft());
+    assert!(kept.to_cpq.is_empty() && kept.to_crm.is_empty(), "{kept:?}");
+    assert_eq!(kept.base, base, "it goes on being an edit");
+    let both = by("new", "mine", &draft());
+    assert_eq!(both.decisions[0].lost, Some(text("mine")));
+    let sent = Facts {
+        quote_status: Some(Status::Sent),
+        ..Facts::default()
+    };
+    assert!(by("new", "old", &sent).to_cpq.is_empty());
+}
+
+#[test]
 fn a_value_that_a_side_stores_its_own_way_is_not_an_edit() {
     let base = Base {
         crm: view(&text("Acme GmbH & Co")),
@@ -272,80 +295,4 @@ fn of_two_changes_the_later_wins_where_the_rule_says_so_and_the_clocks_can_tell(
     );
 }
 
-mod lines {
-    use super::*;
-
-    fn rules() -> Matrix {
-        let rule = |field: &str| format!("[[rule]]\nfield='{field}'\nowner='crm'\npolicy='snapshot'\n");
-        Matrix::parse(&(rule("line.exists") + &rule("line.quantity")), "test").expect("it parses")
-    }
-
-    fn lines(quantities: &[(&str, i64)]) -> View {
-        let line = |(key, quantity): &(&str, i64)| {
-            let quantity = Value::Number((*quantity).into());
-            (
-                LineKey::new(*key).expect("a key"),
-                [("line.quantity".into(), quantity)].into(),
-            )
-        };
-        View {
-            lines: quantities.iter().map(line).collect(),
-            ..View::default()
-        }
-    }
-
-    fn decide_lines(base: &Base, crm: &View, cpq: Option<&View>) -> Plan {
-        let mapped = || Mapped {
-            path: String::new(),
-            writable: false,
-            shape: Shape::default(),
-        };
-        let mapping = Mapping {
-            fields: [
-                ("line.exists".into(), mapped()),
-                ("line.quantity".into(), mapped()),
-            ]
-            .into(),
-            warnings: vec![],
-        };
-        let changed_at = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-        decide(&Question {
-            matrix: &rules(),
-            facts: &draft(),
-            mapping: &mapping,
-            base,
-            crm,
-            cpq,
-            changed_at,
-        })
-    }
-
-    #[test]
-    fn lines_are_added_changed_and_removed_by_key() {
-        let old = lines(&[("a", 1), ("b", 1)]);
-        let base = Base {
-            crm: old.clone(),
-            cpq: old.clone(),
-        };
-        let plan = decide_lines(&base, &lines(&[("a", 2), ("c", 3)]), Some(&old));
-        let key = |name| LineKey::new(name).expect("a key");
-        assert!(matches!(&plan.to_cpq.lines[&key("a")], LineChange::Put(fields) if fields.len() == 1));
-        assert_eq!(plan.to_cpq.lines[&key("b")], LineChange::Remove);
-        assert!(matches!(&plan.to_cpq.lines[&key("c")], LineChange::Put(fields) if fields.len() == 1));
-        assert_eq!(
-            plan.base.crm.lines.keys().collect::<Vec<_>>(),
-            [&key("a"), &key("c")]
-        );
-    }
-
-    #[test]
-    fn a_line_born_in_the_cpq_is_not_the_crms_to_remove() {
-        let both = lines(&[("a", 1)]);
-        let base = Base {
-            crm: both.clone(),
-            cpq: both.clone(),
-        };
-        let plan = decide_lines(&base, &both, Some(&lines(&[("a", 1), ("own", 5)])));
-        assert!(plan.to_cpq.is_empty() && plan.to_crm.is_empty(), "{plan:?}");
-    }
-}
+mod lines;

@@ -194,18 +194,23 @@ impl Desk {
 }
 
 #[test]
-fn a_quote_that_needs_three_calls_survives_each_fault_at_each() {
-    let desk = Desk::with(2 * LINES_A_CALL + 100).watched();
-    let cases = (1..=3).flat_map(|call| FAULTS.map(|kind| (kind, call)));
+fn a_quote_that_needs_two_calls_survives_each_fault_at_each() {
+    let desk = Desk::with(LINES_A_CALL + 50).watched();
+    let cases = (1..=2).flat_map(|call| FAULTS.map(|kind| (kind, call)));
     desk.survives(cases);
     let marks = desk.leave();
     assert!(marks.iter().any(|mark| mark.starts_with("writing")), "{marks:?}");
 }
 
-#[test]
-fn a_quote_of_5000_lines_survives_a_fault_at_every_call() {
-    let desk = Desk::with(5_000).watched();
-    desk.survives((1..=7).map(|call| (FAULTS[call % FAULTS.len()], call)));
-    let marks = desk.leave();
-    assert!(marks.iter().any(|mark| mark.starts_with("writing")), "{marks:?}");
+mod live {
+    use super::*;
+
+    #[test]
+    #[ignore = "takes minutes; phase sandbox of ./test starts it"]
+    fn a_quote_of_5000_lines_survives_a_fault_at_every_call() {
+        let desk = Desk::with(5_000).watched();
+        desk.survives((1..=7).map(|call| (FAULTS[call % FAULTS.len()], call)));
+        let marks = desk.leave();
+        assert!(marks.iter().any(|mark| mark.starts_with("writing")), "{marks:?}");
+    }
 }

@@ -25,6 +25,8 @@ const STARTED_OTHERWISE: &[(&str, &str, &str)] = &[
     ),
     // They need a running sandbox, and `./test` starts one for them.
     ("src/auth/tests/it/live.rs", "test", "--ignored live::"),
+    // It takes minutes, and runs beside those.
+    ("tests/it/many_lines.rs", "test", "--ignored live::"),
     (
         "src/adapters/tests/against_sandbox.rs",
         "test",

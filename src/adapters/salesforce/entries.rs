@@ -49,6 +49,10 @@ impl Entries {
         layout: &Layout,
         write: &CrmWrite,
     ) -> Result<Found> {
+        // Where lines are only read, the write is refused for that.
+        let Some(lines) = &layout.lines else {
+            return Ok(Found::new());
+        };
         let asked = asked(rest, write)?;
         let unknown: BTreeSet<&Product> = {
             let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -58,7 +62,7 @@ impl Entries {
                 .filter(|product| !known.contains_key(*product))
                 .collect()
         };
-        if let (Some(lines), false) = (&layout.lines, unknown.is_empty()) {
+        if !unknown.is_empty() {
             let found = ask(
                 rest,
                 call,

@@ -4,8 +4,9 @@
 
 mod fake;
 
-#[path = "salesforce/org.rs"]
+#[path = "salesforce/lines.rs"]
 mod lines;
+#[path = "salesforce/org.rs"]
 mod org;
 #[path = "salesforce/quote_place.rs"]
 mod quote_place;

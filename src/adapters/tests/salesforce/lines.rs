@@ -48,7 +48,9 @@ fn quoted(quantity: &str, discount: &str, net: &str) -> Fields {
 /// Nothing of these lines is in the CRM yet.
 fn new(lines: impl IntoIterator<Item = (LineKey, Fields)>) -> CrmWrite {
     let lines: BTreeMap<_, _> = lines.into_iter().collect();
-    let put = lines.iter().map(|(key, fields)| (key.clone(), LineChange::Put(fields.clone())));
+    let put = lines
+        .iter()
+        .map(|(key, fields)| (key.clone(), LineChange::Put(fields.clone())));
     let patch = Patch {
         lines: put.collect(),
         ..Patch::default()
@@ -69,7 +71,9 @@ fn changed(put: Fields, whole: Fields) -> CrmWrite {
 }
 
 fn is_collection(part: &Json) -> bool {
-    part["url"].as_str().is_some_and(|url| url.contains("/composite/sobjects"))
+    part["url"]
+        .as_str()
+        .is_some_and(|url| url.contains("/composite/sobjects"))
 }
 
 /// A server that has one product and takes every write.
@@ -82,13 +86,21 @@ async fn take(asked: Asked) -> Reply {
     let answer = |sent: &Json| match is_collection(sent) {
         true => {
             let rows = sent["body"]["records"].as_array().map_or(1, Vec::len);
-            part(200, json!(vec![json!({"id": RECORD, "success": true, "errors": []}); rows]))
+            part(
+                200,
+                json!(vec![json!({"id": RECORD, "success": true, "errors": []}); rows]),
+            )
         }
         false if sent["url"].as_str().is_some_and(|url| url.contains("query?")) => {
             let lines = vec![line(RECORD, Some("root-1.L1"), 40.0)];
             let records = vec![json!({"CPQ_Quote_Key__c": "root-1"})];
-            part(200, page(vec![json!({"Id": ID, "LastModifiedDate": "2026-03-17T16:30:00.000+0000",
-                "OpportunityLineItems": page(lines), "Quotes": page(records)})]))
+            part(
+                200,
+                page(vec![
+                    json!({"Id": ID, "LastModifiedDate": "2026-03-17T16:30:00.000+0000",
+                "OpportunityLineItems": page(lines), "Quotes": page(records)}),
+                ]),
+            )
         }
         false => part(204, Json::Null),
     };
@@ -98,42 +110,76 @@ async fn take(asked: Asked) -> Reply {
 /// The records that the calls wrote.
 fn records(server: &Server) -> Vec<Json> {
     let calls = server.asked();
-    let parts = calls.iter().filter(|asked| asked.param("q").is_none()).flat_map(parts);
+    let parts = calls
+        .iter()
+        .filter(|asked| asked.param("q").is_none())
+        .flat_map(parts);
     let collections = parts.filter(is_collection);
-    collections.flat_map(|part| part["body"]["records"].as_array().cloned().unwrap_or_default()).collect()
+    collections
+        .flat_map(|part| part["body"]["records"].as_array().cloned().unwrap_or_default())
+        .collect()
 }
 
 #[tokio::test]
 async fn lines_go_with_the_rest_in_one_call_and_each_product_is_asked_for_once() {
     let server = Server::start(take).await;
     let adapter = adapter(&server);
-    let mut write = new([(key("L1"), quoted("40", "10", "17999.99")), (key("L2"), quoted("1", "0", "500"))]);
+    let mut write = new([
+        (key("L1"), quoted("40", "10", "17999.99")),
+        (key("L2"), quoted("1", "0", "500")),
+    ]);
     write.patch.lines.insert(key("L9"), LineChange::Remove);
     let gone = LineRecord {
         record: Some(RecordId::new("00kD000000Kv3g9IAB").expect("an id")),
         fields: Fields::new(),
     };
     write.lines.insert(key("L9"), gone);
-    let written = adapter.write(&call("csync-007"), &write).await.expect("it is written");
-    assert_eq!(written.view.lines[&key("L1")]["line.quantity"], number("40"), "as it stands there now");
+    let written = adapter
+        .write(&call("csync-007"), &write)
+        .await
+        .expect("it is written");
+    assert_eq!(
+        written.view.lines[&key("L1")]["line.quantity"],
+        number("40"),
+        "as it stands there now"
+    );
 
     let asked = server.asked();
     assert_eq!(asked.len(), 2, "the products, then one call");
     let soql = asked[0].param("q").expect("a query");
-    for words in ["Pricebook2Id = '01sD0000000Kv3gIAC'", "IsActive = TRUE", "ProductCode IN ('seat-pro')"] {
+    for words in [
+        "Pricebook2Id = '01sD0000000Kv3gIAC'",
+        "IsActive = TRUE",
+        "ProductCode IN ('seat-pro')",
+    ] {
         assert!(soql.contains(words), "{soql}");
     }
     let parts = parts(&asked[1]);
     assert_eq!(asked[1].json()["allOrNone"], true);
-    let urls: Vec<&str> = parts.iter().map(|part| part["url"].as_str().expect("a URL")).collect();
-    assert!(urls[1].ends_with("/composite/sobjects?ids=00kD000000Kv3g9IAB&allOrNone=true"), "{urls:?}");
-    assert!(urls[2].ends_with("/composite/sobjects/OpportunityLineItem/CPQ_Line_Key__c"), "{urls:?}");
+    let urls: Vec<&str> = parts
+        .iter()
+        .map(|part| part["url"].as_str().expect("a URL"))
+        .collect();
+    assert!(
+        urls[1].ends_with("/composite/sobjects?ids=00kD000000Kv3g9IAB&allOrNone=true"),
+        "{urls:?}"
+    );
+    assert!(
+        urls[2].ends_with("/composite/sobjects/OpportunityLineItem/CPQ_Line_Key__c"),
+        "{urls:?}"
+    );
     assert!(parts[0]["httpHeaders"]["If-Unmodified-Since"].is_string());
     let expected = json!({"attributes": {"type": "OpportunityLineItem"}, "CPQ_Line_Key__c": "root-1.L1",
         "OpportunityId": ID, "PricebookEntryId": ENTRY, "Quantity": 40, "Discount": 10, "TotalPrice": 17999.99});
-    assert_eq!(parts[2]["body"]["records"][0], expected, "a total, and no unit price");
+    assert_eq!(
+        parts[2]["body"]["records"][0], expected,
+        "a total, and no unit price"
+    );
 
-    adapter.write(&call("csync-008"), &write).await.expect("it is written");
+    adapter
+        .write(&call("csync-008"), &write)
+        .await
+        .expect("it is written");
     assert_eq!(server.asked().len(), 3, "the product is known by now");
 }
 
@@ -143,7 +189,10 @@ async fn a_line_that_is_there_keeps_its_record_and_is_given_its_key() {
     let adapter = adapter(&server);
     let cases = [
         // What differs, and what is sent of it.
-        ([("line.quantity", number("41"))], json!({"Quantity": 41, "TotalPrice": 20500})),
+        (
+            [("line.quantity", number("41"))],
+            json!({"Quantity": 41, "TotalPrice": 20500}),
+        ),
         ([("line.net_total", money("20500"))], json!({"TotalPrice": 20500})),
         ([("line.description", Value::Null)], json!({"Description": null})),
     ];
@@ -158,18 +207,33 @@ async fn a_line_that_is_there_keeps_its_record_and_is_given_its_key() {
         expected.as_object_mut().expect("fields").extend(sent);
         assert_eq!(record, expected);
     }
-    assert!(server.asked().iter().all(|asked| asked.param("q").is_none()), "no product is looked up");
+    assert!(
+        server.asked().iter().all(|asked| asked.param("q").is_none()),
+        "no product is looked up"
+    );
 
-    let free = changed([("line.discount_percent".into(), number("100"))].into(), quoted("41", "100", "0"));
+    let free = changed(
+        [("line.discount_percent".into(), number("100"))].into(),
+        quoted("41", "100", "0"),
+    );
     adapter.write(&call("c"), &free).await.expect("it is written");
     let record = records(&server).pop().expect("a record");
-    assert_eq!(record["TotalPrice"], 0, "nothing is known of its unit price: {record}");
-    let other = changed([("line.sku".into(), Value::text("SEAT-PRO"))].into(), quoted("2", "100", "0"));
+    assert_eq!(
+        record["TotalPrice"], 0,
+        "nothing is known of its unit price: {record}"
+    );
+    let other = changed(
+        [("line.sku".into(), Value::text("SEAT-PRO"))].into(),
+        quoted("2", "100", "0"),
+    );
     adapter.write(&call("c"), &other).await.expect("it is written");
     let last = parts(server.asked().last().expect("a call"));
     assert_eq!(last[1]["method"], "DELETE", "another product is another line");
     let record = &last[2]["body"]["records"][0];
-    assert_eq!(record["UnitPrice"], 500, "no unit price gives this total: {record}");
+    assert_eq!(
+        record["UnitPrice"], 500,
+        "no unit price gives this total: {record}"
+    );
     assert!(record.get("TotalPrice").is_none(), "{record}");
 }
 
@@ -182,22 +246,47 @@ async fn refused(write: &CrmWrite, status: u16, code: &'static str, message: &'s
         let fell = || refusal(400, "PROCESSING_HALTED", "The transaction was rolled back");
         let error = |code: &str, message: &str| json!({"statusCode": code, "message": message, "fields": []});
         let row = |error| json!({"success": false, "errors": [error]});
-        let rows = json!([row(error("ALL_OR_NONE_OPERATION_ROLLED_BACK", "with others")), row(error(code, message))]);
+        let rows = json!([
+            row(error("ALL_OR_NONE_OPERATION_ROLLED_BACK", "with others")),
+            row(error(code, message))
+        ]);
         composite(vec![fell(), part(status, rows), fell()])
     })
     .await;
-    adapter(&server).write(&call("c"), write).await.expect_err("it is refused")
+    adapter(&server)
+        .write(&call("c"), write)
+        .await
+        .expect_err("it is refused")
 }
 
 #[tokio::test]
 async fn a_refused_line_is_named_and_takes_all_with_it() {
-    let two = new([(key("L1"), quoted("1", "0", "500")), (key("L2"), quoted("1", "0", "500"))]);
-    let taken = "Unable to create/update fields: OpportunityId. Please check the security settings of this field.";
+    let two = new([
+        (key("L1"), quoted("1", "0", "500")),
+        (key("L2"), quoted("1", "0", "500")),
+    ]);
+    let taken =
+        "Unable to create/update fields: OpportunityId. Please check the security settings of this field.";
     for (status, code, message, meant) in [
-        (400, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "not today", Code::CrmRejected),
-        (200, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "not today", Code::CrmRejected),
+        (
+            400,
+            "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+            "not today",
+            Code::CrmRejected,
+        ),
+        (
+            200,
+            "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+            "not today",
+            Code::CrmRejected,
+        ),
         (400, "INVALID_FIELD_FOR_INSERT_UPDATE", taken, Code::CrmDuplicate),
-        (400, "UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access", Code::CrmLocked),
+        (
+            400,
+            "UNABLE_TO_LOCK_ROW",
+            "unable to obtain exclusive access",
+            Code::CrmLocked,
+        ),
     ] {
         let error = refused(&two, status, code, message).await;
         assert_eq!((error.code, error.written), (meant, Written::No), "{error:?}");
@@ -212,7 +301,11 @@ async fn a_refused_line_is_named_and_takes_all_with_it() {
     let put = || LineChange::Put([("line.quantity".into(), number("2"))].into());
     there.patch.lines.values_mut().for_each(|change| *change = put());
     let error = refused(&there, 400, "ENTITY_IS_DELETED", "entity is deleted").await;
-    assert_eq!(error.code, Code::CrmConflict, "it was there when it was read: {error:?}");
+    assert_eq!(
+        error.code,
+        Code::CrmConflict,
+        "it was there when it was read: {error:?}"
+    );
 }
 
 fn many(count: usize) -> CrmWrite {
@@ -225,7 +318,10 @@ fn many(count: usize) -> CrmWrite {
 #[tokio::test]
 async fn lines_that_do_not_fit_into_one_call_are_written_between_two_marks() {
     let server = Server::start(take).await;
-    adapter(&server).write(&call("csync-007"), &many(1_700)).await.expect("it is written");
+    adapter(&server)
+        .write(&call("csync-007"), &many(1_700))
+        .await
+        .expect("it is written");
     let calls: Vec<Vec<Json>> = server.asked()[1..].iter().map(parts).collect();
     assert_eq!(calls.len(), 3);
     let body = |call: usize, part: usize| calls[call][part]["body"].clone();
@@ -243,7 +339,11 @@ async fn lines_that_do_not_fit_into_one_call_are_written_between_two_marks() {
         };
         assert_eq!(parts[0]["httpHeaders"]["If-Unmodified-Since"], since);
     }
-    assert!(!calls[0].iter().any(|part| part["url"].to_string().contains("OpportunityLineItems")));
+    assert!(
+        !calls[0]
+            .iter()
+            .any(|part| part["url"].to_string().contains("OpportunityLineItems"))
+    );
 }
 
 #[tokio::test]
@@ -258,7 +358,8 @@ async fn a_refusal_of_a_later_call_says_that_some_of_it_is_in_place() {
                 match counts && call == nth {
                     false => take(asked).await,
                     true => {
-                        let mut fell = vec![refusal(400, "PROCESSING_HALTED", "rolled back"); parts(&asked).len()];
+                        let mut fell =
+                            vec![refusal(400, "PROCESSING_HALTED", "rolled back"); parts(&asked).len()];
                         fell[0] = refusal(412, "PRECONDITION_FAILED", "it was modified");
                         composite(fell)
                     }
@@ -266,8 +367,15 @@ async fn a_refusal_of_a_later_call_says_that_some_of_it_is_in_place() {
             }
         })
         .await;
-        let error = adapter(&server).write(&call("c"), &many(1_700)).await.expect_err("it is refused");
-        assert_eq!((error.code, error.written), (Code::CrmConflict, written), "call {nth}");
+        let error = adapter(&server)
+            .write(&call("c"), &many(1_700))
+            .await
+            .expect_err("it is refused");
+        assert_eq!(
+            (error.code, error.written),
+            (Code::CrmConflict, written),
+            "call {nth}"
+        );
         assert!(error.message.contains(&format!("call {nth} of 3")), "{error}");
     }
 }
@@ -281,17 +389,42 @@ async fn without_a_place_for_the_mark_or_the_key_nothing_is_sent_and_the_field_i
     };
     let server = Server::start(take).await;
     let unmarked = adapter_without(&server, "Quote", "CPQ_Sync_State__c");
-    assert!(!unmarked.mapping().warnings.iter().any(|warning| warning.contains("Sync_State")));
-    let error = unmarked.write(&call("c"), &many(801)).await.expect_err("a reader could not tell");
+    assert!(
+        !unmarked
+            .mapping()
+            .warnings
+            .iter()
+            .any(|warning| warning.contains("Sync_State"))
+    );
+    let error = unmarked
+        .write(&call("c"), &many(801))
+        .await
+        .expect_err("a reader could not tell");
     assert_eq!((error.code, error.written), (Code::Unsupported, Written::No));
-    assert!(error.next.expect("a way out").contains("CPQ_Sync_State__c, Text(40)"));
-    unmarked.write(&call("c"), &many(800)).await.expect("one call needs no mark");
+    assert!(
+        error
+            .next
+            .expect("a way out")
+            .contains("CPQ_Sync_State__c, Text(40)")
+    );
+    unmarked
+        .write(&call("c"), &many(800))
+        .await
+        .expect("one call needs no mark");
 
     let server = Server::start(take).await;
     let keyless = adapter_without(&server, "OpportunityLineItem", "CPQ_Line_Key__c");
     assert!(!keyless.mapping().fields["line.exists"].writable);
     assert!(!keyless.mapping().fields["line.quantity"].writable);
-    let error = keyless.write(&call("c"), &many(1)).await.expect_err("lines are only read");
+    let error = keyless
+        .write(&call("c"), &many(1))
+        .await
+        .expect_err("lines are only read");
     assert_eq!(error.code, Code::Unsupported);
-    assert!(error.message.contains("OpportunityLineItem.CPQ_Line_Key__c does not exist"), "{error}");
+    assert!(
+        error
+            .message
+            .contains("OpportunityLineItem.CPQ_Line_Key__c does not exist"),
+        "{error}"
+    );
 }

@@ -95,14 +95,18 @@ impl Events {
             overflow_after: self.quota.overflow_after(),
         };
         for commit in commits {
-            if !commit.changes.is_empty() {
-                for ready in teller.tell(commit, self.next_commit()) {
-                    self.stage.send(&self.bus, commit.at, ready);
-                }
+            self.bus.together(|| self.send_commit(&teller, commit));
+        }
+    }
+
+    fn send_commit(&self, teller: &Teller<'_>, commit: &Commit) {
+        if !commit.changes.is_empty() {
+            for ready in teller.tell(commit, self.next_commit()) {
+                self.stage.send(&self.bus, commit.at, ready);
             }
-            for publication in &commit.published {
-                self.send_published(org, &cast, publication);
-            }
+        }
+        for publication in &commit.published {
+            self.send_published(teller.org, teller.cast, publication);
         }
     }
 

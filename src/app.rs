@@ -11,7 +11,6 @@ use cpq_domain::adapter::{Call, CpqAdapter, CrmAdapter};
 use cpq_domain::desk::QuoteDesk;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{ConnectionName, CorrelationId};
-use cpq_domain::ownership::Matrix;
 use cpq_domain::vault::TokenVault;
 use cpq_domain::world::World;
 use cpq_orchestrator::{Engine, EngineSettings, Sides};
@@ -52,7 +51,7 @@ pub struct App {
     pub engine: Engine,
     desk: Option<Arc<dyn QuoteDesk>>,
     sides: Arc<Connected>,
-    matrix: Arc<Matrix>,
+    matrix: Arc<matrix::Live>,
     settings: ApiSettings,
     metrics: PrometheusHandle,
 }
@@ -68,7 +67,7 @@ impl App {
     /// suite, which must leave nothing behind.
     pub async fn over(config: &Config, role: Role, store: Store, grants: Store) -> Result<App> {
         let world: Arc<dyn World> = Arc::new(RealWorld::new());
-        let matrix = Arc::new(matrix::in_force(config, &grants, world.now()).await?);
+        let matrix = Arc::new(matrix::Live::load(config, &grants, world.as_ref()).await?);
         let vault: Arc<dyn TokenVault> = Arc::new(Vault(grants.clone()));
         let keyring = keyring(config, world.as_ref())?;
         let broker = Arc::new(Broker::new(
@@ -85,7 +84,7 @@ impl App {
             broker.clone(),
             vault,
             world.clone(),
-            grants,
+            grants.clone(),
             cpq,
             matrix.clone(),
         );
@@ -99,6 +98,7 @@ impl App {
         engine.start();
         if role == Role::Service {
             quote_feed::start(store.clone(), &embedded, sides.clone(), engine.clone());
+            matrix.clone().follow(config.clone(), grants, world.clone());
         }
         let settings = api_settings(config)?;
         Ok(App {
@@ -209,7 +209,7 @@ impl App {
             store: self.store.clone(),
             desk: self.desk.clone(),
             world: self.world.clone(),
-            matrix: Arc::new(move || matrix.clone()),
+            matrix: Arc::new(move || matrix.in_force()),
             settings: Arc::new(self.settings.clone()),
             readiness: Arc::new(|| Box::pin(async { Vec::new() })),
             metrics: self.metrics.clone(),

@@ -17,6 +17,10 @@ use crate::app::open_store;
 use crate::config::Config;
 use crate::sides::salesforce_config;
 
+mod live;
+
+pub use live::Live;
+
 const BUILT_IN: &str = include_str!("../ownership.default.toml");
 
 /// A matrix as it was written.

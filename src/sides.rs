@@ -18,6 +18,7 @@ use cpq_orchestrator::Sides;
 use cpq_store::{Store, schemas};
 
 use crate::config::CrmConfig;
+use crate::matrix::Live;
 
 /// Adapters by connection, made when they are first asked for. They hold the token session and the folded calls of
 /// their connection, so there is one for all runs.
@@ -28,7 +29,7 @@ pub struct Connected {
     world: Arc<dyn World>,
     schemas: Store,
     cpq: Arc<dyn CpqAdapter>,
-    matrix: Arc<Matrix>,
+    matrix: Arc<Live>,
     crms: Mutex<HashMap<ConnectionName, Arc<SalesforceAdapter>>>,
 }
 
@@ -41,7 +42,7 @@ impl Connected {
         world: Arc<dyn World>,
         schemas: Store,
         cpq: Arc<dyn CpqAdapter>,
-        matrix: Arc<Matrix>,
+        matrix: Arc<Live>,
     ) -> Self {
         Connected {
             settings,
@@ -110,6 +111,6 @@ impl Sides for Connected {
     }
 
     fn matrix(&self) -> Arc<Matrix> {
-        self.matrix.clone()
+        self.matrix.now()
     }
 }

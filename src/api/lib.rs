@@ -36,4 +36,4 @@ pub use document::{openapi, openapi_json};
 pub use router::router;
 pub use serve::{Peer, serve};
 pub use signature::WebhookSecret;
-pub use state::{ApiSettings, ApiState, Hosts, MatrixSource, Readiness};
+pub use state::{ApiSettings, ApiState, Hosts, InForce, MatrixSource, Readiness};

@@ -17,8 +17,17 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use crate::limits;
 use crate::signature::WebhookSecret;
 
-/// Tells the ownership matrix in force.
-pub type MatrixSource = Arc<dyn Fn() -> Arc<Matrix> + Send + Sync>;
+/// The matrix in force, asked for at each call: it may change while we serve.
+pub type MatrixSource = Arc<dyn Fn() -> InForce + Send + Sync>;
+
+/// What the rules are, and whether newer ones were refused.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The last good matrix.
+    pub matrix: Arc<Matrix>,
+    /// Why a newer text did not come into force, for people.
+    pub refused: Option<String>,
+}
 
 /// Tells why the service cannot do its work just now; nothing when it can.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sync>;

@@ -41,7 +41,7 @@ pub enum Command {
         /// The file; the one in force if left out.
         file: Option<PathBuf>,
     },
-    /// Put a matrix in force, if it is right. A running service takes it at its next start.
+    /// Put a matrix in force, if it is right. A running service takes it within seconds.
     Apply {
         /// The file.
         #[arg(required_unless_present = "built_in")]
@@ -240,8 +240,7 @@ async fn apply(config: &Config, file: Option<PathBuf>, output: Output) -> Result
     output.data(&json!({"version": version, "orgKnown": described}), || {
         format!("in force: version={version}")
     });
-    output
-        .say("a running `cpq serve` takes it at its next start; `cpq ownership apply --built-in` goes back");
+    output.say("a running `cpq serve` takes it within seconds; `cpq ownership apply --built-in` goes back");
     Ok(0)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use cpq_api::tokens::{self, NewToken};
-use cpq_api::{ApiSettings, ApiState, WebhookSecret};
+use cpq_api::{ApiSettings, ApiState, InForce, WebhookSecret};
 use cpq_domain::id::{ClientId, CorrelationId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::run::Run;
@@ -153,7 +153,10 @@ impl House {
             store: store.clone(),
             desk: Some(Arc::new(Desk::default())),
             world: world.clone(),
-            matrix: Arc::new(move || matrix.clone()),
+            matrix: Arc::new(move || InForce {
+                matrix: matrix.clone(),
+                refused: None,
+            }),
             settings: Arc::new(settings),
             readiness: Arc::new(|| Box::pin(async { Vec::new() })),
             metrics: PrometheusBuilder::new().build_recorder().handle(),

@@ -53,6 +53,20 @@ pub struct CrmSnapshot {
     pub view: View,
     /// When the opportunity was changed last, by the CRM's clock (one second fine in Salesforce).
     pub modified_at: Timestamp,
+    /// Who changed it last, if the CRM told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_by: Option<Author>,
+}
+
+/// A user of the CRM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Author {
+    /// The CRM's id of the user.
+    pub id: String,
+    /// The user's name, if we may see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// A change of an opportunity and what hangs on it.

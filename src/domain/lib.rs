@@ -7,6 +7,7 @@
 
 pub mod adapter;
 pub mod change;
+pub mod conflict;
 pub mod connection;
 pub mod desk;
 pub mod error;

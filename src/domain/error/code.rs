@@ -174,6 +174,8 @@ codes! {
     QuoteSuperseded = "QUOTE_SUPERSEDED", Validation, 409, "use the newest revision";
     /// A change needs a person's decision.
     ReviewNeeded = "REVIEW_NEEDED", Validation, 409, "decide the conflict in the owning system, then sync again";
+    /// The conflict was closed, or its values changed, since it was looked at.
+    ConflictOutdated = "CONFLICT_OUTDATED", Validation, 409, "look again with `cpq conflicts show`, then decide what is still open";
     /// The ownership matrix is wrong.
     OwnershipInvalid = "OWNERSHIP_INVALID", Validation, 422, "correct the matrix; `cpq ownership check FILE` tries it before it is used";
     /// The configuration is wrong.

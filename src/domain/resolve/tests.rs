@@ -55,6 +55,7 @@ fn plan(matrix: &Matrix, facts: &Facts, base: &Base, crm: &View, cpq: Option<&Vi
         crm,
         cpq,
         changed_at,
+        rulings: &[],
     })
 }
 
@@ -261,6 +262,7 @@ fn of_two_changes_the_later_wins_where_the_rule_says_so_and_the_clocks_can_tell(
             crm: &crm,
             cpq: Some(&cpq),
             changed_at,
+            rulings: &[],
         })
     };
     assert_eq!(by(100, 50).to_cpq.fields["quote.x"], text("a"));
@@ -317,6 +319,7 @@ mod lines {
             crm,
             cpq,
             changed_at,
+            rulings: &[],
         })
     }
 

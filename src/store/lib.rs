@@ -16,6 +16,7 @@
 //! ```
 
 pub mod bases;
+pub mod conflicts;
 pub mod counters;
 pub mod decisions;
 pub mod grants;

@@ -1,14 +1,15 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, counters, decisions, grants, idempotency, journal, links, ownership, quote_events, quotes, runs,
-    schemas, settings, tokens, webhooks,
+    bases, conflicts, counters, decisions, grants, idempotency, journal, links, ownership, quote_events,
+    quotes, runs, schemas, settings, tokens, webhooks,
 };
 
 /// All statements, by module.
 pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         ("bases", bases::STATEMENTS.to_vec()),
+        ("conflicts", conflicts::STATEMENTS.to_vec()),
         ("counters", counters::STATEMENTS.to_vec()),
         ("decisions", decisions::STATEMENTS.to_vec()),
         ("grants", grants::STATEMENTS.to_vec()),

@@ -1,6 +1,7 @@
 //! What every store must keep, whatever engine is behind it. Each promise is a function over an open, empty store.
 
 mod bookkeeping;
+mod conflicts;
 mod grants;
 mod idempotency;
 mod journal;
@@ -49,7 +50,8 @@ promises! {
         one_refresh_at_a_time, a_dead_grant_stays_known, a_login_ends_a_refresh_under_way;
     quotes: a_quote_reads_back, a_second_quote_is_refused, a_stale_replace_changes_nothing,
         the_current_quote_is_the_newest, lists_narrow_and_page, events_are_numbered_per_quote;
-    bookkeeping: counters_have_no_gaps, a_link_belongs_to_one_quote, agreements_are_replaced, decisions_are_kept,
+    conflicts: one_conflict_per_field_is_open, conflicts_are_listed_newest_first;
+    bookkeeping: counters_have_no_gaps, a_link_belongs_to_one_quote, agreements_are_replaced, decisions_are_kept, a_repeated_decision_is_not_kept,
         tokens_are_found_by_hash, deliveries_are_seen_once, schemas_are_cached, old_matrices_stay;
 }
 

@@ -22,6 +22,7 @@ pub mod resolve;
 pub mod retry;
 pub mod run;
 pub mod schema;
+pub mod subject;
 pub mod value;
 pub mod vault;
 pub mod view;

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::backlog;
 use crate::ledger::{Accepted, Ledger, RunHistory};
 use crate::plan::{self, DryRun};
+use crate::rulings::Decided;
 use crate::sides::Sides;
 use crate::sync::Scene;
 use crate::waiters::Waiters;
@@ -123,7 +124,7 @@ pub(crate) struct Inner {
 /// The engine. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl Engine {
@@ -160,14 +161,23 @@ impl Engine {
 
     /// Makes the wish durable and answers at once; the run goes on by itself, whatever becomes of the caller.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted> {
+        self.submit_decided(submission, Vec::new()).await
+    }
+
+    /// The same, with what people decided, which is durable with the wish.
+    pub(crate) async fn submit_decided(
+        &self,
+        submission: Submission,
+        decided: Vec<Decided>,
+    ) -> Result<Submitted> {
         // A caller that hangs up between the commit and the start of the work would leave a run that we hold and nobody
         // works on, so the two are done apart from it.
         let engine = self.clone();
-        let taken = async move { engine.take_up(submission).await };
+        let taken = async move { engine.take_up(submission, decided).await };
         apart(self.inner.tasks.spawn(taken).await)
     }
 
-    async fn take_up(&self, submission: Submission) -> Result<Submitted> {
+    async fn take_up(&self, submission: Submission, decided: Vec<Decided>) -> Result<Submitted> {
         let inner = &self.inner;
         let slot = inner
             .slots
@@ -175,7 +185,7 @@ impl Engine {
             .try_acquire_owned()
             .ok()
             .filter(|_| !inner.stop.is_cancelled());
-        let accepted = inner.ledger.accept(submission, slot.is_some()).await?;
+        let accepted = inner.ledger.accept(submission, decided, slot.is_some()).await?;
         Ok(match accepted {
             Accepted::New(run) if run.state == RunState::Running => {
                 let slot = slot.expect("a run is accepted as running only when a slot is free");
@@ -229,13 +239,13 @@ impl Engine {
             correlation: CorrelationId::new("dry-run")?,
             traceparent: None,
         };
-        let (crm, quote, base) = futures_util::try_join!(
+        let (crm, quote, known) = futures_util::try_join!(
             scene.crm.read(&call, &lane.opportunity),
             scene.cpq.find(&call, lane.connection.as_str(), &lane.opportunity),
-            scene.ledger.base(lane),
+            scene.ledger.known(lane),
         )?;
         crate::sync::can_be_quoted(&crm, quote.as_ref())?;
-        plan::dry_run(&scene, &call, crm, quote, &base).await
+        plan::dry_run(&scene, &call, crm, quote, known).await
     }
 
     /// A sync with its journal, by our correlation id or the caller's.

@@ -6,18 +6,24 @@
 //! finished steps answer from the journal.
 
 mod backlog;
+mod contest;
 mod engine;
 mod halt;
+mod keep;
 mod ledger;
 mod plan;
+mod rulings;
 mod sides;
 mod steps;
 mod sync;
 mod waiters;
+mod why;
 mod worker;
 
 pub use engine::{Engine, EngineSettings, Submission, Submitted};
 pub use halt::Halt;
 pub use ledger::RunHistory;
 pub use plan::{DryRun, PlannedCall};
+pub use rulings::Ruled;
 pub use sides::Sides;
+pub use why::{History, Passage};

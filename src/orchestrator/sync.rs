@@ -15,6 +15,7 @@ use cpq_store::links::Link;
 use jiff::Timestamp;
 
 use crate::halt::Halt;
+use crate::keep::{Known, Witness, as_the_cpq_stores, in_all, so_far};
 use crate::ledger::Ledger;
 use crate::plan::{facts, resolve, target};
 use crate::steps::Steps;
@@ -30,28 +31,29 @@ pub(crate) struct Scene {
 
 /// Brings an opportunity and its quote into agreement.
 pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Outcome, Halt> {
-    let (crm, quote, base) = read_all(steps, scene).await?;
-    can_be_quoted(&crm, quote.as_ref())?;
+    let (crm, found, known) = read_all(steps, scene).await?;
+    can_be_quoted(&crm, found.as_ref())?;
+    steps.learn_witness(Witness::of(&crm, found.as_ref()), &known.rulings);
 
     let plan = steps
-        .read("decide", async { Ok(decide(scene, &crm, quote.as_ref(), &base)) })
+        .read("decide", async {
+            Ok(decide(scene, &crm, found.as_ref(), &known))
+        })
         .await?;
-    steps.learn_decisions(&plan.matrix_version, plan.decisions.clone());
 
-    let (quote, created) = match quote {
-        Some(quote) if plan.to_cpq.is_empty() => (quote, false),
-        found => (
-            write_cpq(steps, scene, &crm, found.as_ref(), &base, &plan).await?,
-            found.is_none(),
-        ),
+    let quote = match &found {
+        Some(quote) if plan.to_cpq.is_empty() => quote.clone(),
+        found => write_cpq(steps, scene, &crm, found.as_ref(), &known, &plan).await?,
     };
     steps.learn_link(link(steps, &crm, &quote));
-    steps.learn_base(without_crm_writes(&plan, &base));
+    steps.learn_base(without_crm_writes(&plan, &quote, &known.base));
+    steps.learn_decisions(&plan.matrix_version, so_far(&plan), false);
+    let known = known.once_written(&plan, found.as_ref(), &quote);
 
     // The CPQ has priced the quote meanwhile: what it computed goes back to the CRM.
     let back = steps
         .read("decide.back", async {
-            Ok(decide(scene, &crm, Some(&quote), &base))
+            Ok(decide(scene, &crm, Some(&quote), &known))
         })
         .await?;
     let written = match back.to_crm.is_empty() {
@@ -60,11 +62,12 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
     };
 
     steps.learn_base(agreement(&back, &quote, written.as_ref()));
-    Ok(outcome(scene, &quote, created, &plan, &back))
+    steps.learn_decisions(&back.matrix_version, in_all(&plan, &back), true);
+    Ok(outcome(scene, &quote, found.is_none(), &plan, &back))
 }
 
 /// The opportunity's whole context, the quote, and what both last agreed on: all at once.
-async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Quote>, Base), Halt> {
+async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Quote>, Known), Halt> {
     let (call, lane) = (steps.call(), &steps.run().lane);
     futures_util::try_join!(
         steps.read("read.crm", scene.crm.read(call, &lane.opportunity)),
@@ -72,7 +75,7 @@ async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Q
             "read.cpq",
             scene.cpq.find(call, lane.connection.as_str(), &lane.opportunity)
         ),
-        steps.read("read.base", scene.ledger.base(lane)),
+        steps.read("read.base", scene.ledger.known(lane)),
     )
 }
 
@@ -106,9 +109,9 @@ pub(crate) fn can_be_quoted(crm: &CrmSnapshot, quote: Option<&Quote>) -> Result<
     Ok(())
 }
 
-pub(crate) fn decide(scene: &Scene, crm: &CrmSnapshot, quote: Option<&Quote>, base: &Base) -> Plan {
+pub(crate) fn decide(scene: &Scene, crm: &CrmSnapshot, quote: Option<&Quote>, known: &Known) -> Plan {
     let facts = facts(crm, quote, scene.now);
-    resolve(&scene.matrix, &facts, &scene.crm.mapping(), base, crm, quote)
+    resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote)
 }
 
 /// Creates or changes the quote. The key is the same however often the run starts again, and a key counts once.
@@ -117,7 +120,7 @@ async fn write_cpq(
     scene: &Scene,
     crm: &CrmSnapshot,
     found: Option<&Quote>,
-    base: &Base,
+    known: &Known,
     plan: &Plan,
 ) -> Result<Quote, Halt> {
     let write = CpqWrite {
@@ -136,7 +139,7 @@ async fn write_cpq(
             .find(call, lane.connection.as_str(), &lane.opportunity)
             .await?;
         // Only against the last agreement does a value that did not arrive look like one that is still to be sent.
-        Ok(now.filter(|quote| decide(scene, crm, Some(quote), base).to_cpq.is_empty()))
+        Ok(now.filter(|quote| decide(scene, crm, Some(quote), known).to_cpq.is_empty()))
     };
     steps
         .write("write.cpq", check, scene.cpq.write(call, &key, &write))
@@ -205,8 +208,9 @@ fn link(steps: &Steps, crm: &CrmSnapshot, quote: &Quote) -> Link {
 }
 
 /// What holds if the CRM write never happens: its fields keep their old agreement.
-fn without_crm_writes(plan: &Plan, old: &Base) -> Base {
+fn without_crm_writes(plan: &Plan, quote: &Quote, old: &Base) -> Base {
     let mut base = plan.base.clone();
+    as_the_cpq_stores(&mut base, &plan.to_cpq, quote);
     for field in plan.to_crm.fields.keys() {
         for (now, before) in [(&mut base.crm, &old.crm), (&mut base.cpq, &old.cpq)] {
             match before.fields.get(field) {
@@ -221,8 +225,8 @@ fn without_crm_writes(plan: &Plan, old: &Base) -> Base {
 /// The new agreement, in the form in which each side really stores it.
 fn agreement(back: &Plan, quote: &Quote, written: Option<&CrmWritten>) -> Base {
     let mut base = back.base.clone();
-    let cpq = quote.view();
-    as_stored(&mut base.cpq, &cpq);
+    // Only of what was to be sent: the agreement on an open field is the old one, whatever the CPQ holds by now.
+    as_the_cpq_stores(&mut base, &back.to_cpq, quote);
     if let Some(written) = written {
         let sent = View {
             fields: written.view.fields.clone(),

@@ -63,6 +63,7 @@ impl Land {
             },
             view: view(),
             modified_at: self.clock.now() - jiff::SignedDuration::from_hours(1),
+            modified_by: None,
         });
     }
 

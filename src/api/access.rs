@@ -64,6 +64,23 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/quotes/{id}/transitions",
         Access::Scope("quotes:write"),
     ),
+    route("GET", "/api/v1/conflicts", Access::Scope("conflicts:read")),
+    route("GET", "/api/v1/conflicts/{id}", Access::Scope("conflicts:read")),
+    route(
+        "POST",
+        "/api/v1/conflicts/{id}/resolve",
+        Access::Scope("conflicts:write"),
+    ),
+    route(
+        "GET",
+        "/api/v1/why/{object}/{id}/{field}",
+        Access::Scope("sync:read"),
+    ),
+    route(
+        "GET",
+        "/api/v1/why/line/{id}/{line}/{field}",
+        Access::Scope("sync:read"),
+    ),
     route("GET", "/api/v1/ownership", Access::Scope("ownership:read")),
     route("POST", "/api/v1/webhooks/{source}", Access::Signed),
     route("GET", "/api/v1/openapi.json", Access::Open),
@@ -78,6 +95,8 @@ pub const SCOPES: &[&str] = &[
     "sync:write",
     "quotes:read",
     "quotes:write",
+    "conflicts:read",
+    "conflicts:write",
     "ownership:read",
     "metrics:read",
 ];

@@ -29,6 +29,7 @@ const BEARER: &str = "bearer";
     tags(
         (name = "sync", description = "Starting syncs and looking at them"),
         (name = "quotes", description = "Quotes of the embedded CPQ; 404 where another CPQ keeps them"),
+        (name = "conflicts", description = "Edits that lost, fields that wait for a person, and why a field has its value"),
         (name = "ownership", description = "Whose value counts"),
         (name = "webhooks", description = "Hints of other systems"),
         (name = "service", description = "For supervisors"),

@@ -38,3 +38,7 @@ pub const WEBHOOK_ITEMS: usize = 200;
 pub const PAGE_DEFAULT: u32 = 50;
 /// Seconds after which to look again when nothing better is known.
 pub const LOOK_AGAIN_S: u64 = 1;
+/// Characters of the reason that a person gives: a sentence or two, shown in one row of a history.
+pub const REASON_CHARS: usize = 500;
+/// Characters of the name of a person.
+pub const PERSON_CHARS: usize = 100;

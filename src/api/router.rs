@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::failure::Failure;
 use crate::state::ApiState;
-use crate::{access, document, frame, health, ownership, quotes, sync, timeline, webhooks};
+use crate::{access, conflicts, document, frame, health, ownership, quotes, sync, timeline, webhooks, why};
 
 /// The API, ready to be served.
 pub fn router(state: ApiState) -> Router {
@@ -32,6 +32,11 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(quotes::preview))
         .routes(routes!(quotes::get, quotes::change))
         .routes(routes!(quotes::transition))
+        .routes(routes!(conflicts::list))
+        .routes(routes!(conflicts::get))
+        .routes(routes!(conflicts::resolve))
+        .routes(routes!(why::field))
+        .routes(routes!(why::line_field))
         .routes(routes!(ownership::get))
         .routes(routes!(webhooks::take))
         .routes(routes!(document::get))

@@ -3,6 +3,7 @@
 mod auth;
 mod bench;
 mod client;
+mod conflicts;
 mod demo;
 mod output;
 mod ownership;
@@ -14,6 +15,7 @@ mod serve;
 mod suite;
 mod sync;
 mod token;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,6 +75,11 @@ enum Command {
     /// See and move quotes of the embedded CPQ.
     #[command(subcommand)]
     Quote(quote::Command),
+    /// Edits that lost, and fields that wait for a person: see and decide them.
+    #[command(subcommand)]
+    Conflicts(conflicts::Command),
+    /// Why a field has its value: every value it had, where it came from, by which rule, in which sync.
+    Why(why::Args),
     /// Who owns which field.
     #[command(subcommand)]
     Ownership(ownership::Command),
@@ -148,6 +155,8 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Auth(command) => auth::run(command, config, output).await,
         Command::Sync(command) => sync::run(command, config, output).await,
         Command::Quote(command) => quote::run(command, config, output).await,
+        Command::Conflicts(command) => conflicts::run(command, config, output).await,
+        Command::Why(args) => why::run(args, config, output).await,
         Command::Ownership(command) => ownership::run(command, &config, output).await,
         Command::Token(command) => token::run(command, config, output).await,
         Command::Sandbox(args) => sandbox::run(args, config, output).await,

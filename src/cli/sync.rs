@@ -180,7 +180,7 @@ fn told(answer: &Answer, output: Output) -> Result<u8> {
             .for_each(|warning| output.say(format!("warning: {warning}")));
         if outcome.open_conflicts > 0 {
             output.say(format!(
-                "warning: {} fields wait for a person's decision; see `cpq sync status`",
+                "warning: {} fields wait for a person's decision; see `cpq conflicts list`",
                 outcome.open_conflicts
             ));
         }
@@ -211,7 +211,7 @@ pub fn line(result: &SyncResult) -> String {
 }
 
 /// The run is kept and goes on later; what stopped it is told all the same.
-fn pending(error: Error, correlation: &CorrelationId, output: Output) -> u8 {
+pub fn pending(error: Error, correlation: &CorrelationId, output: Output) -> u8 {
     let advice = format!(
         "{}; the sync is kept and `cpq serve` goes on with it",
         error.advice()
@@ -372,7 +372,7 @@ fn effect(plan: &DryRun) -> &'static str {
 }
 
 /// A value in a table: its first characters, on one line.
-fn short(value: &cpq_domain::value::Value) -> String {
+pub fn short(value: &cpq_domain::value::Value) -> String {
     let text = value.to_string().replace(['\n', '\r'], " ");
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((cut, _)) => format!("{}…", &text[..cut]),
@@ -388,6 +388,11 @@ fn decision_row(decision: &Decision) -> Vec<String> {
     let (old, new, to) = match decision.verdict {
         Verdict::ToCrm => (&decision.crm, &decision.cpq, "CRM"),
         Verdict::ToCpq => (&decision.cpq, &decision.crm, "CPQ"),
+        Verdict::ToBoth => (
+            &decision.crm,
+            decision.given.as_ref().unwrap_or(&decision.cpq),
+            "both",
+        ),
         Verdict::Review => (&decision.crm, &decision.cpq, "a person"),
         Verdict::Agree | Verdict::Keep | Verdict::Skip => (&decision.crm, &decision.cpq, "-"),
     };

@@ -168,7 +168,7 @@ pub struct Conflict {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<FieldValue>))]
     pub outcome: Option<Value>,
     /// The sync that changed it last.
-    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Uuid))]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub run_id: RunId,
     /// Correlation id of that sync.
     pub correlation: CorrelationId,

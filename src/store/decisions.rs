@@ -31,7 +31,7 @@ const APPEND: &str =
   SELECT $1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
   WHERE NOT EXISTS (SELECT 1 FROM decisions WHERE position = (SELECT MAX(position) FROM decisions
       WHERE connection = $3 AND opportunity_id = $4 AND field = $7 AND COALESCE(line, '') = COALESCE($8, ''))
-    AND verdict = $9 AND crm = $12 AND cpq = $13 AND reason = $15
+    AND verdict = $9 AND crm = $12 AND cpq = $13 AND (reason = $15 OR verdict = 'review')
     AND (run_id = $1 OR verdict IN ('keep', 'review')))";
 const OF_RUN: &str = select!("WHERE run_id = $1 ORDER BY position LIMIT $2");
 const OF_FIELD: &str = select!(

@@ -68,6 +68,13 @@ impl Layout {
                 "opportunities are found by id only: Opportunity.{field} {MISSING}"
             ));
         }
+        let author = org
+            .own("Opportunity", "LastModifiedById")?
+            .filter(|_| schema.is_some());
+        let author_name = author
+            .as_ref()
+            .map(|_| Path::new("LastModifiedBy.Name"))
+            .transpose()?;
         let line_key = org.own("OpportunityLineItem", &config.line_key_field)?;
         admit_lines(&org, &mut mapping);
         let correlation = org.optional("Opportunity", &config.correlation_field)?;
@@ -76,7 +83,7 @@ impl Layout {
             select: select(
                 &org,
                 &fields,
-                [&number, &currency_field],
+                [&number, &currency_field, &author, &author_name],
                 &line_key,
                 quotes.as_deref(),
             )?,
@@ -262,7 +269,7 @@ pub(super) fn find<'a, T>(map: &'a BTreeMap<String, T>, name: &str) -> Option<&'
 fn select(
     org: &Org,
     fields: &[Field],
-    extra: [&Option<Path>; 2],
+    extra: [&Option<Path>; 4],
     line_key: &Option<Path>,
     quotes: Option<&Records>,
 ) -> Result<Select> {

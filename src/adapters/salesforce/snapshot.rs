@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cpq_domain::adapter::CrmSnapshot;
+use cpq_domain::adapter::{Author, CrmSnapshot};
 use cpq_domain::id::{LineKey, OpportunityKey, RecordId};
 use cpq_domain::quote::OpportunityRef;
 use cpq_domain::value::Value;
@@ -42,6 +42,7 @@ pub(crate) fn of(connection: &str, layout: &Layout, row: &Node) -> Result<CrmSna
             lines: read.lines()?,
         },
         modified_at: read.modified_at()?,
+        modified_by: read.modified_by(),
     })
 }
 
@@ -62,6 +63,20 @@ impl Row<'_> {
         let text = self.row.get("LastModifiedDate").and_then(Node::text);
         text.and_then(values::instant)
             .ok_or_else(|| self.wrong("LastModifiedDate", "is not a moment"))
+    }
+
+    /// Who changed the opportunity last, where the org tells: system fields of every record (Object Reference, "System
+    /// Fields").
+    fn modified_by(&self) -> Option<Author> {
+        let id = self.row.get("LastModifiedById").and_then(Node::text)?;
+        let name = self
+            .row
+            .at(["LastModifiedBy", "Name"].into_iter())
+            .and_then(Node::text);
+        Some(Author {
+            id: id.to_owned(),
+            name: name.map(str::to_owned),
+        })
     }
 
     /// Currency of every amount in the row.

@@ -2,6 +2,7 @@
 //! behind when it dies.
 
 mod bench;
+mod conflicts;
 mod crash;
 mod failures;
 mod fakes;
@@ -11,5 +12,7 @@ mod keys;
 mod lanes;
 mod outcomes;
 mod retries;
+mod rulings;
 mod scenes;
 mod waiting;
+mod why;

@@ -87,6 +87,9 @@ pub fn mapping() -> Arc<Mapping> {
     ];
     let written = [
         "opportunity.description",
+        "opportunity.lead_source",
+        "opportunity.next_step",
+        "opportunity.type",
         "quote.number",
         "quote.status",
         "quote.net_total",

@@ -173,7 +173,7 @@ codes! {
     /// The quote was replaced by a newer revision.
     QuoteSuperseded = "QUOTE_SUPERSEDED", Validation, 409, "use the newest revision";
     /// A change needs a person's decision.
-    ReviewNeeded = "REVIEW_NEEDED", Validation, 409, "decide the conflict in the owning system, then sync again";
+    ReviewNeeded = "REVIEW_NEEDED", Validation, 409, "decide it with `cpq conflicts resolve`, or give both systems the same value";
     /// The conflict was closed, or its values changed, since it was looked at.
     ConflictOutdated = "CONFLICT_OUTDATED", Validation, 409, "look again with `cpq conflicts show`, then decide what is still open";
     /// The ownership matrix is wrong.

@@ -6,6 +6,7 @@
 )]
 
 mod actors;
+mod conflicts;
 mod document;
 mod frame;
 mod house;

@@ -62,8 +62,8 @@ pub enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
         /// The version that was looked at; refused when the conflict has changed since.
-        #[arg(long, value_name = "N")]
-        version: Option<u32>,
+        #[arg(long, value_name = "VERSION")]
+        seen: Option<u32>,
         /// Who decides.
         #[arg(long, env = "USER", value_name = "NAME")]
         by: Option<String>,
@@ -246,7 +246,7 @@ async fn resolve(client: &Client, command: Command, output: Output) -> Result<u8
         value,
         all_like,
         reason,
-        version,
+        seen,
         by,
     } = command
     else {
@@ -258,7 +258,7 @@ async fn resolve(client: &Client, command: Command, output: Output) -> Result<u8
         None => Take::Value,
     };
     let body = json!({
-        "take": take, "value": value, "allLike": all_like, "reason": reason, "version": version, "by": by,
+        "take": take, "value": value, "allLike": all_like, "reason": reason, "version": seen, "by": by,
     });
     let path = format!("/api/v1/conflicts/{}/resolve", segment(&id));
     let work = client.call(Method::POST, &path, &[("prefer", "wait=25")], &body);

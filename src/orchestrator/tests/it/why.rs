@@ -280,12 +280,15 @@ fn truth(passage: &Passage) -> True {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_edits_are_told_as_they_happened() {
+    let mut decided = 0;
     for seed in [1, 2, 4482] {
-        thousand_edits(seed).await;
+        decided += thousand_edits(seed).await;
     }
+    assert!(decided > 30, "people decided {decided} conflicts");
 }
 
-async fn thousand_edits(seed: u64) {
+/// Returns how many conflicts people decided.
+async fn thousand_edits(seed: u64) -> usize {
     let bench = Bench::new().await;
     let engine = bench.process("a").engine;
     let mut dice = Dice(seed);
@@ -307,9 +310,9 @@ async fn thousand_edits(seed: u64) {
             continue;
         }
         observer.look(&bench.land);
-        let run = match dice.roll(2) {
-            0 => decide(&engine, &mut dice, number).await,
-            _ => None,
+        let run = match dice.roll(4) {
+            0 => None,
+            _ => decide(&engine, &mut dice, number).await,
         };
         decided += usize::from(run.is_some());
         let run = match run {
@@ -339,7 +342,8 @@ async fn thousand_edits(seed: u64) {
         .map(|one| format!("{:?}", one.origin))
         .collect();
     assert_eq!(kinds.len(), 4, "the CRM, the CPQ, both and a person: {kinds:?}");
-    assert!(decided > 10 && entries > 500);
+    assert!(entries > 500);
+    decided
 }
 
 /// Looking again and again at two sides that differ and are meant to, or agree, writes no history.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpq_adapters::rest_cpq::{Config as RestCpqConfig, RestCpqAdapter};
-use cpq_api::{ApiSettings, ApiState, Hosts};
+use cpq_api::{ApiSettings, ApiState, Hosts, Organizations, PathSecret};
 use cpq_auth::{Broker, Keyring};
 use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CpqAdapter, CrmAdapter};
@@ -210,11 +210,25 @@ impl App {
             desk: self.desk.clone(),
             world: self.world.clone(),
             matrix: Arc::new(move || matrix.in_force()),
+            organizations: organizations(self.broker.clone()),
             settings: Arc::new(self.settings.clone()),
             readiness: Arc::new(|| Box::pin(async { Vec::new() })),
             metrics: self.metrics.clone(),
         }
     }
+}
+
+/// Which organization each connection leads to, as it was told at the login.
+fn organizations(broker: Arc<Broker>) -> Organizations {
+    Arc::new(move || {
+        let broker = broker.clone();
+        Box::pin(async move {
+            let connected = broker.status().await?.into_iter();
+            Ok(connected
+                .map(|one| (one.settings.name, one.identity.organization_id))
+                .collect())
+        })
+    })
 }
 
 /// Opens the store of the state directory.
@@ -307,19 +321,35 @@ fn api_settings(config: &Config) -> Result<ApiSettings> {
         ..ApiSettings::default()
     };
     for (source, secret) in &config.webhooks.sources {
-        let text = match secret.strip_prefix("env:") {
-            Some(variable) => std::env::var(variable).map_err(|_| {
-                let message = format!("the environment variable {variable} with the secret of webhook source {source} is not set");
-                Error::new(Code::ConfigInvalid, message).field(format!("webhooks.sources.{source}"))
-            })?,
-            None => secret.clone(),
-        };
-        settings.webhooks.insert(
-            source.clone(),
-            vec![cpq_api::WebhookSecret::parse(&SecretString::from(text))?],
-        );
+        let text = secret_text(secret, &format!("webhooks.sources.{source}"))?;
+        let secret = cpq_api::WebhookSecret::parse(&text)?;
+        settings.webhooks.insert(source.clone(), vec![secret]);
     }
+    for (source, secrets) in &config.outbound_messages.sources {
+        let field = format!("outbound_messages.sources.{source}");
+        let parsed = secrets.iter().map(|secret| {
+            PathSecret::parse(&secret_text(secret, &field)?).map_err(|error| error.field(field.clone()))
+        });
+        settings
+            .outbound
+            .sources
+            .insert(source.clone(), parsed.collect::<Result<_>>()?);
+    }
+    settings.outbound.opportunity_fields = config.outbound_messages.opportunity_fields.clone();
     Ok(settings)
+}
+
+/// A secret of the configuration: itself, or the value of the environment variable that `env:NAME` names.
+fn secret_text(secret: &str, field: &str) -> Result<SecretString> {
+    let text = match secret.strip_prefix("env:") {
+        Some(variable) => std::env::var(variable).map_err(|_| {
+            let message =
+                format!("the environment variable {variable} with the secret of {field} is not set");
+            Error::new(Code::ConfigInvalid, message).field(field)
+        })?,
+        None => secret.to_owned(),
+    };
+    Ok(SecretString::from(text))
 }
 
 /// One recorder for the process; a second application in it shares the first one's.

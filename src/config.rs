@@ -35,6 +35,8 @@ pub struct Config {
     pub retry: RetryPolicy,
     /// Webhook secrets.
     pub webhooks: WebhooksConfig,
+    /// Salesforce outbound messages.
+    pub outbound_messages: OutboundConfig,
     /// Sandbox.
     pub sandbox: SandboxConfig,
     /// Logs.
@@ -114,6 +116,13 @@ sections! {
     WebhooksConfig {
         /// Secret by source.
         sources: BTreeMap<String, String>,
+    }
+    /// `[outbound_messages]`
+    OutboundConfig {
+        /// Secrets by source.
+        sources: BTreeMap<String, Vec<String>>,
+        /// Field that names the opportunity, by object.
+        opportunity_fields: BTreeMap<String, String>,
     }
     /// `[sandbox]`
     SandboxConfig {

@@ -19,7 +19,7 @@ pub enum Access {
     Open,
     /// A bearer token with this scope.
     Scope(&'static str),
-    /// A signature over the body; checked by the route itself, which alone reads the body.
+    /// A signature over the body, or a secret of the sender's; checked by the route itself, which alone reads the body.
     Signed,
     /// As `Scope`, but callers on this machine may pass without where the settings say so.
     ScopeOrLoopback(&'static str),
@@ -83,6 +83,11 @@ pub const ROUTES: &[Route] = &[
     ),
     route("GET", "/api/v1/ownership", Access::Scope("ownership:read")),
     route("POST", "/api/v1/webhooks/{source}", Access::Signed),
+    route(
+        "POST",
+        "/api/v1/outbound-messages/{source}/{secret}",
+        Access::Signed,
+    ),
     route("GET", "/api/v1/openapi.json", Access::Open),
     route("GET", "/healthz", Access::Open),
     route("GET", "/readyz", Access::Open),

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use crate::failure::Failure;
 use crate::state::ApiState;
-use crate::{access, conflicts, document, frame, health, ownership, quotes, sync, timeline, webhooks, why};
+use crate::{access, conflicts, document, frame, health, outbound, ownership, quotes, sync, timeline, webhooks, why};
 
 /// The API, ready to be served.
 pub fn router(state: ApiState) -> Router {
@@ -39,6 +39,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(why::line_field))
         .routes(routes!(ownership::get))
         .routes(routes!(webhooks::take))
+        .routes(routes!(outbound::take))
         .routes(routes!(document::get))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
@@ -46,7 +47,14 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
 }
 
 async fn unknown(uri: Uri) -> Response {
-    let shown: String = uri.path().chars().take(200).collect();
+    let path = uri.path();
+    // Behind this prefix stands a secret, even where the rest of the path is wrong.
+    let path = if path.starts_with(outbound::PREFIX) {
+        outbound::PREFIX
+    } else {
+        path
+    };
+    let shown: String = path.chars().take(200).collect();
     let error = Error::new(Code::NotFound, format!("there is no route {shown}"));
     Failure(error.next("see /api/v1/openapi.json")).into_response()
 }

@@ -45,7 +45,8 @@ const PLAN: &[Room] = &[
     Room { folder: "src/api", name: "cpq-api", rooms: &["cpq-domain", "cpq-store", "cpq-orchestrator", "cpq-auth"],
         crates: &[
         "async-trait", "aws-lc-rs", "axum", "base64", "futures-util", "http", "hyper", "hyper-util", "jiff", "metrics",
-        "metrics-exporter-prometheus", "rust_decimal", "secrecy", "serde", "serde_json", "serde_path_to_error", "tokio",
+        "metrics-exporter-prometheus", "roxmltree", "rust_decimal", "secrecy", "serde", "serde_json",
+        "serde_path_to_error", "tokio",
         "tokio-util", "tower", "tower-http", "tower-service", "tracing", "url", "utoipa", "utoipa-axum", "uuid",
     ] },
     // Across the street: nothing of ours, or one misreading of Salesforce would pass every test.

@@ -12,6 +12,7 @@ mod frame;
 mod house;
 mod idempotency;
 mod keys;
+mod outbound;
 mod quotes;
 mod serve;
 mod sync;

@@ -174,11 +174,16 @@ impl House {
 
     /// The same with environment variables.
     pub fn serve_with(&self, env: &[(&str, &str)]) -> Service {
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        self.serve_at("127.0.0.1:0", env, Stdio::null())
+    }
+
+    /// The same on a chosen address, with its log to `log`.
+    pub fn serve_at(&self, listen: &str, env: &[(&str, &str)], log: impl Into<Stdio>) -> Service {
+        let mut command = self.command(&["serve", "--listen", listen]);
         command
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .stderr(log);
         let mut child = command.spawn().expect("the service starts");
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().expect("a pipe"));

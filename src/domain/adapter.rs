@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::connection::Identity;
+use crate::deletion::Fate;
 use crate::error::Result;
 use crate::id::{CorrelationId, IdempotencyKey, OpportunityKey, QuoteId, RecordId};
 use crate::quote::{OpportunityRef, Quote, Transition};
@@ -150,6 +151,13 @@ pub trait CrmAdapter: Send + Sync {
     ///
     /// [`crate::Code::OpportunityNotFound`] if it is not there, deleted, or hidden from our user.
     async fn read(&self, call: &Call, key: &OpportunityKey) -> Result<CrmSnapshot>;
+
+    /// What became of an opportunity that [`CrmAdapter::read`] did not find, by its id. One call, made only then.
+    ///
+    /// A CRM without a bin to look into says [`Fate::Unknown`]: what is merely hidden must never pass for deleted.
+    async fn fate(&self, _call: &Call, _opportunity: &RecordId) -> Result<Fate> {
+        Ok(Fate::Unknown)
+    }
 
     /// Applies the write as a whole or not at all, in one round trip.
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten>;

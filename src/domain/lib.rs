@@ -9,6 +9,7 @@ pub mod adapter;
 pub mod change;
 pub mod conflict;
 pub mod connection;
+pub mod deletion;
 pub mod desk;
 pub mod error;
 pub mod event;

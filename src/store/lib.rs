@@ -19,6 +19,7 @@ pub mod bases;
 pub mod conflicts;
 pub mod counters;
 pub mod decisions;
+pub mod deletions;
 pub mod grants;
 pub mod idempotency;
 pub mod journal;

@@ -1,7 +1,7 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, conflicts, counters, decisions, grants, idempotency, journal, links, ownership, quote_events,
+    bases, conflicts, counters, decisions, deletions, grants, idempotency, journal, links, ownership, quote_events,
     quotes, runs, schemas, settings, tokens, webhooks,
 };
 
@@ -12,6 +12,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("conflicts", conflicts::STATEMENTS.to_vec()),
         ("counters", counters::STATEMENTS.to_vec()),
         ("decisions", decisions::STATEMENTS.to_vec()),
+        ("deletions", deletions::STATEMENTS.to_vec()),
         ("grants", grants::STATEMENTS.to_vec()),
         ("idempotency", idempotency::STATEMENTS.to_vec()),
         ("journal", journal::STATEMENTS.to_vec()),

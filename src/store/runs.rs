@@ -17,7 +17,8 @@ mod queue;
 pub use hold::{claim_run, heartbeat};
 pub use list::{Filter, counts_by_state, list};
 pub use queue::{
-    Expired, claim, expire_leases, fence, lane_busy, next_due, next_expiry, requeue_waiting, waiting_in_lane,
+    Expired, claim, expire_leases, fence, lane_busy, next_due, next_expiry, requeue_waiting,
+    requeue_waiting_in, waiting_in_lane,
 };
 
 /// Columns of a run, in the order in which [`read`] takes them.

@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CallBudget, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, Mapping, Probe};
-use cpq_domain::id::OpportunityKey;
+use cpq_domain::deletion::Fate;
+use cpq_domain::id::{OpportunityKey, RecordId};
 use cpq_domain::schema::CrmSchema;
 use cpq_domain::view::View;
 use cpq_domain::world::World;
@@ -23,6 +24,7 @@ mod composite;
 mod config;
 mod describe;
 mod errors;
+mod fate;
 mod fields;
 mod layout;
 mod limit_info;
@@ -146,6 +148,10 @@ impl CrmAdapter for SalesforceAdapter {
                 key: key.clone(),
             })
             .await
+    }
+
+    async fn fate(&self, call: &Call, opportunity: &RecordId) -> Result<Fate> {
+        fate::of(&self.org.rest, call, opportunity).await
     }
 
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten> {

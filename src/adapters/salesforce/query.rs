@@ -63,7 +63,7 @@ fn next_page(page: &Node) -> Option<String> {
     page.get("nextRecordsUrl").and_then(Node::text).map(str::to_owned)
 }
 
-async fn page(rest: &Rest, calls: &[&Call], path: &str, record: &str) -> Result<Node> {
+pub(crate) async fn page(rest: &Rest, calls: &[&Call], path: &str, record: &str) -> Result<Node> {
     let request = Request {
         method: Method::GET,
         path,

@@ -45,6 +45,8 @@ const WAITING: &str = concat!(
 );
 const REQUEUE: &str = "UPDATE runs SET state = 'queued', due_at = $2, updated_at = $2
   WHERE state = 'waiting' AND connection = $1 RETURNING id";
+const REQUEUE_LANE: &str = "UPDATE runs SET state = 'queued', due_at = $3, updated_at = $3
+  WHERE state = 'waiting' AND connection = $1 AND opportunity = $2 RETURNING id";
 const NEXT_DUE: &str = "SELECT r.ready_at FROM runs r WHERE r.ready_at IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection AND o.opportunity = r.opportunity
     AND o.state = 'running')
@@ -59,6 +61,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     LANE_BUSY,
     WAITING,
     REQUEUE,
+    REQUEUE_LANE,
     NEXT_DUE,
     NEXT_EXPIRY,
 ];
@@ -141,6 +144,14 @@ pub async fn requeue_waiting(
         .collect::<Result<Vec<RunId>>>()?;
     ids.sort();
     Ok(ids)
+}
+
+/// Puts the runs of one lane that wait for a person back in the queue, due now: somebody has answered.
+pub async fn requeue_waiting_in(tx: &mut dyn Tx, lane: &Lane, now: Timestamp) -> Result<Vec<RunId>> {
+    let rows = tx
+        .query(REQUEUE_LANE, params![&lane.connection, &lane.opportunity, now])
+        .await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
 }
 
 /// When the next run can be claimed, past or future; `None` when nothing waits but in busy lanes.

@@ -30,6 +30,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0002_conflicts",
         sql: include_str!("../../../migrations/sqlite/0002_conflicts.sql"),
     },
+    Migration {
+        version: 4,
+        name: "0004_deletions",
+        sql: include_str!("../../../migrations/sqlite/0004_deletions.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -9,7 +9,9 @@ use utoipa_axum::routes;
 
 use crate::failure::Failure;
 use crate::state::ApiState;
-use crate::{access, conflicts, document, frame, health, outbound, ownership, quotes, sync, timeline, webhooks, why};
+use crate::{
+    access, conflicts, document, frame, health, outbound, ownership, quotes, sync, timeline, webhooks, why,
+};
 
 /// The API, ready to be served.
 pub fn router(state: ApiState) -> Router {

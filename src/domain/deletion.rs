@@ -152,8 +152,12 @@ const RECORD: &str = "quote_record.";
 
 /// Whether the quote's own record is gone: it was there when both sides last agreed, and is not any more.
 pub fn quote_record_is_gone(base: &Base, crm: &View) -> bool {
-    let was = base.crm.get(RECORD_KEY).is_some_and(|key| !key.is_null());
-    was && crm.get(RECORD_KEY).is_some_and(Value::is_null)
+    has_quote_record(base) && crm.get(RECORD_KEY).is_some_and(Value::is_null)
+}
+
+/// Whether both sides know the quote's own record.
+pub fn has_quote_record(base: &Base) -> bool {
+    base.crm.get(RECORD_KEY).is_some_and(|key| !key.is_null())
 }
 
 /// Whether both sides ever agreed about a quote.

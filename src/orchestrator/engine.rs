@@ -6,6 +6,7 @@ use std::time::Duration;
 use cpq_domain::Result;
 use cpq_domain::adapter::Call;
 use cpq_domain::change::Hint;
+use cpq_domain::deletion::{Answer, Deletes, Gone};
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RunId};
 use cpq_domain::keyed::Keyed;
@@ -37,6 +38,8 @@ pub struct EngineSettings {
     pub lease_ms: i64,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// What is done about records that are gone on one side.
+    pub deletes: Deletes,
     /// Whether to work on waiting runs of all lanes, as a service does, or only on what is submitted here, as a
     /// single command does.
     pub works_backlog: bool,
@@ -50,6 +53,7 @@ impl EngineSettings {
             concurrency: 128,
             lease_ms: 30_000,
             retry: RetryPolicy::default(),
+            deletes: Deletes::default(),
             works_backlog: true,
         }
     }
@@ -239,11 +243,12 @@ impl Engine {
             correlation: CorrelationId::new("dry-run")?,
             traceparent: None,
         };
-        let (crm, quote, known) = futures_util::try_join!(
+        let (mut crm, quote, known) = futures_util::try_join!(
             scene.crm.read(&call, &lane.opportunity),
             scene.cpq.find(&call, lane.connection.as_str(), &lane.opportunity),
             scene.ledger.known(lane),
         )?;
+        crate::deleted::foresee(&scene, lane, &mut crm, quote.as_ref(), &known.base).await?;
         crate::sync::can_be_quoted(&crm, quote.as_ref())?;
         plan::dry_run(&scene, &call, crm, quote, known).await
     }
@@ -266,6 +271,25 @@ impl Engine {
         let resumed = self.inner.ledger.resume(connection).await?;
         self.inner.nudge.notify_one();
         Ok(resumed)
+    }
+
+    /// Remembers what a person decided about a record that is gone, and looks at the opportunity again: whatever waited
+    /// for the answer goes on.
+    ///
+    /// [`Code::RequestInvalid`] for an answer that the record cannot have; [`Code::OpportunityNotFound`] when we never
+    /// synced the opportunity.
+    pub async fn answer_deleted(&self, lane: Lane, gone: Gone, answer: Answer) -> Result<Submitted> {
+        if !gone.answers().contains(&answer) {
+            let [one, other] = gone.answers().map(Answer::as_str);
+            let message = format!("a deleted {} is answered with {one} or {other}", gone.as_str());
+            return Err(Error::new(Code::RequestInvalid, message).field("answer"));
+        }
+        self.inner
+            .ledger
+            .answer_deleted(lane.clone(), gone, answer)
+            .await?;
+        self.inner.nudge.notify_one();
+        self.submit(Submission::of(lane, Trigger::Decision)).await
     }
 
     /// Takes no more work and waits until the runs in hand have ended or `at_most` is over. What is left over is
@@ -306,6 +330,7 @@ impl Inner {
             cpq,
             matrix,
             ledger,
+            deletes: self.settings.deletes,
             now: self.world.now(),
         })
     }

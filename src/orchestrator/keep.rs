@@ -6,6 +6,7 @@
 use cpq_domain::Result;
 use cpq_domain::adapter::{Author, CrmSnapshot};
 use cpq_domain::conflict::Ruling;
+use cpq_domain::deletion::{Answer, Gone};
 use cpq_domain::id::Lane;
 use cpq_domain::quote::Quote;
 use cpq_domain::resolve::{Base, Decision, Origin, Plan, Verdict};
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::contest;
+use crate::ledger::gone;
 
 /// What we remember of an opportunity when a run begins.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -101,6 +103,12 @@ pub(crate) struct Learned {
     pub(crate) decisions: Vec<Decision>,
     /// Whether these are all; else the CRM was not written yet.
     pub(crate) complete: bool,
+    /// Records that are gone, with what was decided about them.
+    pub(crate) gone: Option<(Link, Gone, Answer)>,
+    /// The quote's own record is gone from the CRM and was left so.
+    pub(crate) spared: bool,
+    /// The quote takes the place of one that is gone.
+    pub(crate) relinked: bool,
     /// The matrix that they were made under.
     pub(crate) matrix_version: String,
     /// Who changed the records last.
@@ -159,6 +167,10 @@ pub(crate) async fn known(tx: &mut dyn Tx, lane: &Lane) -> Result<Known> {
     let Some(agreement) = bases::get(tx, &lane.connection, &lane.opportunity).await? else {
         return Ok(Known::default());
     };
+    // A pair that was unlinked meets anew, should it ever meet again.
+    if gone::is_unlinked(tx, lane).await? {
+        return Ok(Known::default());
+    }
     let open = conflicts::open(tx, &lane.connection, &agreement.opportunity_id).await?;
     Ok(Known {
         base: agreement.base,
@@ -170,9 +182,11 @@ pub(crate) async fn known(tx: &mut dyn Tx, lane: &Lane) -> Result<Known> {
 /// Stores what a run learnt.
 pub(crate) async fn keep(tx: &mut dyn Tx, run: &Run, mut learned: Learned, now: Timestamp) -> Result<()> {
     contest::withdraw_refused(tx, run, &learned.rulings, now).await?;
+    gone::keep(tx, &learned, now).await?;
     let Some(link) = learned.link.take() else {
         return Ok(());
     };
+    gone::meet_again(tx, run, &link, &learned).await?;
     links::put(tx, &link).await?;
     let Some(base) = learned.base.clone() else {
         return Ok(());

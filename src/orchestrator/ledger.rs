@@ -19,6 +19,8 @@ use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
 use crate::rulings::{self, Decided};
 
+pub(crate) mod gone;
+
 /// HTTP status (RFC 6585 §4).
 const TOO_MANY_REQUESTS: u16 = 429;
 /// Counter that numbers syncs.

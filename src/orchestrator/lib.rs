@@ -7,6 +7,7 @@
 
 mod backlog;
 mod contest;
+mod deleted;
 mod engine;
 mod halt;
 mod keep;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use cpq_domain::adapter::Call;
 use cpq_domain::conflict::Ruling;
+use cpq_domain::deletion::{Answer, Gone};
 use cpq_domain::error::{Error, Written};
 use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::resolve::{Base, Decision};
@@ -154,6 +155,21 @@ impl Steps {
             learned.witness = witness;
             learned.rulings = rulings.to_vec();
         });
+    }
+
+    /// A record is gone, and this was decided about it.
+    pub(crate) fn learn_gone(&self, link: Link, gone: Gone, answer: Answer) {
+        self.with_learned(|learned| learned.gone = Some((link, gone, answer)));
+    }
+
+    /// The quote's own record is gone from the CRM, and stays so.
+    pub(crate) fn learn_spared(&self) {
+        self.with_learned(|learned| learned.spared = true);
+    }
+
+    /// The quote of this run takes the place of one that is gone.
+    pub(crate) fn learn_relinked(&self) {
+        self.with_learned(|learned| learned.relinked = true);
     }
 
     /// Decisions that were carried out, and whether these are all.

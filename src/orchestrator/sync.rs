@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cpq_domain::Result;
 use cpq_domain::adapter::{CpqAdapter, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, QuoteRecord};
+use cpq_domain::deletion::{self, Deletes};
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{IdempotencyKey, RecordId};
 use cpq_domain::ownership::Matrix;
@@ -14,6 +15,7 @@ use cpq_domain::view::View;
 use cpq_store::links::Link;
 use jiff::Timestamp;
 
+use crate::deleted;
 use crate::halt::Halt;
 use crate::keep::{Known, Witness, as_the_cpq_stores, in_all, so_far};
 use crate::ledger::Ledger;
@@ -26,12 +28,26 @@ pub(crate) struct Scene {
     pub(crate) cpq: Arc<dyn CpqAdapter>,
     pub(crate) matrix: Arc<Matrix>,
     pub(crate) ledger: Ledger,
+    pub(crate) deletes: Deletes,
     pub(crate) now: Timestamp,
 }
 
 /// Brings an opportunity and its quote into agreement.
 pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Outcome, Halt> {
-    let (crm, found, known) = read_all(steps, scene).await?;
+    let (mut crm, found, mut known) = match read_all(steps, scene).await {
+        Err(Halt::Dead(error)) if error.code == Code::OpportunityNotFound => {
+            return deleted::opportunity(steps, scene, error).await;
+        }
+        read => read?,
+    };
+    if found.is_none() && deletion::quote_was(&known.base) {
+        if let Some(outcome) = deleted::quote(steps, scene).await? {
+            return Ok(outcome);
+        }
+        known = Known::default();
+    }
+    let spared = deleted::quote_record(steps, scene, &mut crm, &known.base).await?;
+    let before = known.base.clone();
     can_be_quoted(&crm, found.as_ref())?;
     steps.learn_witness(Witness::of(&crm, found.as_ref()), &known.rulings);
 
@@ -46,7 +62,8 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         found => write_cpq(steps, scene, &crm, found.as_ref(), &known, &plan).await?,
     };
     steps.learn_link(link(steps, &crm, &quote));
-    steps.learn_base(without_crm_writes(&plan, &quote, &known.base));
+    let agreed = without_crm_writes(&plan, &quote, &known.base);
+    steps.learn_base(deleted::kept(agreed, &before, &spared));
     steps.learn_decisions(&plan.matrix_version, so_far(&plan), false);
     let known = known.once_written(&plan, found.as_ref(), &quote);
 
@@ -61,9 +78,12 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         false => Some(write_crm(steps, scene, &crm, &quote, &back).await?),
     };
 
-    steps.learn_base(agreement(&back, &quote, written.as_ref()));
+    let agreed = agreement(&back, &quote, written.as_ref());
+    steps.learn_base(deleted::kept(agreed, &before, &spared));
     steps.learn_decisions(&back.matrix_version, in_all(&plan, &back), true);
-    Ok(outcome(scene, &quote, found.is_none(), &plan, &back))
+    let mut outcome = outcome(scene, &quote, found.is_none(), &plan, &back);
+    outcome.warnings.extend(spared);
+    Ok(outcome)
 }
 
 /// The opportunity's whole context, the quote, and what both last agreed on: all at once.

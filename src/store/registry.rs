@@ -1,8 +1,8 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, conflicts, counters, decisions, deletions, grants, idempotency, journal, links, ownership, quote_events,
-    quotes, runs, schemas, settings, tokens, webhooks,
+    bases, conflicts, counters, decisions, deletions, grants, idempotency, journal, links, ownership,
+    quote_events, quotes, runs, schemas, settings, tokens, webhooks,
 };
 
 /// All statements, by module.

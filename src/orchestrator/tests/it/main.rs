@@ -4,6 +4,7 @@
 mod bench;
 mod conflicts;
 mod crash;
+mod deletes;
 mod failures;
 mod fakes;
 mod fencing;

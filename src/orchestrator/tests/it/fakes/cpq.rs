@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use cpq_domain::adapter::{CpqWrite, QuoteTarget};
 use cpq_domain::id::{OpportunityKey, QuoteId, QuoteNumber};
-use cpq_domain::quote::{OpportunityRef, Quote, Status, Totals};
+use cpq_domain::quote::{OpportunityRef, Quote, Status, Totals, Transition};
 use cpq_domain::value::Money;
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
@@ -18,6 +18,7 @@ pub struct Cpq {
     pub quotes: Vec<Quote>,
     before: Vec<Quote>,
     answers: BTreeMap<String, (CpqWrite, Quote)>,
+    moved: BTreeMap<String, Quote>,
     /// Writes that were done, by their key.
     pub effects: Vec<String>,
     /// Does not recognise the repeat of a key, as many CPQs do not.
@@ -45,6 +46,37 @@ impl Cpq {
         self.effects.push(key.to_owned());
         self.answers
             .insert(key.to_owned(), (write.clone(), quote.clone()));
+        Ok(quote)
+    }
+
+    /// Moves a quote along, once for each key.
+    pub fn transition(
+        &mut self,
+        key: &str,
+        target: &QuoteTarget,
+        transition: Transition,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Quote> {
+        if let Some(quote) = self.moved.get(key) {
+            return Ok(quote.clone());
+        }
+        let QuoteTarget::Existing { id, etag } = target else {
+            panic!("a new quote cannot {transition}")
+        };
+        let mut quote = self.current(id, etag)?;
+        let after = quote.status.after(transition);
+        quote.status = after.ok_or_else(|| {
+            Error::new(
+                Code::InvalidTransition,
+                format!("no {transition} from {}", quote.status),
+            )
+        })?;
+        quote.reason = Some(reason.to_owned());
+        let quote = price(quote, at);
+        self.keep(quote.clone());
+        self.effects.push(key.to_owned());
+        self.moved.insert(key.to_owned(), quote.clone());
         Ok(quote)
     }
 

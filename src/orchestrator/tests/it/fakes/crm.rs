@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cpq_domain::adapter::{CrmSnapshot, CrmWrite, CrmWritten, Mapped, Mapping};
-use cpq_domain::id::OpportunityKey;
+use cpq_domain::deletion::Fate;
+use cpq_domain::id::{OpportunityKey, RecordId};
 use cpq_domain::value::Shape;
 use cpq_domain::view::{FieldName, View};
 use cpq_domain::{Code, Error, Result};
@@ -15,6 +16,10 @@ use jiff::Timestamp;
 pub struct Crm {
     now: BTreeMap<OpportunityKey, CrmSnapshot>,
     before: BTreeMap<OpportunityKey, CrmSnapshot>,
+    bin: BTreeMap<OpportunityKey, CrmSnapshot>,
+    hidden: bool,
+    /// Whether quotes have a record of their own here.
+    pub keeps_records: bool,
     /// Writes of ours that changed a value, by correlation id.
     pub effects: Vec<String>,
 }
@@ -26,11 +31,57 @@ impl Crm {
     }
 
     pub fn read(&self, key: &OpportunityKey, stale: bool) -> Result<CrmSnapshot> {
+        let now = (!self.hidden).then_some(&self.now);
         let before = stale.then(|| self.before.get(key)).flatten();
-        before.or_else(|| self.now.get(key)).cloned().ok_or_else(|| {
+        before.or_else(|| now?.get(key)).cloned().ok_or_else(|| {
             let message = format!("no opportunity {key}, or it is hidden from us");
             Error::new(Code::OpportunityNotFound, message).record(key.as_str())
         })
+    }
+
+    /// Puts a record into the bin.
+    pub fn delete(&mut self, key: &OpportunityKey) {
+        let record = self.now.remove(key).expect("it is there");
+        self.bin.insert(key.clone(), record);
+    }
+
+    /// Takes it out of the bin.
+    pub fn undelete(&mut self, key: &OpportunityKey) {
+        let record = self.bin.remove(key).expect("it is in the bin");
+        self.now.insert(key.clone(), record);
+    }
+
+    /// Takes our right to see anything.
+    pub fn hide(&mut self) {
+        self.hidden = true;
+    }
+
+    pub fn fate(&self, id: &RecordId) -> Fate {
+        let is =
+            |records: &BTreeMap<_, CrmSnapshot>| records.values().any(|record| &record.opportunity.id == id);
+        match (self.hidden, is(&self.now), is(&self.bin)) {
+            (true, ..) | (_, false, false) => Fate::Unknown,
+            (_, true, _) => Fate::Present,
+            (_, _, true) => Fate::Deleted,
+        }
+    }
+
+    /// The fields of this CRM.
+    pub fn mapping(&self) -> Arc<Mapping> {
+        let mut mapping = mapping();
+        if self.keeps_records {
+            let path = "Quote.Key__c".into();
+            let (writable, shape) = (true, Shape { scale: None });
+            Arc::make_mut(&mut mapping).fields.insert(
+                FieldName::new("quote_record.key"),
+                Mapped {
+                    path,
+                    writable,
+                    shape,
+                },
+            );
+        }
+        mapping
     }
 
     /// Changes a record as the CRM does: the moment of the change has a grain of one second.
@@ -72,7 +123,7 @@ impl Crm {
 }
 
 /// The fields of this CRM, and which of them we may write.
-pub fn mapping() -> Arc<Mapping> {
+fn mapping() -> Arc<Mapping> {
     let read = [
         "account.name",
         "opportunity.name",

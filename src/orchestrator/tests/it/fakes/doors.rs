@@ -7,14 +7,14 @@ use cpq_domain::adapter::{
     Call, CallBudget, CpqAdapter, CpqCapabilities, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten,
     Mapping, Probe, QuoteTarget,
 };
-use cpq_domain::id::{ConnectionName, IdempotencyKey, OpportunityKey, QuoteId};
+use cpq_domain::deletion;
+use cpq_domain::id::{ConnectionName, IdempotencyKey, OpportunityKey, QuoteId, RecordId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::quote::{Quote, Transition};
 use cpq_domain::schema::CrmSchema;
 use cpq_domain::{Code, Error, Result};
 use cpq_orchestrator::Sides;
 
-use super::crm::mapping;
 use super::land::Land;
 use super::wire::{Fate, lost};
 use super::world::Life;
@@ -99,7 +99,7 @@ impl Sides for Doors {
 #[async_trait]
 impl CrmAdapter for Doors {
     fn mapping(&self) -> Arc<Mapping> {
-        mapping()
+        self.land.crm().mapping()
     }
 
     async fn probe(&self, _call: &Call) -> Result<Probe> {
@@ -112,6 +112,10 @@ impl CrmAdapter for Doors {
 
     async fn read(&self, _call: &Call, key: &OpportunityKey) -> Result<CrmSnapshot> {
         Doors::read(self, "crm.read", |land, stale| land.crm().read(key, stale)).await
+    }
+
+    async fn fate(&self, _call: &Call, id: &RecordId) -> Result<deletion::Fate> {
+        Doors::read(self, "crm.fate", |land, _| Ok(land.crm().fate(id))).await
     }
 
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten> {
@@ -162,11 +166,17 @@ impl CpqAdapter for Doors {
     async fn transition(
         &self,
         _call: &Call,
-        _key: &IdempotencyKey,
-        _target: &QuoteTarget,
-        _transition: Transition,
-        _reason: Option<&str>,
+        key: &IdempotencyKey,
+        target: &QuoteTarget,
+        transition: Transition,
+        reason: Option<&str>,
     ) -> Result<Quote> {
-        Err(Error::new(Code::Unsupported, "a sync moves no quote along"))
+        let (key, target) = (key.to_string(), target.clone());
+        let reason = reason.expect("who cancels says why").to_owned();
+        let apply = move |land: &Land| {
+            land.cpq()
+                .transition(&key, &target, transition, &reason, land.clock.now())
+        };
+        Doors::write(self, "cpq.transition", apply).await
     }
 }

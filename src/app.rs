@@ -303,6 +303,7 @@ fn engine_settings(config: &Config, role: Role, world: &dyn World) -> EngineSett
     EngineSettings {
         concurrency: config.service.concurrency,
         retry: config.retry,
+        deletes: config.deletes,
         lease_ms: i64::from(config.service.lease_seconds) * 1_000,
         works_backlog: role == Role::Service,
         ..EngineSettings::named(format!("{}-{}", std::process::id(), world.uuid()))

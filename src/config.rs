@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use cpq_domain::Result;
+use cpq_domain::deletion::Deletes;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::ConnectionName;
 use cpq_domain::retry::RetryPolicy;
@@ -33,6 +34,8 @@ pub struct Config {
     pub sealing: SealingConfig,
     /// Retry schedule.
     pub retry: RetryPolicy,
+    /// Answers to records that are gone.
+    pub deletes: Deletes,
     /// Webhook secrets.
     pub webhooks: WebhooksConfig,
     /// Salesforce outbound messages.
@@ -202,6 +205,7 @@ impl Config {
             return refuse("service.concurrency", "must be between 1 and 4096");
         }
         self.quoting.check()?;
+        self.deletes.check()?;
         if self.service.lease_seconds == 0 || self.service.lease_seconds > 600 {
             return refuse("service.lease_seconds", "must be between 1 and 600");
         }

@@ -52,6 +52,11 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/sync/opportunities/{id}/plan",
         Access::Scope("sync:read"),
     ),
+    route(
+        "POST",
+        "/api/v1/sync/opportunities/{id}/deleted",
+        Access::Scope("sync:write"),
+    ),
     route("GET", "/api/v1/sync/{correlationId}", Access::Scope("sync:read")),
     route("GET", "/api/v1/sync", Access::Scope("sync:read")),
     route("POST", "/api/v1/quotes", Access::Scope("quotes:write")),

@@ -15,6 +15,7 @@ mod answer;
 mod asked;
 mod caller;
 mod conflicts;
+mod deleted;
 mod document;
 mod failure;
 mod fingerprint;

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
-    access, conflicts, document, frame, health, outbound, ownership, quotes, sync, timeline, webhooks, why,
+    access, conflicts, deleted, document, frame, health, outbound, ownership, quotes, sync, timeline, webhooks, why,
 };
 
 /// The API, ready to be served.
@@ -28,6 +28,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(document::head())
         .routes(routes!(sync::start))
         .routes(routes!(sync::plan))
+        .routes(routes!(deleted::answer))
         .routes(routes!(timeline::get))
         .routes(routes!(timeline::list))
         .routes(routes!(quotes::create, quotes::list))

@@ -40,6 +40,21 @@ pub enum Command {
         #[arg(long, default_value_t = 20, value_name = "SECONDS")]
         wait: u64,
     },
+    /// Say what to do about a record that was deleted on one side.
+    Deleted {
+        /// Business number (OPP-4482) or CRM id of the opportunity.
+        #[arg(long)]
+        opportunity: String,
+        /// Connection; the configured one if left out.
+        #[arg(long)]
+        connection: Option<String>,
+        /// What is gone: the opportunity or the quote's own record in the CRM, or the quote in the CPQ.
+        #[arg(long, default_value = "opportunity", value_parser = ["opportunity", "quote_record", "quote"])]
+        record: String,
+        /// Cancel the quote, leave the other record alone, or make the record again.
+        #[arg(long, value_parser = ["archive", "unlink", "recreate"])]
+        answer: String,
+    },
     /// Every stage of a sync, with status, time and duration.
     Status {
         /// Correlation id, ours or yours.
@@ -84,6 +99,14 @@ fn check(command: &Command) -> Result<()> {
             idempotency_key.as_ref().map(IdempotencyKey::new).transpose()?;
             correlation.as_ref().map(CorrelationId::new).transpose()?;
         }
+        Command::Deleted {
+            opportunity,
+            connection,
+            ..
+        } => {
+            OpportunityKey::new(opportunity)?;
+            connection.as_ref().map(ConnectionName::new).transpose()?;
+        }
         Command::Status { correlation } => drop(CorrelationId::new(correlation)?),
         Command::List { .. } => {}
     }
@@ -120,6 +143,19 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
                 .busy(&words, start(client, &opportunity, connection, &headers))
                 .await?;
             told(&answer, output)
+        }
+        Command::Deleted {
+            opportunity,
+            connection,
+            record,
+            answer,
+        } => {
+            let path = format!("/api/v1/sync/opportunities/{}/deleted", segment(&opportunity));
+            let mut body = body(connection);
+            body["record"] = json!(record);
+            body["answer"] = json!(answer);
+            let call = client.call(Method::POST, &path, &[("prefer", "wait=20")], &body);
+            told(&output.busy("answering", call).await?, output)
         }
         Command::Status { correlation } => status(client, &correlation, output).await,
         Command::List {

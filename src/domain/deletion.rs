@@ -22,7 +22,7 @@ pub enum Fate {
 
 /// A record whose other half is left alone when it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DeletedRecord))]
 #[serde(rename_all = "snake_case")]
 pub enum Gone {
     /// The opportunity in the CRM.
@@ -35,7 +35,7 @@ pub enum Gone {
 
 /// What is done about a record that is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DeletionAnswer))]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// A person decides; until then the sync waits.

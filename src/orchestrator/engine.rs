@@ -278,7 +278,12 @@ impl Engine {
     ///
     /// [`Code::RequestInvalid`] for an answer that the record cannot have; [`Code::OpportunityNotFound`] when we never
     /// synced the opportunity.
-    pub async fn answer_deleted(&self, lane: Lane, gone: Gone, answer: Answer) -> Result<Submitted> {
+    pub async fn answer_deleted(
+        &self,
+        submission: Submission,
+        gone: Gone,
+        answer: Answer,
+    ) -> Result<Submitted> {
         if !gone.answers().contains(&answer) {
             let [one, other] = gone.answers().map(Answer::as_str);
             let message = format!("a deleted {} is answered with {one} or {other}", gone.as_str());
@@ -286,10 +291,10 @@ impl Engine {
         }
         self.inner
             .ledger
-            .answer_deleted(lane.clone(), gone, answer)
+            .answer_deleted(submission.lane.clone(), gone, answer)
             .await?;
         self.inner.nudge.notify_one();
-        self.submit(Submission::of(lane, Trigger::Decision)).await
+        self.submit(submission).await
     }
 
     /// Takes no more work and waits until the runs in hand have ended or `at_most` is over. What is left over is

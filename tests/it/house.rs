@@ -150,7 +150,8 @@ impl House {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    fn crm_token(&self) -> String {
+    /// A session of somebody else in the org.
+    pub fn crm_token(&self) -> String {
         let info = self.control(reqwest::Method::GET, "/sandbox/info", &json!(null));
         let text = |name: &str| info[name].as_str().expect("a text").to_owned();
         let form = format!(

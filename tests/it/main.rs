@@ -3,6 +3,7 @@
 mod bad_input;
 mod conflicts;
 mod crash;
+mod deletes;
 mod fixtures;
 mod golden;
 mod house;

@@ -4,6 +4,8 @@
 
 mod fake;
 
+#[path = "salesforce/fate.rs"]
+mod fate;
 #[path = "salesforce/org.rs"]
 mod org;
 #[path = "salesforce/quote_place.rs"]

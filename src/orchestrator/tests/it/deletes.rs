@@ -6,7 +6,7 @@ use cpq_domain::id::OpportunityKey;
 use cpq_domain::quote::Status;
 use cpq_domain::run::{Effect, Outcome, Run, RunState, Trigger};
 use cpq_domain::value::Value;
-use cpq_orchestrator::{Engine, EngineSettings};
+use cpq_orchestrator::{Engine, EngineSettings, Submission};
 
 use crate::bench::{Bench, LONG, lane, run_of, succeeded, sync};
 use crate::fakes::{Fate, NUMBER};
@@ -41,13 +41,17 @@ async fn deleted(deletes: Deletes) -> (Bench, Engine) {
     (bench, engine)
 }
 
+fn decision() -> Submission {
+    Submission::of(lane(NUMBER), Trigger::Decision)
+}
+
 fn outcome(run: &Run) -> &Outcome {
     run.outcome.as_ref().unwrap_or_else(|| panic!("{run:?}"))
 }
 
 async fn answer(engine: &Engine, gone: Gone, answer: Answer) -> Run {
     let submitted = engine
-        .answer_deleted(lane(NUMBER), gone, answer)
+        .answer_deleted(decision(), gone, answer)
         .await
         .expect("taken");
     let run = run_of(submitted);
@@ -176,11 +180,11 @@ async fn an_opportunity_that_we_never_saw_is_not_found_without_another_call() {
     assert_eq!(run.error.expect("why").code, Code::OpportunityNotFound);
     assert_eq!(bench.land.calls("crm.fate"), 0);
     let refused = engine
-        .answer_deleted(lane(NUMBER), Gone::Opportunity, Answer::Unlink)
+        .answer_deleted(decision(), Gone::Opportunity, Answer::Unlink)
         .await;
     assert_eq!(refused.expect_err("refused").code, Code::OpportunityNotFound);
     let refused = engine
-        .answer_deleted(lane(NUMBER), Gone::Opportunity, Answer::Recreate)
+        .answer_deleted(decision(), Gone::Opportunity, Answer::Recreate)
         .await;
     assert_eq!(refused.expect_err("refused").code, Code::RequestInvalid);
 }

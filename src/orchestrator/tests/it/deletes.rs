@@ -10,6 +10,7 @@ use cpq_orchestrator::{Engine, EngineSettings, Submission};
 
 use crate::bench::{Bench, LONG, lane, run_of, succeeded, sync};
 use crate::fakes::{Fate, NUMBER};
+use crate::scenes::LEASE;
 
 fn key() -> OpportunityKey {
     OpportunityKey::new(NUMBER).expect("a key")
@@ -147,6 +148,38 @@ async fn a_lost_answer_to_the_cancellation_is_read_back() {
         bench.land.deliver_late();
         let effects = bench.land.cpq().effects.len();
         assert_eq!(effects, 2, "{what}: one write and one cancellation");
+    }
+}
+
+/// Wherever the process dies, the next one cancels the quote, and only once.
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_point_leads_to_one_cancellation() {
+    let settings = || EngineSettings {
+        deletes: answering(Answer::Archive),
+        ..EngineSettings::named("doomed")
+    };
+    for at in 0.. {
+        let (bench, before) = deleted(answering(Answer::Archive)).await;
+        before.stop(LONG).await;
+        let doomed = bench.process_with(settings(), Some(at));
+        let dying = doomed.engine.clone();
+        let _ = tokio::spawn(async move { sync(&dying).await }).await;
+        let over = doomed.life.is_over();
+        doomed.life.end();
+        doomed.engine.stop(LEASE).await;
+        bench.land.clock.advance(LEASE);
+        let run = sync(&engine(&bench, answering(Answer::Archive))).await;
+        assert_eq!(outcome(&run).quote_status, "cancelled", "point {at}");
+        let effects = bench.land.cpq().effects.clone();
+        assert_eq!(
+            effects.len(),
+            2,
+            "point {at}: one write and one cancellation, {effects:?}"
+        );
+        if !over {
+            assert!(at > 5, "only {at} points were passed");
+            return;
+        }
     }
 }
 

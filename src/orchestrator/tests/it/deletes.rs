@@ -243,6 +243,16 @@ async fn an_unlinked_pair_meets_anew_when_the_opportunity_comes_back() {
     assert_eq!(outcome(&back).quote_number, "Q-2026-0137");
     assert!(!outcome(&back).created);
     assert_eq!(bench.land.facts().quotes, 1);
+    let journal = bench.journal(back.id).await;
+    let decided = journal
+        .iter()
+        .find(|event| event.step == "decide")
+        .expect("a decision");
+    assert!(
+        decided.data.to_string().contains("first sync; the crm owns it"),
+        "{}",
+        decided.data
+    );
     // Deleted once more, it is a new question, not an old answer.
     assert_eq!(
         succeeded(&engine).await.outcome.expect("it ended").effect,

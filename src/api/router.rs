@@ -10,7 +10,8 @@ use utoipa_axum::routes;
 use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
-    access, conflicts, deleted, document, frame, health, outbound, ownership, quotes, sync, timeline, webhooks, why,
+    access, conflicts, deleted, document, frame, health, outbound, ownership, quotes, sync, timeline,
+    webhooks, why,
 };
 
 /// The API, ready to be served.

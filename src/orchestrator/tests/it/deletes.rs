@@ -249,7 +249,7 @@ async fn an_unlinked_pair_meets_anew_when_the_opportunity_comes_back() {
         .find(|event| event.step == "decide")
         .expect("a decision");
     assert!(
-        decided.data.to_string().contains("first sync; the crm owns it"),
+        decided.data.to_string().contains("first sync; the CRM owns it"),
         "{}",
         decided.data
     );

@@ -95,7 +95,7 @@ pub fn mapping() -> Arc<Mapping> {
         "quote.net_total",
     ];
     let mapped = |name: &str, writable| {
-        let shape = Shape { scale: None };
+        let shape = Shape::default();
         let path = format!("Opportunity.{name}");
         (
             FieldName::new(name),

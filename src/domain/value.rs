@@ -146,7 +146,7 @@ impl Value {
             (Value::Instant(instant), _) if shape.form == Form::Seconds => {
                 Value::Instant(whole_second(*instant))
             }
-            (Value::Text(text), _) => Value::text(text.replace("\r\n", "\n").trim()),
+            (Value::Text(text), _) => Value::text(text.replace("\r\n", "\n").replace('\r', "\n").trim()),
             (Value::Choice(text), _) if text.is_empty() => Value::Null,
             (Value::Choices(set), _) if set.is_empty() => Value::Null,
             (Value::Number(number), Some(scale)) => Value::Number(round(*number, scale).normalize()),

@@ -23,6 +23,8 @@ pub(crate) struct Rules {
     pub(crate) by_record_type: Vec<(String, Words)>,
     /// Stands for no value: in the CRM when it is read, and to be written where the CRM takes none.
     pub(crate) default: Option<Value>,
+    /// Digits after the point in which both sides are compared.
+    pub(crate) scale: Option<u32>,
     /// Whether the CRM field holds codes of countries and states rather than names.
     pub(crate) codes: bool,
     /// The country whose states these are.
@@ -247,7 +249,7 @@ pub(crate) fn write(
     }
     match (kind, value) {
         (Kind::Country, Value::Text(text)) => Ok(text_json(country_there(rules, text))),
-        (Kind::State, Value::Text(text)) => Ok(text_json(state_there(rules, text))),
+        (Kind::State, Value::Text(text)) => state_there(rules, text).map(text_json),
         (Kind::Date, Value::Date(date)) if field.stored.kind == "datetime" => {
             let start = date
                 .to_zoned((*field.stored.zone).clone())
@@ -292,16 +294,22 @@ fn country_there(rules: &Rules, text: &str) -> String {
     there.unwrap_or(text).to_owned()
 }
 
-fn state_there(rules: &Rules, text: &str) -> String {
-    let code = region::state(rules.country.as_deref(), text);
-    let there = code.and_then(|code| {
-        if rules.codes {
-            Some(region::short(code))
-        } else {
-            region::state_name(code)
-        }
-    });
-    there.unwrap_or(text).to_owned()
+/// A state of another country would be read back as none, or as another one.
+fn state_there(rules: &Rules, text: &str) -> Result<String, String> {
+    let country = rules.country.as_deref();
+    let Some(code) = region::state(country, text) else {
+        return Ok(text.to_owned());
+    };
+    let of = code.split('-').next();
+    match country {
+        // It would be read back as the code, and the two never agree.
+        _ if !code.eq_ignore_ascii_case(text.trim()) => Err(format!(
+            "{text:?} is a state by name; its ISO 3166-2 code is {code}"
+        )),
+        Some(country) if of != Some(country) => Err(format!("{code} is no state of {country}")),
+        _ if rules.codes => Ok(region::short(code).to_owned()),
+        _ => Ok(region::state_name(code).unwrap_or(text).to_owned()),
+    }
 }
 
 /// Our value as an expression sees it.

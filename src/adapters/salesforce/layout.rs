@@ -12,13 +12,16 @@ use jiff::tz::TimeZone;
 
 use super::config::Config;
 use super::convert::Stored;
-use super::fields::{Field, RECORD_KEY, Rows};
+use super::fields::{Field, Kind, RECORD_KEY, Rows};
 use super::quote_record::Records;
 use super::soql::{Order, Path, Select};
 use crate::limits::CONTACT_ROLES;
 
 /// Currency of amounts where neither the org nor the configuration names one.
 pub(super) const CURRENCY_FALLBACK: &str = "USD";
+
+/// Digits after the point of a number that an expression makes, where the mapping does not say.
+const COMPUTED_SCALE: u32 = 2;
 
 /// Everything that reads and writes are made from.
 #[derive(Debug)]
@@ -304,11 +307,17 @@ impl Org<'_> {
 
     /// Digits after the point that the CRM keeps.
     pub(super) fn shape(&self, field: &Field) -> Shape {
-        // An expression may stretch a number: then the CRM's digits are not ours.
-        let numeric = field.kind.is_numeric() && !field.rules.computed();
         let described = self.field(field.object.as_str(), field.path.field());
+        let (theirs, asked) = (described.map(|described| described.scale), field.rules.scale);
+        let scale = match field.kind {
+            // An expression may stretch a number: then the CRM's digits are not ours.
+            Kind::Number if field.rules.computed() => Some(asked.unwrap_or(COMPUTED_SCALE)),
+            Kind::Money if field.rules.computed() => asked,
+            Kind::Number | Kind::Money => theirs.into_iter().chain(asked).min(),
+            _ => None,
+        };
         Shape {
-            scale: described.filter(|_| numeric).map(|described| described.scale),
+            scale,
             form: field.kind.form(),
         }
     }

@@ -4,6 +4,8 @@
 
 mod fake;
 
+#[path = "salesforce/mappings.rs"]
+mod mappings;
 #[path = "salesforce/org.rs"]
 mod org;
 #[path = "salesforce/quote_place.rs"]

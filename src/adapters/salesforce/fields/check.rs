@@ -143,7 +143,11 @@ impl Check<'_, '_> {
                 "says `holds`, which is for countries and states only",
             );
         }
+        if let Some(scale) = entry.scale.as_ref().filter(|_| !kind.is_numeric()) {
+            self.refuse(&scale.span, "says `scale`, which is for numbers and money only");
+        }
         Rules {
+            scale: entry.scale.as_ref().map(|scale| scale.value),
             from_crm,
             to_crm,
             values,

@@ -15,6 +15,9 @@ pub(super) struct At<T> {
     pub(super) span: Range<usize>,
 }
 
+/// Digits after the point that can be asked for: as many as a quantity or price of the CPQ has.
+const SCALE_MAX: u32 = 6;
+
 /// Pairs of a value map, in the order of the CRM's values.
 pub(super) type Pairs = Vec<(String, String)>;
 
@@ -33,6 +36,7 @@ pub(super) struct Entry {
     pub(super) by_record_type: Option<At<Vec<(String, Pairs)>>>,
     pub(super) default: Option<At<String>>,
     pub(super) holds: Option<At<String>>,
+    pub(super) scale: Option<At<u32>>,
     pub(super) country: Option<At<String>>,
     pub(super) country_path: Option<At<String>>,
     /// Line of the user's file.
@@ -82,6 +86,7 @@ impl Entry {
         lay(&mut self.by_record_type, over.by_record_type);
         lay(&mut self.default, over.default);
         lay(&mut self.holds, over.holds);
+        lay(&mut self.scale, over.scale);
         lay(&mut self.country, over.country);
         lay(&mut self.country_path, over.country_path);
     }
@@ -178,6 +183,7 @@ impl Reader<'_> {
                 "values_by_record_type" => entry.by_record_type = self.by_record_type(value),
                 "default" => entry.default = self.scalar(value),
                 "holds" => entry.holds = self.string(value),
+                "scale" => entry.scale = self.digits(value),
                 "country" => entry.country = self.string(value),
                 "country_path" => entry.country_path = self.string(value),
                 other => self.fault(
@@ -227,6 +233,24 @@ impl Reader<'_> {
             );
         }
         kind.map(|value| At { value, span })
+    }
+
+    fn digits(&mut self, cell: &Cell) -> Option<At<u32>> {
+        let number = cell
+            .get_ref()
+            .as_integer()
+            .and_then(|number| number.as_str().parse().ok());
+        let Some(value) = number.filter(|digits| *digits <= SCALE_MAX) else {
+            self.fault(
+                cell.span(),
+                format!("this must be a number of digits from 0 to {SCALE_MAX}"),
+            );
+            return None;
+        };
+        Some(At {
+            value,
+            span: cell.span(),
+        })
     }
 
     /// A value as text: what it means depends on the type of the field.

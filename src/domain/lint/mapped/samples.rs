@@ -118,6 +118,7 @@ fn numbers<'a>(
     holds: &Capacity,
 ) -> impl Iterator<Item = Decimal> + 'a {
     let scale = match field.kind {
+        _ if field.computed() && field.shape.scale.is_some() => field.shape.scale.unwrap_or(USUAL_SCALE),
         Kind::Money => holds.scale.unwrap_or_else(|| minor_unit(&field.currency)),
         _ => holds.scale.unwrap_or(USUAL_SCALE),
     };

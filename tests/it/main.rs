@@ -6,6 +6,7 @@ mod crash;
 mod fixtures;
 mod golden;
 mod house;
+mod mapping;
 mod ownership;
 mod quote_record;
 mod remote_cpq;

@@ -244,9 +244,11 @@ fn values(field: &Drawn) -> BoxedStrategy<Value> {
         Kind::Country => prop_oneof!["[A-Z]{2,3}", "[A-Za-z ]{1,20}"]
             .prop_map(Value::text)
             .boxed(),
-        Kind::State => prop_oneof!["(US|CA|DE)-[A-Z]{2}", "[A-Za-z ]{1,20}"]
-            .prop_map(Value::text)
-            .boxed(),
+        Kind::State => {
+            prop_oneof![6 => "US-(OR|CA|NY|TX|MN|WA)", 1 => "(CA|DE)-[A-Z]{2}", 1 => "[A-Za-z ]{1,20}"]
+                .prop_map(Value::text)
+                .boxed()
+        }
     }
 }
 

@@ -99,12 +99,12 @@ struct Paper {
 }
 
 impl Codec for Paper {
-    fn to_crm(&self, value: &Value) -> Result<String, String> {
+    fn send(&self, value: &Value) -> Result<String, String> {
         let json = convert::write(&self.field, value, self.record_type.as_deref())?;
         Ok(json.get().to_owned())
     }
 
-    fn from_crm(&self, json: &str, beside: &Value) -> Result<Value, String> {
+    fn receive(&self, json: &str, beside: &Value) -> Result<Value, String> {
         let node = Node::parse(json.as_bytes()).map_err(|error| error.to_string())?;
         let row = self.row(beside);
         let around = Around {

@@ -70,10 +70,7 @@ impl Row<'_> {
     /// Fields").
     fn modified_by(&self) -> Option<Author> {
         let id = self.row.get("LastModifiedById").and_then(Node::text)?;
-        let name = self
-            .row
-            .at(["LastModifiedBy", "Name"].into_iter())
-            .and_then(Node::text);
+        let name = self.row.at(["LastModifiedBy", "Name"]).and_then(Node::text);
         Some(Author {
             id: id.to_owned(),
             name: name.map(str::to_owned),

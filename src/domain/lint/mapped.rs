@@ -28,13 +28,13 @@ pub trait Codec: Send + Sync {
     ///
     /// # Errors
     /// Why the value has no form in the CRM.
-    fn to_crm(&self, value: &Value) -> Result<String, String>;
+    fn send(&self, value: &Value) -> Result<String, String>;
 
     /// What we would read from a row that holds `beside` in this field, as far as other columns depend on it.
     ///
     /// # Errors
     /// Why it means nothing to us.
-    fn from_crm(&self, json: &str, beside: &Value) -> Result<Value, String>;
+    fn receive(&self, json: &str, beside: &Value) -> Result<Value, String>;
 }
 
 /// One field as it is drawn between canonical name and CRM.

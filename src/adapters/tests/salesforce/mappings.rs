@@ -272,13 +272,13 @@ fn what_is_let_pass_comes_back_as_it_was() {
                 let value = value.canonical(field.shape);
                 let codec = field.maps.first().map_or(&field.codec, |map| &map.codec);
                 // What is refused is refused with a reason, and nothing of it goes to and fro.
-                let kept = codec.to_crm(&value).and_then(|sent| store(&there, &sent));
+                let kept = codec.send(&value).and_then(|sent| store(&there, &sent));
                 let Ok(kept) = kept else {
                     refused.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
                 };
                 came.fetch_add(1, Ordering::Relaxed);
-                let back = codec.from_crm(&kept, &value).map_err(TestCaseError::fail)?;
+                let back = codec.receive(&kept, &value).map_err(TestCaseError::fail)?;
                 let is_default = value.is_null() && field.has_default;
                 prop_assert!(
                     back.canonical(field.shape) == value || is_default,

@@ -44,7 +44,7 @@ fn meanings(field: &Drawn, there: &FieldSchema) -> Vec<Value> {
     let json = offered(there)
         .into_iter()
         .map(|value| serde_json::Value::from(value).to_string());
-    json.filter_map(|json| field.codec.from_crm(&json, &Value::Null).ok())
+    json.filter_map(|json| field.codec.receive(&json, &Value::Null).ok())
         .filter(|value| !value.is_null())
         .collect()
 }
@@ -61,7 +61,7 @@ pub(super) fn unreadable(field: &Drawn, there: &FieldSchema, doubts: &mut Vec<Do
         return false;
     }
     let failed = typical(there).into_iter().find_map(|json| {
-        let why = field.codec.from_crm(&json, &Value::Null).err()?;
+        let why = field.codec.receive(&json, &Value::Null).err()?;
         Some((json, why))
     });
     let Some((json, why)) = failed else { return false };
@@ -129,7 +129,7 @@ fn trip(field: &Drawn, codec: &dyn Codec, there: &FieldSchema, value: &Value) ->
                 .proved(proof),
         )
     };
-    let sent = match codec.to_crm(&value) {
+    let sent = match codec.send(&value) {
         Ok(sent) => sent,
         Err(why) => return refused(why),
     };
@@ -137,7 +137,7 @@ fn trip(field: &Drawn, codec: &dyn Codec, there: &FieldSchema, value: &Value) ->
         Ok(kept) => kept,
         Err(why) => return refused(why),
     };
-    let back = codec.from_crm(&kept, &value);
+    let back = codec.receive(&kept, &value);
     let same = back
         .as_ref()
         .is_ok_and(|back| back.canonical(field.shape) == value);
@@ -181,7 +181,7 @@ fn empty(field: &Drawn, there: &FieldSchema, holds: &Capacity) -> Option<Doubt> 
     if holds.filled || field.once {
         return None;
     }
-    let sent = match field.codec.to_crm(&Value::Null) {
+    let sent = match field.codec.send(&Value::Null) {
         Ok(sent) => sent,
         Err(why) => {
             let message = format!("`to_crm` of {} fails where there is no value", field.name);

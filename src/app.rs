@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpq_adapters::rest_cpq::{Config as RestCpqConfig, RestCpqAdapter};
+use cpq_adapters::salesforce;
 use cpq_api::{ApiSettings, ApiState, Hosts, Organizations, PathSecret};
 use cpq_auth::{Broker, Keyring};
 use cpq_domain::Result;
@@ -24,7 +25,7 @@ use crate::config::{Config, CpqKind};
 use crate::fixtures::YEAR_SETTING;
 use crate::matrix;
 use crate::quote_feed;
-use crate::sides::Connected;
+use crate::sides::{Connected, salesforce_config};
 use crate::world::RealWorld;
 
 /// Variable that takes the place of the key file.
@@ -66,6 +67,8 @@ impl App {
     /// Wires everything over `store`, with the grants and schemas of `grants`. The two differ only for the acceptance
     /// suite, which must leave nothing behind.
     pub async fn over(config: &Config, role: Role, store: Store, grants: Store) -> Result<App> {
+        // A mapping that makes no sense is told at the start, not by the first sync.
+        salesforce::mapping(&salesforce_config(&config.crm, &config.crm.connection)?, None)?;
         let world: Arc<dyn World> = Arc::new(RealWorld::new());
         let matrix = Arc::new(matrix::Live::load(config, &grants, world.as_ref()).await?);
         let vault: Arc<dyn TokenVault> = Arc::new(Vault(grants.clone()));

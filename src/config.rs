@@ -93,6 +93,10 @@ sections! {
         quote_relationship: String,
         /// Currency of a single-currency org.
         currency: String,
+        /// Entries on top of the built-in field mapping, or empty.
+        fields_file: PathBuf,
+        /// Zone of the organisation's days, or empty.
+        time_zone: String,
         /// Certificate authorities to trust beside the system's, as PEM, or empty.
         ca_file: PathBuf,
     }
@@ -229,6 +233,25 @@ impl CrmConfig {
                 .cause(error)
         })?;
         Ok(vec![pem])
+    }
+}
+
+impl CrmConfig {
+    /// The text of `fields_file`; none when there is none.
+    pub fn fields(&self) -> Result<Option<String>> {
+        if self.fields_file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&self.fields_file).map_err(|error| {
+            let message = format!(
+                "cannot read the field mapping {}: {error}",
+                self.fields_file.display()
+            );
+            Error::new(Code::ConfigInvalid, message)
+                .field("crm.fields_file")
+                .cause(error)
+        })?;
+        Ok(Some(text))
     }
 }
 

@@ -4,6 +4,7 @@ mod app;
 mod cli;
 mod config;
 mod fixtures;
+mod mapping;
 mod matrix;
 mod quote_feed;
 mod sides;

@@ -95,6 +95,9 @@ pub fn salesforce_config(settings: &CrmConfig, name: &ConnectionName) -> Result<
         quote_key_field: settings.quote_key_field.clone(),
         quote_relationship: settings.quote_relationship.clone(),
         currency: Some(settings.currency.clone()),
+        fields: settings.fields()?,
+        fields_file: settings.fields_file.display().to_string(),
+        time_zone: Some(settings.time_zone.clone()).filter(|zone| !zone.is_empty()),
         ca_certificates_pem: settings.certificate_authorities()?,
         ..SalesforceConfig::new(name.clone())
     })

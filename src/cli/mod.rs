@@ -5,6 +5,7 @@ mod bench;
 mod client;
 mod conflicts;
 mod demo;
+mod mapping;
 mod output;
 mod ownership;
 mod place;
@@ -83,6 +84,9 @@ enum Command {
     /// Who owns which field.
     #[command(subcommand)]
     Ownership(ownership::Command),
+    /// Which field lives where in the CRM, and whether values come back from there as they were.
+    #[command(subcommand)]
+    Mapping(mapping::Command),
     /// Tokens for our own API.
     #[command(subcommand)]
     Token(token::Command),
@@ -158,6 +162,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Conflicts(command) => conflicts::run(command, config, output).await,
         Command::Why(args) => why::run(args, config, output).await,
         Command::Ownership(command) => ownership::run(command, &config, output).await,
+        Command::Mapping(command) => mapping::run(command, &config, output).await,
         Command::Token(command) => token::run(command, config, output).await,
         Command::Sandbox(args) => sandbox::run(args, config, output).await,
         Command::Seed(args) => seed::run(args, config, output).await,
@@ -168,6 +173,8 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
             Ok(0)
         }
         Command::Config(ConfigCommand::Check) => {
+            let crm = crate::sides::salesforce_config(&config.crm, &config.crm.connection)?;
+            cpq_adapters::salesforce::mapping(&crm, None)?;
             output.data(&serde_json::json!({"ok": true}), || {
                 "the configuration is fine".into()
             });

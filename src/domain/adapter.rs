@@ -83,6 +83,9 @@ pub struct CrmWrite {
     /// The quote's own record; needed when the patch sets `quote_record.*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote_record: Option<QuoteRecord>,
+    /// Record type of the opportunity, as read: the same value may be another word in another record type's picklist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_type: Option<String>,
 }
 
 /// How the quote's own record in the CRM is found, and what a new one starts with beside the patch.

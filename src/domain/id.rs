@@ -83,9 +83,11 @@ text_ids! {
     IdempotencyKey, "idempotency key", IdempotencyKeyInvalid, |t| visible(t, limits::IDEMPOTENCY_KEY_CHARS),
         "use 1 to 255 visible ASCII characters";
     /// Id of a quote (one revision) in its CPQ.
-    QuoteId, "quote id", RequestInvalid, |t| word(t, 80, b"-_"), "use 1 to 80 letters, digits, `-` or `_`";
+    QuoteId, "quote id", RequestInvalid, |t| word(t, limits::QUOTE_ID_CHARS, b"-_"),
+        "use 1 to 80 letters, digits, `-` or `_`";
     /// Number of a quote as people say it, e.g. `Q-2026-0137`. The same for all revisions.
-    QuoteNumber, "quote number", RequestInvalid, |t| word(t, 40, b"-_./"), "use 1 to 40 letters, digits or -_./";
+    QuoteNumber, "quote number", RequestInvalid, |t| word(t, limits::QUOTE_NUMBER_CHARS, b"-_./"),
+        "use 1 to 40 letters, digits or -_./";
     /// Identity of a quote line, stable over revisions and reordering; the join between CRM and CPQ lines.
     LineKey, "line key", RequestInvalid, |t| word(t, 64, b"-_"), "use 1 to 64 letters, digits, `-` or `_`";
     /// A conflict as people say it, e.g. `cf-001`.

@@ -16,6 +16,7 @@ use crate::view::FieldName;
 mod canonical;
 mod lifecycle;
 
+pub(crate) use canonical::record_status;
 pub use canonical::{LINE_FIELDS, QUOTE_FIELDS, QUOTE_RECORD_FIELDS};
 pub use lifecycle::{Status, Transition};
 

@@ -181,6 +181,7 @@ async fn write_crm(
         patch: back.to_crm.clone(),
         unmodified_since: crm.modified_at,
         quote_record: Some(quote_record(crm, quote)),
+        record_type: crm.view.text("opportunity.record_type").map(str::to_owned),
     };
     let check = async {
         let now = scene.crm.read(call, &steps.run().lane.opportunity).await?;

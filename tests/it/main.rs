@@ -7,6 +7,7 @@ mod deletes;
 mod fixtures;
 mod golden;
 mod house;
+mod mapping;
 mod outbound;
 mod ownership;
 mod quote_record;

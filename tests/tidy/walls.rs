@@ -15,7 +15,8 @@ struct Room {
 const PLAN: &[Room] = &[
     // Pure: values in, values out. No async runtime, no I/O.
     Room { folder: "src/domain", name: "cpq-domain", rooms: &[], crates: &[
-        "async-trait", "jiff", "rust_decimal", "secrecy", "serde", "serde_json", "thiserror", "toml", "utoipa", "uuid",
+        "async-trait", "jiff", "rust_decimal", "rust_iso3166", "secrecy", "serde", "serde_json", "thiserror", "toml",
+        "utoipa", "uuid",
     ] },
     // Speaks OAuth and seals tokens; knows no record of any vendor and no SQL.
     Room { folder: "src/auth", name: "cpq-auth", rooms: &["cpq-domain"], crates: &[
@@ -29,7 +30,7 @@ const PLAN: &[Room] = &[
     ] },
     // The hands: speak to vendors. Cannot remember, cannot enqueue.
     Room { folder: "src/adapters", name: "cpq-adapters", rooms: &["cpq-domain", "cpq-auth"], crates: &[
-        "async-trait", "base64", "futures-util", "http", "jiff", "metrics", "reqwest", "rust_decimal", "secrecy",
+        "async-trait", "base64", "futures-util", "http", "jiff", "metrics", "reqwest", "rhai", "rust_decimal", "secrecy",
         "serde", "serde_json", "tokio", "tokio-util", "toml", "tracing", "url",
     ] },
     // A CPQ of our own behind the same trait as a foreign one. Knows no vendor and no HTTP.

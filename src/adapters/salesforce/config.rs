@@ -25,6 +25,10 @@ pub struct Config {
     pub currency: Option<String>,
     /// Entries on top of the embedded field mapping, as TOML of the same form.
     pub fields: Option<String>,
+    /// Name of the file that they are from, for people.
+    pub fields_file: String,
+    /// IANA name of the zone in which a moment of the CRM is a day, e.g. `Europe/Berlin`; none: the organisation's.
+    pub time_zone: Option<String>,
     /// Certificate authorities to trust beside the built-in ones, as PEM.
     pub ca_certificates_pem: Vec<Vec<u8>>,
 }
@@ -43,6 +47,8 @@ impl Config {
             quote_relationship: "Quotes".to_owned(),
             currency: None,
             fields: None,
+            fields_file: "fields.toml".to_owned(),
+            time_zone: None,
             ca_certificates_pem: Vec::new(),
         }
     }

@@ -22,7 +22,9 @@ use write::{Bodies, Ordered, Writes};
 
 mod composite;
 mod config;
+mod convert;
 mod describe;
+mod drawn;
 mod errors;
 mod fate;
 mod fields;
@@ -40,6 +42,8 @@ mod values;
 mod write;
 
 pub use config::Config;
+pub use drawn::drawn;
+pub use fields::{DEFAULTS as FIELDS, Fault};
 
 /// What a connection of these settings syncs: all that its field files name, or with a schema what of it the org has.
 ///
@@ -48,6 +52,11 @@ pub use config::Config;
 pub fn mapping(config: &Config, schema: Option<&CrmSchema>) -> Result<Mapping> {
     let layout = Layout::new(config, &fields::load(config)?, schema)?;
     Ok(Arc::unwrap_or_clone(layout.mapping))
+}
+
+/// Every mistake in the settings' own field entries, each with its place.
+pub fn faults(config: &Config) -> Vec<Fault> {
+    fields::faults(config)
 }
 
 /// One Salesforce org. Reads and writes of different syncs that come at the same time share calls.

@@ -10,8 +10,9 @@ use cpq_domain::view::{Fields, View};
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
 
+use super::convert::{self, Around};
 use super::fields::{Field, Rows};
-use super::layout::Layout;
+use super::layout::{Layout, RECORD_TYPE};
 use super::values;
 use crate::json::Node;
 
@@ -69,10 +70,7 @@ impl Row<'_> {
     /// Fields").
     fn modified_by(&self) -> Option<Author> {
         let id = self.row.get("LastModifiedById").and_then(Node::text)?;
-        let name = self
-            .row
-            .at(["LastModifiedBy", "Name"].into_iter())
-            .and_then(Node::text);
+        let name = self.row.at(["LastModifiedBy", "Name"]).and_then(Node::text);
         Some(Author {
             id: id.to_owned(),
             name: name.map(str::to_owned),
@@ -86,6 +84,11 @@ impl Row<'_> {
             .and_then(|field| self.row.get(field.as_str()))
             .and_then(Node::text);
         own.unwrap_or(&self.layout.currency)
+    }
+
+    /// Record type of the opportunity by developer name, if it has one and it was read.
+    fn record_type(&self) -> Option<&str> {
+        self.row.at(RECORD_TYPE.split('.')).and_then(Node::text)
     }
 
     fn header(&self) -> Result<Fields> {
@@ -161,7 +164,12 @@ impl Row<'_> {
         let Some(found) = node.at(field.path.segments()) else {
             return Ok(None);
         };
-        let value = values::from_crm(field.kind, found, self.currency())
+        let around = Around {
+            row: node,
+            currency: self.currency(),
+            record_type: self.record_type(),
+        };
+        let value = convert::read(field, found, &around)
             .map_err(|why| self.wrong(&format!("{}.{}", field.object, field.path.field()), &why))?;
         Ok(Some((field.name.clone(), value)))
     }

@@ -129,6 +129,7 @@ async fn it_probes_reads_writes_and_sees_conflicts() {
         },
         unmodified_since: read.modified_at,
         quote_record: None,
+        record_type: None,
     };
     let written = adapter.write(&call(), &write).await.expect("it writes");
     assert_eq!(written.view.get("quote.net_total"), Some(&total));
@@ -183,6 +184,7 @@ async fn reads_and_writes_at_the_same_time_are_each_right() {
         },
         unmodified_since: read.modified_at,
         quote_record: None,
+        record_type: None,
     };
     let orders = [order(&one, "Q-1"), order(&two.expect("it reads"), "Q-2")];
     let writes = futures_util::future::join_all(orders.iter().map(|order| adapter.write(&call, order))).await;
@@ -212,6 +214,7 @@ fn with_record(read: &CrmSnapshot, status: &str) -> CrmWrite {
             name: "An offer".into(),
             price_book: book.map(|id| RecordId::new(id).expect("an id")),
         }),
+        record_type: None,
     }
 }
 
@@ -275,6 +278,7 @@ async fn write_number(adapter: &SalesforceAdapter, number: &str) -> Result<(), E
         patch,
         unmodified_since: read.modified_at,
         quote_record: None,
+        record_type: None,
     };
     adapter.write(&call(), &write).await.map(|_| ())
 }

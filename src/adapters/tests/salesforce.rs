@@ -6,6 +6,8 @@ mod fake;
 
 #[path = "salesforce/fate.rs"]
 mod fate;
+#[path = "salesforce/mappings.rs"]
+mod mappings;
 #[path = "salesforce/org.rs"]
 mod org;
 #[path = "salesforce/quote_place.rs"]

@@ -19,7 +19,7 @@ fn mapping() -> Mapping {
     let mapped = Mapped {
         path: "Opportunity.X__c".into(),
         writable: true,
-        shape: Shape { scale: Some(2) },
+        shape: Shape::scaled(2),
     };
     Mapping {
         fields: [("quote.x".into(), mapped)].into(),
@@ -107,7 +107,7 @@ proptest! {
         let owners = if owner == "crm" { &crm } else { &cpq };
         let others = if owner == "crm" { &cpq } else { &crm };
         let after = other.fields.values().next().unwrap_or(others);
-        prop_assert!(stored_apart || after.same(owners, Shape { scale: Some(2) }), "{plan:?}");
+        prop_assert!(stored_apart || after.same(owners, Shape::scaled(2)), "{plan:?}");
     }
 
     /// Swapping sides and owners swaps the patches: nothing in the rules favours the CRM or the CPQ.
@@ -125,7 +125,7 @@ proptest! {
         let base = Base { crm: view(&old), cpq: view(&old) };
         let plan = plan(&matrix(&owner, POLICIES[policy]), &draft(), &base, &view(&crm), Some(&view(&cpq)));
         for (patch, held) in [(&plan.to_crm, &crm), (&plan.to_cpq, &cpq)] {
-            let edited = !held.same(&old, Shape { scale: Some(2) }) && !held.is_null();
+            let edited = !held.same(&old, Shape::scaled(2)) && !held.is_null();
             if edited && !patch.is_empty() {
                 prop_assert_eq!(plan.decisions[0].lost.as_ref(), Some(held));
             }

@@ -6,6 +6,7 @@ use cpq_domain::view::FieldName;
 use cpq_domain::{Code, Error, Result};
 
 use crate::salesforce::composite::Body;
+use crate::salesforce::convert;
 use crate::salesforce::fields::{Field, Kind, RECORD_KEY, RECORD_NAME, Rows};
 use crate::salesforce::layout::Layout;
 use crate::salesforce::quote_record::{Records, Upsert};
@@ -92,7 +93,7 @@ impl Draft<'_> {
     }
 
     fn json(&self, field: &Field, value: &Value) -> Result<Box<serde_json::value::RawValue>> {
-        values::to_crm(field.kind, value).map_err(|why| {
+        convert::write(field, value, self.write.record_type.as_deref()).map_err(|why| {
             let message = format!("{} cannot be written: {why}", field.name);
             self.refusal(Code::CrmRejected, message, &field.name)
         })

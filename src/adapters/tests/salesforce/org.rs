@@ -130,7 +130,7 @@ pub fn schema() -> CrmSchema {
                     calculated: false,
                     external_id: field["externalId"] == true,
                     unique: field["unique"] == true,
-                    choices: vec![],
+                    ..Default::default()
                 };
                 (text("name"), schema)
             });

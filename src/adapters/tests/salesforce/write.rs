@@ -30,6 +30,7 @@ pub fn order(id: &str, patch: &Patch) -> CrmWrite {
         patch: patch.clone(),
         unmodified_since: "2026-03-17T16:21:26Z".parse().expect("a moment"),
         quote_record: None,
+        record_type: None,
     }
 }
 

@@ -146,7 +146,7 @@ fn mapping() -> Arc<Mapping> {
         "quote.net_total",
     ];
     let mapped = |name: &str, writable| {
-        let shape = Shape { scale: None };
+        let shape = Shape::default();
         let path = format!("Opportunity.{name}");
         (
             FieldName::new(name),

@@ -16,6 +16,9 @@ use cpq_domain::world::World;
 use sandbox::{Info, Options, Running, Settings, start};
 use serde_json::{Value as Json, json};
 
+/// How long to wait for what has to happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 pub struct House {
     pub info: Info,
     pub running: Running,
@@ -271,8 +274,10 @@ impl Stream {
 
     /// The next delivery that says something.
     pub async fn batch(&mut self) -> Changes {
+        let last = Instant::now() + PATIENCE;
         loop {
             let changes = self.next().await;
+            assert!(Instant::now() < last, "nothing but signs of life");
             if !changes.changes.is_empty() || changes.sweep_from.is_some() {
                 return changes;
             }
@@ -297,10 +302,12 @@ impl Stream {
 
     /// The error that ends it.
     pub async fn error(&mut self) -> cpq_domain::Error {
+        let last = Instant::now() + PATIENCE;
         loop {
             if let Err(error) = self.try_next().await {
                 return error;
             }
+            assert!(Instant::now() < last, "the feed goes on");
         }
     }
 }
@@ -329,6 +336,5 @@ pub async fn becomes(mut holds: impl AsyncFnMut() -> bool) {
 
 /// Waits for something that has to happen.
 pub async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    let patience = Duration::from_secs(60);
-    tokio::time::timeout(patience, work).await.expect("it happens in time")
+    tokio::time::timeout(PATIENCE, work).await.expect("it happens in time")
 }

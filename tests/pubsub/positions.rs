@@ -1,5 +1,6 @@
 //! Where the reader stands, and what becomes of that.
 
+use cpq_adapters::credentials::Credentials as _;
 use cpq_adapters::salesforce::pubsub::PlatformEvent;
 use cpq_domain::Code;
 use cpq_domain::change::Position;
@@ -124,6 +125,7 @@ async fn a_position_that_is_too_old_is_an_error_and_no_jump() {
     drop(stream);
     steps(&house, &id, 3).await;
     house.control("POST", "/sandbox/clock", json!({"advanceSeconds": 4 * 86_400})).await;
+    house.grant.renew(0).await.expect("a new session");
     steps(&house, &id, 1).await;
     expired(&house, &position).await;
     begins_anew(&house).await;

@@ -9,7 +9,7 @@ use crate::house::{fields, house, opportunities};
 async fn an_account_concerns_its_open_and_its_quoted_opportunities_in_one_call() {
     let house = house().await;
     let line = house.opportunity("OPP-4482").await;
-    let account = house.id("SELECT AccountId, Account.Id, Id FROM Account WHERE Name = 'Northwind Robotics'").await;
+    let account = house.id("SELECT Id FROM Account WHERE Name = 'Northwind Robotics'").await;
     let of_account = |name: &str, stage: &str, quote: Option<&str>| {
         json!({"Name": name, "StageName": stage, "CloseDate": "2027-01-31", "AccountId": account,
             "CPQ_Quote_Number__c": quote})
@@ -46,11 +46,17 @@ async fn a_contact_and_its_role_concern_their_opportunity() {
     house.update("OpportunityContactRole", &role, json!({"Role": "Evaluator"})).await;
     assert_eq!(fields(&stream.change().await), ["contact.role"]);
 
-    // The event of a deleted row has nothing but its id, and the row is gone.
+    // The event of a deleted role has nothing but its id, and the row is gone for good.
+    let now = stream.position().seen_until;
     house.delete("OpportunityContactRole", &role).await;
-    let gone = stream.change().await;
-    assert_eq!((gone.opportunity.as_str(), gone.hint.kind), (line.as_str(), ChangeKind::Changed));
-    assert!(fields(&gone).contains(&"contact.email") && fields(&gone).contains(&"contact.role"), "{gone:?}");
+    let gone = stream.batch().await;
+    assert!(gone.sweep_from.is_some_and(|from| from <= now), "{gone:?}");
+
+    let body = json!({"OpportunityId": line, "ContactId": lena, "Role": "Evaluator"});
+    house.create("OpportunityContactRole", body).await;
+    let made = stream.change().await;
+    assert_eq!((made.opportunity.as_str(), made.hint.kind), (line.as_str(), ChangeKind::Changed));
+    assert!(fields(&made).contains(&"contact.email") && fields(&made).contains(&"contact.role"), "{made:?}");
 }
 
 #[tokio::test]

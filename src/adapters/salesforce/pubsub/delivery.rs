@@ -229,15 +229,7 @@ impl<'a> Delivery<'a> {
 
     /// The hints, in the order of the events.
     pub(super) fn changes(&mut self, found: &Found) -> Vec<Change> {
-        for why in &found.short {
-            let from = place::before(self.oldest());
-            self.sweep = Some(self.sweep.map_or(from, |sweep| sweep.min(from)));
-            tracing::warn!(
-                connection = self.link.connection(),
-                topic = self.topic.name,
-                "some opportunities of changed records are found by a sweep only: {why}"
-            );
-        }
+        self.short(found);
         let mut changes = Vec::new();
         for (target, hint) in std::mem::take(&mut self.entries) {
             match target {
@@ -256,9 +248,31 @@ impl<'a> Delivery<'a> {
         changes
     }
 
-    /// A key that nobody has was a mistake of whoever published it. Other records often belong to no opportunity.
+    /// Has a sweep find the opportunities that could not be looked up.
+    fn short(&mut self, found: &Found) {
+        let mut why = found.short.clone();
+        for (target, _) in &self.entries {
+            match target {
+                Target::Of(by @ (By::Quote | By::Line | By::Role), key) if !found.knows(*by, key) => {
+                    why.push(format!("record {key} is gone, and nothing says to what it belonged"));
+                }
+                _ => {}
+            }
+        }
+        for why in why {
+            let from = place::before(self.oldest());
+            self.sweep = Some(self.sweep.map_or(from, |sweep| sweep.min(from)));
+            tracing::warn!(
+                connection = self.link.connection(),
+                topic = self.topic.name,
+                "some opportunities of changed records are left to a sweep: {why}"
+            );
+        }
+    }
+
+    /// A number that nobody has was a mistake of whoever published it. Other records often belong to no opportunity.
     fn unfound(&self, by: By, key: &str, found: &Found) {
-        if by == By::Number && found.of(by, key).is_empty() && found.short.is_empty() {
+        if by == By::Number && !found.knows(by, key) && found.short.is_empty() {
             tracing::warn!(
                 connection = self.link.connection(),
                 topic = self.topic.name,

@@ -6,6 +6,7 @@ use std::error::Error as _;
 use std::sync::Arc;
 
 use cpq_auth::Access;
+use cpq_domain::error::Class;
 use cpq_domain::{Code, Error, Result};
 use secrecy::ExposeSecret as _;
 use tonic::metadata::AsciiMetadataValue;
@@ -139,10 +140,11 @@ impl Link {
             Ok(info) => EventSchema::parse(&info.schema_json)
                 .map(Arc::new)
                 .map_err(Missing::Unusable),
-            Err(error) if error.code == Code::ProtocolViolation || error.code == Code::SchemaDrift => {
-                Err(Missing::Unusable(error.message))
+            Err(error) if error.class().passes_with_time() || error.class() == Class::AuthRevoked => {
+                Err(Missing::Failed(error))
             }
-            Err(error) => Err(Missing::Failed(error)),
+            // An id that is none is refused like one that we may not see, and the next event is read with another.
+            Err(error) => Err(Missing::Unusable(error.message)),
         }
     }
 

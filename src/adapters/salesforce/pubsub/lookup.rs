@@ -1,7 +1,7 @@
 //! Whose opportunities other records belong to: one call for everything that one delivery names.
 //!
 //! A change event seldom says to what its record belongs, and one of a deleted record says nothing but its id; a query
-//! for deleted rows too still finds its opportunity. Of an account or contact only those opportunities count that are
+//! for deleted rows too still finds its opportunity, unless the row is gone for good, as that of a contact role is. Of an account or contact only those opportunities count that are
 //! open or have a quote: for others there is nothing to keep in agreement.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,9 +55,14 @@ impl Found {
         found.map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn add(&mut self, by: By, key: &str, opportunity: RecordId) {
+    /// Whether a record of that key was there at all, with an opportunity or without.
+    pub(super) fn knows(&self, by: By, key: &str) -> bool {
+        self.opportunities.contains_key(&(by, folded(by, key)))
+    }
+
+    fn add(&mut self, by: By, key: &str, opportunity: Option<RecordId>) {
         let found = self.opportunities.entry((by, folded(by, key))).or_default();
-        if !found.contains(&opportunity) {
+        if let Some(opportunity) = opportunity.filter(|opportunity| !found.contains(opportunity)) {
             found.push(opportunity);
         }
     }
@@ -175,7 +180,7 @@ impl Question {
             let text = |path: &Path| row.get(path.as_str()).and_then(Node::text);
             let opportunity = text(&self.opportunity).and_then(record_id::opportunity);
             let opportunity = opportunity.and_then(|id| RecordId::new(id).ok());
-            if let (Some(key), Some(opportunity)) = (text(&self.key), opportunity) {
+            if let Some(key) = text(&self.key) {
                 found.add(self.by, key, opportunity);
             }
         }

@@ -19,7 +19,9 @@ async fn nothing_is_lost_or_told_twice_when_a_stream_breaks() {
         drop(stream);
         let mut events = Vec::new();
         for n in 0..6 {
-            house.update("Opportunity", &id, json!({"NextStep": format!("{kind} {n}")})).await;
+            house
+                .update("Opportunity", &id, json!({"NextStep": format!("{kind} {n}")}))
+                .await;
         }
         house.disturb(json!({"kind": kind, "afterEvents": 3})).await;
         stream = house.open(&position).await;
@@ -32,7 +34,11 @@ async fn nothing_is_lost_or_told_twice_when_a_stream_breaks() {
         assert_eq!(error.code, Code::CrmUnavailable, "{kind}: {error}");
         // A reset connection takes along what was on its way.
         assert!(events.len() <= 3, "{kind}: {}", events.len());
-        let stands = if events.is_empty() { position } else { stream.position() };
+        let stands = if events.is_empty() {
+            position
+        } else {
+            stream.position()
+        };
         stream = house.open(&stands).await;
         events.extend(stream.changes(6 - events.len()).await);
         let ids: std::collections::BTreeSet<_> = events.iter().map(|told| told.hint.event.clone()).collect();
@@ -54,15 +60,21 @@ async fn a_session_that_ends_in_mid_stream_is_renewed_and_the_stream_goes_on() {
             quiet.is_ok_and(|batch| batch.changes.is_empty()) && renewals() == round
         })
         .await;
-        house.update("Opportunity", &id, json!({"NextStep": format!("Round {round}")})).await;
+        house
+            .update("Opportunity", &id, json!({"NextStep": format!("Round {round}")}))
+            .await;
         assert_eq!(stream.change().await.opportunity.as_str(), id);
     }
     let start = stream.position();
     drop(stream);
     for n in 0..5 {
-        house.update("Opportunity", &id, json!({"NextStep": format!("Later {n}")})).await;
+        house
+            .update("Opportunity", &id, json!({"NextStep": format!("Later {n}")}))
+            .await;
     }
-    house.disturb(json!({"kind": "stream_auth_error", "afterEvents": 2})).await;
+    house
+        .disturb(json!({"kind": "stream_auth_error", "afterEvents": 2}))
+        .await;
     let told = house.open(&start).await.changes(5).await;
     let ids: std::collections::BTreeSet<_> = told.iter().map(|told| told.hint.event.clone()).collect();
     assert_eq!((ids.len(), renewals()), (5, 3));
@@ -121,13 +133,20 @@ async fn refusals_have_their_codes_by_the_trailer() {
         ("subscription.topic.cannot.subscribe", Code::CrmForbidden),
         ("subscription.fetch.topic.mismatch", Code::ProtocolViolation),
     ] {
-        house.disturb(json!({"kind": "grpc_status", "errorCode": name})).await;
+        house
+            .disturb(json!({"kind": "grpc_status", "errorCode": name}))
+            .await;
         let error = house.open(&position).await.error().await;
         assert_eq!(error.code, code, "{name}: {error}");
         assert!(error.message.contains("/data/ChangeEvents"), "{error}");
     }
-    house.disturb(json!({"kind": "grpc_status", "code": "UNAVAILABLE", "message": "io exception"})).await;
-    assert_eq!(house.open(&position).await.error().await.code, Code::CrmUnavailable);
+    house
+        .disturb(json!({"kind": "grpc_status", "code": "UNAVAILABLE", "message": "io exception"}))
+        .await;
+    assert_eq!(
+        house.open(&position).await.error().await.code,
+        Code::CrmUnavailable
+    );
 }
 
 #[tokio::test]
@@ -136,7 +155,11 @@ async fn a_topic_that_is_not_there_says_what_to_enable() {
     house.feed.topics = vec!["/data/NoSuchChangeEvent".to_owned()];
     let error = house.try_open(None).await.err().expect("it does not open");
     assert_eq!(error.code, Code::SchemaDrift, "{error}");
-    assert!(error.advice().contains("Change Data Capture"), "{}", error.advice());
+    assert!(
+        error.advice().contains("Change Data Capture"),
+        "{}",
+        error.advice()
+    );
     house.feed.topics = vec!["/data/Opportunity".to_owned()];
     let error = house.try_open(None).await.err().expect("it is no topic");
     assert_eq!(error.code, Code::ConfigInvalid, "{error}");
@@ -145,7 +168,8 @@ async fn a_topic_that_is_not_there_says_what_to_enable() {
 #[tokio::test]
 async fn a_server_that_is_not_trusted_or_not_there_gets_no_token() {
     let mut house = house().await;
-    let config = cpq_adapters::salesforce::Config::new(cpq_domain::id::ConnectionName::new("crm").expect("a name"));
+    let config =
+        cpq_adapters::salesforce::Config::new(cpq_domain::id::ConnectionName::new("crm").expect("a name"));
     let stranger = cpq_adapters::salesforce::SalesforceAdapter::new(
         config,
         house.grant.clone(),
@@ -154,7 +178,11 @@ async fn a_server_that_is_not_trusted_or_not_there_gets_no_token() {
     )
     .expect("it is set up");
     let feed = stranger.pubsub(house.feed.clone()).expect("it is set up");
-    let error = feed.open(&crate::house::call(), None).await.err().expect("it is not trusted");
+    let error = feed
+        .open(&crate::house::call(), None)
+        .await
+        .err()
+        .expect("it is not trusted");
     assert_eq!(error.code, Code::CrmUnavailable);
     assert!(error.message.contains("certificate"), "{error}");
     assert_eq!(house.asked("/eventbus.v1.PubSub/").await, 0);
@@ -169,13 +197,23 @@ async fn a_server_that_is_not_trusted_or_not_there_gets_no_token() {
 #[tokio::test]
 async fn schemas_and_look_ups_that_fail_for_a_moment_lose_nothing() {
     let house = house().await;
-    let account = house.id("SELECT Id FROM Account WHERE Name = 'Lakeside Packaging'").await;
+    let account = house
+        .id("SELECT Id FROM Account WHERE Name = 'Lakeside Packaging'")
+        .await;
     let position = house.stands().await.position();
-    house.update("Account", &account, json!({"Industry": "Banking"})).await;
+    house
+        .update("Account", &account, json!({"Industry": "Banking"}))
+        .await;
     let schema = json!({"path": "/eventbus.v1.PubSub/GetSchema"});
     for (when, fault) in [
-        (schema, json!({"kind": "grpc_status", "errorCode": "schema.api.unavailable"})),
-        (json!({"path": "/composite"}), json!({"kind": "server_error", "status": 503})),
+        (
+            schema,
+            json!({"kind": "grpc_status", "errorCode": "schema.api.unavailable"}),
+        ),
+        (
+            json!({"path": "/composite"}),
+            json!({"kind": "server_error", "status": 503}),
+        ),
     ] {
         // Only after the org is described: that is a composite call too.
         house.faults(json!([])).await;

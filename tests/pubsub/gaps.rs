@@ -12,7 +12,10 @@ async fn gap(house: &House, body: serde_json::Value) {
 #[tokio::test]
 async fn a_gap_is_about_exactly_its_records() {
     let house = house().await;
-    let (one, two) = (house.opportunity("OPP-4482").await, house.opportunity("OPP-4483").await);
+    let (one, two) = (
+        house.opportunity("OPP-4482").await,
+        house.opportunity("OPP-4483").await,
+    );
     let mut stream = house.stands().await;
     for (change, kind) in [
         ("GAP_CREATE", ChangeKind::Created),
@@ -20,17 +23,30 @@ async fn a_gap_is_about_exactly_its_records() {
         ("GAP_DELETE", ChangeKind::Deleted),
         ("GAP_UNDELETE", ChangeKind::Restored),
     ] {
-        gap(&house, json!({"object": "Opportunity", "recordIds": [one, two], "changeType": change})).await;
+        gap(
+            &house,
+            json!({"object": "Opportunity", "recordIds": [one, two], "changeType": change}),
+        )
+        .await;
         let told = stream.changes(2).await;
         let mut both = vec![one.clone(), two.clone()];
         both.sort();
         assert_eq!(opportunities(&told), both);
         assert!(told.iter().all(|told| told.hint.kind == kind), "{told:?}");
     }
-    let account = house.id("SELECT Id FROM Account WHERE Name = 'Lakeside Packaging'").await;
-    gap(&house, json!({"object": "Account", "recordIds": [account], "changeType": "GAP_UPDATE"})).await;
+    let account = house
+        .id("SELECT Id FROM Account WHERE Name = 'Lakeside Packaging'")
+        .await;
+    gap(
+        &house,
+        json!({"object": "Account", "recordIds": [account], "changeType": "GAP_UPDATE"}),
+    )
+    .await;
     let told = stream.change().await;
-    assert_eq!((told.opportunity.as_str(), told.hint.kind), (two.as_str(), ChangeKind::Unknown));
+    assert_eq!(
+        (told.opportunity.as_str(), told.hint.kind),
+        (two.as_str(), ChangeKind::Unknown)
+    );
 }
 
 #[tokio::test]
@@ -51,7 +67,11 @@ async fn an_overflow_and_records_that_are_not_named_are_a_sweep() {
         assert!(from < now, "{from}");
     }
     // One of an object that is none of our business is not.
-    gap(&house, json!({"object": "Product2", "changeType": "GAP_OVERFLOW"})).await;
+    gap(
+        &house,
+        json!({"object": "Product2", "changeType": "GAP_OVERFLOW"}),
+    )
+    .await;
     house.update("Opportunity", &id, json!({"NextStep": "On"})).await;
     assert_eq!(stream.change().await.opportunity.as_str(), id);
 }
@@ -63,7 +83,13 @@ async fn a_real_overflow_tells_the_first_changes_and_a_sweep() {
     let record = json!({"attributes": {"type": "Opportunity"}, "Name": "N", "StageName": "Qualification",
         "CloseDate": "2027-01-31"});
     let records = vec![record; 5];
-    house.rest("POST", "composite/sobjects", json!({"allOrNone": true, "records": records})).await;
+    house
+        .rest(
+            "POST",
+            "composite/sobjects",
+            json!({"allOrNone": true, "records": records}),
+        )
+        .await;
     let (mut told, mut swept) = (0, false);
     while !swept {
         let batch = stream.batch().await;
@@ -78,12 +104,18 @@ async fn an_event_that_cannot_be_read_is_a_sweep_and_the_feed_goes_on() {
     let house = house().await;
     let id = house.opportunity("OPP-4482").await;
     house.update("Opportunity", &id, json!({"NextStep": "On"})).await;
-    let schema = house.events().await.last().expect("an event")["schemaId"].as_str().expect("an id").to_owned();
+    let schema = house.events().await.last().expect("an event")["schemaId"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     let mut stream = house.stands().await;
     let append = |schema: &str, payload: Vec<u8>| {
         let sandbox = &house.running.sandbox;
         let (now, kind) = (sandbox.clock.now(), "OpportunityChangeEvent");
-        sandbox.events.bus.append(now, "an-event".into(), kind.into(), schema.into(), payload.into());
+        sandbox
+            .events
+            .bus
+            .append(now, "an-event".into(), kind.into(), schema.into(), payload.into());
     };
     for (schema, payload) in [
         ("no-such-schema", b"x".to_vec()),
@@ -97,7 +129,13 @@ async fn an_event_that_cannot_be_read_is_a_sweep_and_the_feed_goes_on() {
         let batch = stream.batch().await;
         assert!(batch.changes.is_empty(), "{batch:?}");
         assert!(batch.sweep_from.is_some_and(|from| from >= seen), "{batch:?}");
-        house.update("Opportunity", &id, json!({"NextStep": jiff::Timestamp::now().to_string()})).await;
+        house
+            .update(
+                "Opportunity",
+                &id,
+                json!({"NextStep": jiff::Timestamp::now().to_string()}),
+            )
+            .await;
         assert_eq!(stream.change().await.opportunity.as_str(), id);
     }
 }

@@ -125,7 +125,14 @@ pub async fn house_with(change: impl FnOnce(&mut Settings)) -> House {
         ..Feed::default()
     };
     let grant = Arc::new(grant);
-    House { info, running, http, grant, feed, dir }
+    House {
+        info,
+        running,
+        http,
+        grant,
+        feed,
+        dir,
+    }
 }
 
 pub fn call() -> Call {
@@ -171,8 +178,15 @@ impl House {
         let url = format!("{}/services/data/v68.0/{path}", self.info.instance_url);
         let token = self.grant.access().await.expect("a token").token;
         let token = secrecy::ExposeSecret::expose_secret(&token).to_owned();
-        let request = self.http.request(method.parse().expect("a method"), url).bearer_auth(token);
-        let request = if body.is_null() { request } else { request.json(&body) };
+        let request = self
+            .http
+            .request(method.parse().expect("a method"), url)
+            .bearer_auth(token);
+        let request = if body.is_null() {
+            request
+        } else {
+            request.json(&body)
+        };
         let answer = request.send().await.expect("it answers");
         let status = answer.status();
         let text = answer.text().await.expect("a body");
@@ -190,17 +204,24 @@ impl House {
     }
 
     pub async fn delete(&self, object: &str, id: &str) {
-        self.rest("DELETE", &format!("sobjects/{object}/{id}"), Json::Null).await;
+        self.rest("DELETE", &format!("sobjects/{object}/{id}"), Json::Null)
+            .await;
     }
 
     pub async fn id(&self, soql: &str) -> String {
         let encoded: String = url::form_urlencoded::byte_serialize(soql.as_bytes()).collect();
         let found = self.rest("GET", &format!("query?q={encoded}"), Json::Null).await;
-        found["records"][0]["Id"].as_str().unwrap_or_else(|| panic!("{soql}: {found}")).to_owned()
+        found["records"][0]["Id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{soql}: {found}"))
+            .to_owned()
     }
 
     pub async fn opportunity(&self, number: &str) -> String {
-        self.id(&format!("SELECT Id FROM Opportunity WHERE Opportunity_Number__c = '{number}'")).await
+        self.id(&format!(
+            "SELECT Id FROM Opportunity WHERE Opportunity_Number__c = '{number}'"
+        ))
+        .await
     }
 
     /// A new one, open and of nobody.
@@ -211,7 +232,10 @@ impl House {
 
     pub async fn control(&self, method: &str, path: &str, body: Json) -> Json {
         let url = format!("{}{path}", self.info.instance_url);
-        let request = self.http.request(method.parse().expect("a method"), url).json(&body);
+        let request = self
+            .http
+            .request(method.parse().expect("a method"), url)
+            .json(&body);
         let answer = request.send().await.expect("it answers");
         let status = answer.status();
         let text = answer.text().await.expect("a body");
@@ -227,18 +251,24 @@ impl House {
     pub async fn fired(&self) -> Vec<u64> {
         let shown = self.control("GET", "/sandbox/faults", json!({})).await;
         let rules = shown["rules"].as_array().expect("rules");
-        rules.iter().map(|rule| rule["fired"].as_u64().expect("a count")).collect()
+        rules
+            .iter()
+            .map(|rule| rule["fired"].as_u64().expect("a count"))
+            .collect()
     }
 
     /// A fault of every subscription.
     pub async fn disturb(&self, fault: Json) {
         let when = json!({"path": "/eventbus.v1.PubSub/Subscribe"});
-        self.faults(json!([{"when": when, "times": 1, "fault": fault}])).await;
+        self.faults(json!([{"when": when, "times": 1, "fault": fault}]))
+            .await;
     }
 
     /// Stored events, decoded.
     pub async fn events(&self) -> Vec<Json> {
-        let shown = self.control("GET", "/sandbox/events?limit=10000", json!({})).await;
+        let shown = self
+            .control("GET", "/sandbox/events?limit=10000", json!({}))
+            .await;
         shown["events"].as_array().expect("events").clone()
     }
 
@@ -246,7 +276,9 @@ impl House {
     pub async fn asked(&self, path: &str) -> usize {
         let log = self.control("GET", "/sandbox/requests", json!({})).await;
         let requests = log["requests"].as_array().expect("requests").iter();
-        requests.filter(|entry| entry["path"].as_str().is_some_and(|asked| asked.contains(path))).count()
+        requests
+            .filter(|entry| entry["path"].as_str().is_some_and(|asked| asked.contains(path)))
+            .count()
     }
 }
 
@@ -319,7 +351,10 @@ pub fn fields(change: &Change) -> Vec<&str> {
 
 /// Ids of the opportunities, sorted.
 pub fn opportunities(changes: &[Change]) -> Vec<String> {
-    let mut ids: Vec<String> = changes.iter().map(|change| change.opportunity.as_str().to_owned()).collect();
+    let mut ids: Vec<String> = changes
+        .iter()
+        .map(|change| change.opportunity.as_str().to_owned())
+        .collect();
     ids.sort();
     ids
 }
@@ -336,5 +371,7 @@ pub async fn becomes(mut holds: impl AsyncFnMut() -> bool) {
 
 /// Waits for something that has to happen.
 pub async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, work).await.expect("it happens in time")
+    tokio::time::timeout(PATIENCE, work)
+        .await
+        .expect("it happens in time")
 }

@@ -10,7 +10,13 @@ use crate::house::{House, Stream, house};
 
 async fn steps(house: &House, id: &str, count: usize) {
     for n in 0..count {
-        house.update("Opportunity", id, json!({"NextStep": format!("Step {n} of {count}")})).await;
+        house
+            .update(
+                "Opportunity",
+                id,
+                json!({"NextStep": format!("Step {n} of {count}")}),
+            )
+            .await;
     }
 }
 
@@ -22,16 +28,32 @@ async fn a_feed_goes_on_exactly_behind_each_position() {
     let mut behind: Vec<(Position, Vec<Option<String>>)> = Vec::new();
     for n in 0..5 {
         let position = stream.position();
-        house.update("Opportunity", &id, json!({"NextStep": n.to_string()})).await;
+        house
+            .update("Opportunity", &id, json!({"NextStep": n.to_string()}))
+            .await;
         let event = stream.change().await.hint.event;
         behind.push((position, Vec::new()));
-        behind.iter_mut().for_each(|(_, events)| events.push(event.clone()));
+        behind
+            .iter_mut()
+            .for_each(|(_, events)| events.push(event.clone()));
     }
-    assert!(behind[0].1.iter().collect::<std::collections::BTreeSet<_>>().len() == 5);
+    assert!(
+        behind[0]
+            .1
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+            == 5
+    );
     for (position, events) in behind {
         let mut again = house.open(&position).await;
         let told = again.changes(events.len()).await;
-        assert_eq!(told.iter().map(|told| told.hint.event.clone()).collect::<Vec<_>>(), events);
+        assert_eq!(
+            told.iter()
+                .map(|told| told.hint.event.clone())
+                .collect::<Vec<_>>(),
+            events
+        );
         assert!(again.next().await.changes.is_empty());
     }
 }
@@ -43,13 +65,18 @@ async fn an_idle_feed_moves_its_mark_on_and_what_it_saw() {
     let mut stream = house.stands().await;
     let begin = stream.position();
     house.create("Account", json!({"Name": "Elsewhere"})).await;
-    house.control("POST", "/sandbox/clock", json!({"advanceSeconds": 3_600})).await;
+    house
+        .control("POST", "/sandbox/clock", json!({"advanceSeconds": 3_600}))
+        .await;
     // An event of the past hour: what was committed since is seen when nothing more comes.
     let id = house.new_opportunity("Line 5").await;
     let told = stream.change().await;
     let behind = stream.position();
     assert!(behind.seen_until > begin.seen_until, "{behind:?} {begin:?}");
-    assert!(behind.seen_until < told.hint.at.expect("a commit"), "a margin stays");
+    assert!(
+        behind.seen_until < told.hint.at.expect("a commit"),
+        "a margin stays"
+    );
     house.create("Account", json!({"Name": "Elsewhere again"})).await;
     while stream.position().mark == behind.mark {
         assert!(stream.next().await.changes.is_empty());
@@ -124,7 +151,9 @@ async fn a_position_that_is_too_old_is_an_error_and_no_jump() {
     let position = stream.position();
     drop(stream);
     steps(&house, &id, 3).await;
-    house.control("POST", "/sandbox/clock", json!({"advanceSeconds": 4 * 86_400})).await;
+    house
+        .control("POST", "/sandbox/clock", json!({"advanceSeconds": 4 * 86_400}))
+        .await;
     house.grant.renew(0).await.expect("a new session");
     steps(&house, &id, 1).await;
     expired(&house, &position).await;

@@ -66,7 +66,11 @@ impl Rest {
             return Err(Error::new(Code::ConfigInvalid, message).connection(config.connection.as_str()));
         }
         let client = config.client.as_str();
-        if client.is_empty() || !client.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b)) {
+        if client.is_empty()
+            || !client
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+        {
             let message = format!("{client:.80?} is no name of an API client: use letters, digits or -_./");
             return Err(Error::new(Code::ConfigInvalid, message).connection(config.connection.as_str()));
         }
@@ -162,10 +166,10 @@ impl Rest {
             return Err(Error::new(Code::ProtocolViolation, message).connection(self.connection.as_str()));
         }
         let url = format!("{}{}", access.instance_url, request.path);
-        let mut wire = self
-            .http
-            .request(request.method.clone(), url)
-            .headers(headers(calls, access, &self.client)?);
+        let mut wire =
+            self.http
+                .request(request.method.clone(), url)
+                .headers(headers(calls, access, &self.client)?);
         if let Some(body) = &request.body {
             wire = wire
                 .header(CONTENT_TYPE, "application/json; charset=UTF-8")

@@ -33,8 +33,14 @@ pub(super) fn decode<'a>(bitmaps: &[String], fields: &'a [FieldShape]) -> Result
             }
             Some((parent, map)) => {
                 let parent = parent.parse::<usize>().ok().and_then(|at| fields.get(at));
-                let field = parent.ok_or_else(|| format!("{entry:.80?} names a compound that is not there"))?;
-                let part = |at: usize| field.parts.get(at).map(|part| Named { field, part: Some(part) });
+                let field =
+                    parent.ok_or_else(|| format!("{entry:.80?} names a compound that is not there"))?;
+                let part = |at: usize| {
+                    field.parts.get(at).map(|part| Named {
+                        field,
+                        part: Some(part),
+                    })
+                };
                 named.extend(of(entry, map, part)?);
             }
         }
@@ -45,7 +51,9 @@ pub(super) fn decode<'a>(bitmaps: &[String], fields: &'a [FieldShape]) -> Result
 fn of<T>(entry: &str, map: &str, at: impl Fn(usize) -> Option<T>) -> Result<Vec<T>, String> {
     let bits = bits(map).ok_or_else(|| format!("{entry:.80?} is not a bitmap"))?;
     bits.into_iter()
-        .map(|bit| at(bit).ok_or_else(|| format!("{entry:.80?} names field {bit}, which the schema does not have")))
+        .map(|bit| {
+            at(bit).ok_or_else(|| format!("{entry:.80?} names field {bit}, which the schema does not have"))
+        })
         .collect()
 }
 
@@ -55,7 +63,11 @@ fn bits(map: &str) -> Option<Vec<usize>> {
     let mut set = Vec::new();
     for (place, digit) in digits.chars().rev().enumerate() {
         let nibble = digit.to_digit(16)?;
-        set.extend((0..4).filter(|bit| nibble >> bit & 1 == 1).map(|bit| place * 4 + bit));
+        set.extend(
+            (0..4)
+                .filter(|bit| nibble >> bit & 1 == 1)
+                .map(|bit| place * 4 + bit),
+        );
     }
     Some(set)
 }
@@ -95,14 +107,36 @@ mod tests {
     #[test]
     fn the_vendor_s_sample_is_read() {
         let mut account = plain(&[
-            "ChangeEventHeader", "Name", "Type", "ParentId", "BillingAddress", "ShippingAddress", "Phone", "Fax",
-            "AccountNumber", "Website", "Sic", "Industry", "AnnualRevenue", "NumberOfEmployees", "Ownership",
-            "TickerSymbol", "Description", "Rating", "Site", "OwnerId", "CreatedDate", "CreatedById",
+            "ChangeEventHeader",
+            "Name",
+            "Type",
+            "ParentId",
+            "BillingAddress",
+            "ShippingAddress",
+            "Phone",
+            "Fax",
+            "AccountNumber",
+            "Website",
+            "Sic",
+            "Industry",
+            "AnnualRevenue",
+            "NumberOfEmployees",
+            "Ownership",
+            "TickerSymbol",
+            "Description",
+            "Rating",
+            "Site",
+            "OwnerId",
+            "CreatedDate",
+            "CreatedById",
             "LastModifiedDate",
         ]);
         account[4].parts = ["Street", "City"].map(str::to_owned).to_vec();
         let named = decoded(&["0x400000", "4-0x01"], &account);
-        assert_eq!(named.expect("it decodes"), ["LastModifiedDate", "BillingAddress.Street"]);
+        assert_eq!(
+            named.expect("it decodes"),
+            ["LastModifiedDate", "BillingAddress.Street"]
+        );
         let only_a_part = decoded(&["4-0x02"], &account);
         assert_eq!(only_a_part.expect("it decodes"), ["BillingAddress.City"]);
     }
@@ -120,13 +154,19 @@ mod tests {
     fn what_is_no_bitmap_or_beyond_the_schema_is_said() {
         let fields = numbered(8);
         for bad in [
-            "", "0x", "400000", "0xZZ", "x-0x01", "-1-0x01", "9-0x01", "4-", "4-0x", "0x0100", "4-0x10", "5-0x01",
-            "0-0x01", "4-0-0x01", "é", "0x-1",
+            "", "0x", "400000", "0xZZ", "x-0x01", "-1-0x01", "9-0x01", "4-", "4-0x", "0x0100", "4-0x10",
+            "5-0x01", "0-0x01", "4-0-0x01", "é", "0x-1",
         ] {
             decoded(&[bad], &fields).expect_err(bad);
         }
-        assert_eq!(decoded(&[], &fields).expect("nothing is fine"), Vec::<String>::new());
-        assert_eq!(decoded(&["0x00"], &fields).expect("no bit is fine"), Vec::<String>::new());
+        assert_eq!(
+            decoded(&[], &fields).expect("nothing is fine"),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            decoded(&["0x00"], &fields).expect("no bit is fine"),
+            Vec::<String>::new()
+        );
     }
 
     proptest! {

@@ -25,7 +25,9 @@ pub(super) fn touched(layout: &Layout, object: &str, names: &[String]) -> Vec<Fi
 
 /// All canonical fields that are read from records of an object, or over them.
 pub(super) fn all(layout: &Layout, object: &str) -> Vec<FieldName> {
-    of(layout, |field| is_row(layout, field, object) || is(field.object.as_str(), object))
+    of(layout, |field| {
+        is_row(layout, field, object) || is(field.object.as_str(), object)
+    })
 }
 
 fn of(layout: &Layout, touches: impl Fn(&Field) -> bool) -> Vec<FieldName> {
@@ -60,20 +62,30 @@ mod tests {
             quote_object: "Offer__c".into(),
             ..Config::new(cpq_domain::id::ConnectionName::new("crm").expect("a name"))
         };
-        let layout = Layout::new(&config, &fields::load(&config).expect("it loads"), None).expect("it lays out");
+        let layout =
+            Layout::new(&config, &fields::load(&config).expect("it loads"), None).expect("it lays out");
         let touched = |object: &str, fields: &[&str]| {
             let fields: Vec<String> = fields.iter().map(|field| (*field).to_owned()).collect();
             names(touched(&layout, object, &fields))
         };
-        assert_eq!(touched("Opportunity", &["Amount", "LastModifiedDate"]), ["opportunity.amount"]);
+        assert_eq!(
+            touched("Opportunity", &["Amount", "LastModifiedDate"]),
+            ["opportunity.amount"]
+        );
         assert_eq!(touched("Opportunity", &["OwnerId"]), ["opportunity.owner"]);
-        assert_eq!(touched("Account", &["BillingCity", "Name"]), ["account.billing_city", "account.name"]);
+        assert_eq!(
+            touched("Account", &["BillingCity", "Name"]),
+            ["account.billing_city", "account.name"]
+        );
         assert!(touched("Opportunity", &["AccountId"]).contains(&"account.tax_id".to_owned()));
         assert_eq!(touched("Contact", &["Email"]), ["contact.email"]);
         assert_eq!(touched("Offer__c", &["Status"]), ["quote_record.status"]);
         assert_eq!(touched("Quote", &["Status"]), Vec::<String>::new());
         let contact = names(all(&layout, "OpportunityContactRole"));
-        assert!(contact.iter().all(|name| name.starts_with("contact.")) && contact.len() == 7, "{contact:?}");
+        assert!(
+            contact.iter().all(|name| name.starts_with("contact.")) && contact.len() == 7,
+            "{contact:?}"
+        );
         assert!(names(all(&layout, "Offer__c")).contains(&"quote_record.key".to_owned()));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cpq_domain::change::{Change, ChangeKind, Hint};
 use cpq_domain::error::Result;
 use cpq_domain::id::RecordId;
+use cpq_domain::view::FieldName;
 use jiff::Timestamp;
 
 use super::super::layout::Layout;
@@ -79,7 +80,9 @@ impl<'a> Delivery<'a> {
         };
         let (schema, record) = read;
         let taken = match &self.topic.field {
-            None => record.header().map(|header| self.change(event, &told.id, &schema, &record, header)),
+            None => record
+                .header()
+                .map(|header| self.change(event, &told.id, &schema, &record, header)),
             Some(field) => self.platform(&told.id, field, &record),
         };
         if let Err(why) = taken {
@@ -91,7 +94,10 @@ impl<'a> Delivery<'a> {
     async fn read(&self, told: &ProducerEvent) -> Result<(Arc<EventSchema>, Record), Missing> {
         let unusable = |why: String| Err(Missing::Unusable(why));
         if told.payload.len() > EVENT_BYTES {
-            return unusable(format!("its {} bytes are more than {EVENT_BYTES}", told.payload.len()));
+            return unusable(format!(
+                "its {} bytes are more than {EVENT_BYTES}",
+                told.payload.len()
+            ));
         }
         if told.schema_id.is_empty() {
             return unusable("it names no schema".to_owned());
@@ -114,9 +120,14 @@ impl<'a> Delivery<'a> {
     ) {
         self.newest = self.newest.max(Some(header.at));
         let from = place::before(header.at);
-        let Some(rows) = self.rows(&header.entity) else { return self.count("ignored", 1) };
+        let Some(rows) = self.rows(&header.entity) else {
+            return self.count("ignored", 1);
+        };
         if header.change == ChangeType::GapOverflow {
-            let why = format!("more {} records changed in one transaction than Salesforce tells", header.entity);
+            let why = format!(
+                "more {} records changed in one transaction than Salesforce tells",
+                header.entity
+            );
             return self.lost(event, from, &why);
         }
         let fields = self.fields(event, rows, schema, &header);
@@ -131,7 +142,11 @@ impl<'a> Delivery<'a> {
         };
         for named in &header.ids {
             match (record_id::long_form(named), rows) {
-                (None, _) => self.lost(event, from, &format!("it names {named:.40?}, which is no one record")),
+                (None, _) => self.lost(
+                    event,
+                    from,
+                    &format!("it names {named:.40?}, which is no one record"),
+                ),
                 (Some(id), None) => self.opportunity(id, hint.clone()),
                 (Some(id), Some(by)) => self.related(by, &id, record, hint.clone()),
             }
@@ -149,7 +164,8 @@ impl<'a> Delivery<'a> {
             "OpportunityContactRole" => Some(Some(By::Role)),
             "OpportunityLineItem" => Some(Some(By::Line)),
             entity => {
-                let is_quote = quotes.is_some_and(|quotes| quotes.object.as_str().eq_ignore_ascii_case(entity));
+                let is_quote =
+                    quotes.is_some_and(|quotes| quotes.object.as_str().eq_ignore_ascii_case(entity));
                 is_quote.then_some(Some(By::Quote))
             }
         }
@@ -162,7 +178,7 @@ impl<'a> Delivery<'a> {
         rows: Option<By>,
         schema: &EventSchema,
         header: &Header,
-    ) -> Vec<cpq_domain::view::FieldName> {
+    ) -> Vec<FieldName> {
         match (header.change, rows) {
             (ChangeType::Update, _) => match event::changed_names(header, schema) {
                 Ok(names) => canonical::touched(self.layout, &header.entity, &names),
@@ -254,7 +270,9 @@ impl<'a> Delivery<'a> {
         for (target, _) in &self.entries {
             match target {
                 Target::Of(by @ (By::Quote | By::Line | By::Role), key) if !found.knows(*by, key) => {
-                    why.push(format!("record {key} is gone, and nothing says to what it belonged"));
+                    why.push(format!(
+                        "record {key} is gone, and nothing says to what it belonged"
+                    ));
                 }
                 _ => {}
             }
@@ -291,7 +309,10 @@ impl<'a> Delivery<'a> {
     fn lost(&mut self, event: &ConsumerEvent, from: Timestamp, why: &str) {
         self.sweep = Some(self.sweep.map_or(from, |sweep| sweep.min(from)));
         self.count("unreadable", 1);
-        self.warn(event, &format!("what changed since {from} has to be looked at, because {why}"));
+        self.warn(
+            event,
+            &format!("what changed since {from} has to be looked at, because {why}"),
+        );
     }
 
     fn warn(&self, event: &ConsumerEvent, what: &str) {

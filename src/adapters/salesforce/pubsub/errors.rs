@@ -15,8 +15,10 @@ const CHOOSE_OBJECTS: &str = "in Salesforce Setup, open Change Data Capture and 
     (Opportunity, Quote, Account, Contact, OpportunityContactRole), and check the name of the topic";
 const ALLOW_USER: &str = "in Salesforce Setup, give the integration user View All Data, or View All Records on every \
     object of the topic; of a platform event, read access";
-const LICENSE: &str = "ask Salesforce to enable the Pub/Sub API for the org, or take the topics out of the configuration";
-const RECONNECT: &str = "check the connection with `cpq auth status`, and connect again if its org or address changed";
+const LICENSE: &str =
+    "ask Salesforce to enable the Pub/Sub API for the org, or take the topics out of the configuration";
+const RECONNECT: &str =
+    "check the connection with `cpq auth status`, and connect again if its org or address changed";
 
 /// What a refusal is about.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +55,9 @@ fn sentence(code: Code, what: &str, said: &str) -> String {
         Code::CrmUnavailable => format!("Salesforce could not {what} just now: {said}"),
         Code::CrmLimit => format!("Salesforce did not {what}, because a limit is used up: {said}"),
         Code::CursorExpired => {
-            format!("Salesforce cannot {what} behind the stored position, which is too old or of another org: {said}")
+            format!(
+                "Salesforce cannot {what} behind the stored position, which is too old or of another org: {said}"
+            )
         }
         _ => format!("Salesforce refused to {what}: {said}"),
     }
@@ -102,8 +106,14 @@ fn by_status(status: tonic::Code) -> Verdict {
             (Code::ProtocolViolation, None, None)
         }
         // What a reset stream, a closed connection or a proxy that gives up looks like. `Ok` is no refusal.
-        Grpc::Ok | Grpc::Cancelled | Grpc::Unknown | Grpc::DeadlineExceeded | Grpc::Aborted | Grpc::Internal
-        | Grpc::Unavailable | Grpc::DataLoss => (Code::CrmUnavailable, None, None),
+        Grpc::Ok
+        | Grpc::Cancelled
+        | Grpc::Unknown
+        | Grpc::DeadlineExceeded
+        | Grpc::Aborted
+        | Grpc::Internal
+        | Grpc::Unavailable
+        | Grpc::DataLoss => (Code::CrmUnavailable, None, None),
     }
 }
 
@@ -119,7 +129,10 @@ mod tests {
             trailers.insert("error-code", trailer.parse().expect("ASCII"));
         }
         let status = Status::with_metadata(status, "Its words. rpcId: 1", trailers);
-        let about = About { connection: "crm", what: "subscribe to /data/ChangeEvents" };
+        let about = About {
+            connection: "crm",
+            what: "subscribe to /data/ChangeEvents",
+        };
         refusal(about, &status)
     }
 
@@ -142,11 +155,17 @@ mod tests {
             ("schema.api.unavailable", Code::CrmUnavailable),
             ("schema.validation.failed", Code::ProtocolViolation),
             ("subscription.fetch.replayid.corrupted", Code::CursorExpired),
-            ("subscription.fetch.replayid.validation.failed", Code::CursorExpired),
+            (
+                "subscription.fetch.replayid.validation.failed",
+                Code::CursorExpired,
+            ),
             ("subscription.fetch.replay.repeated", Code::CrmUnavailable),
             ("subscription.limit.exceeded", Code::CrmLimit),
             ("subscription.fetch.overflow", Code::ProtocolViolation),
-            ("subscription.fetch.requested.events.invalid", Code::ProtocolViolation),
+            (
+                "subscription.fetch.requested.events.invalid",
+                Code::ProtocolViolation,
+            ),
             ("subscription.fetch.topic.mismatch", Code::ProtocolViolation),
             ("subscription.fetch.request.invalid", Code::ProtocolViolation),
             ("subscription.topic.cannot.subscribe", Code::CrmForbidden),
@@ -157,7 +176,10 @@ mod tests {
             for status in [tonic::Code::InvalidArgument, tonic::Code::Internal] {
                 let error = refused(status, &format!("{FAMILY}{name}"));
                 assert_eq!(error.code, code, "{name}");
-                assert!(error.message.contains(name) && error.message.contains("Its words."), "{error}");
+                assert!(
+                    error.message.contains(name) && error.message.contains("Its words."),
+                    "{error}"
+                );
                 assert_eq!(error.upstream.expect("its words").code, format!("{FAMILY}{name}"));
             }
             assert!(known(name).is_some(), "{name}");
@@ -178,13 +200,21 @@ mod tests {
             (tonic::Code::Unavailable, Code::CrmUnavailable),
         ] {
             assert_eq!(refused(status, "").code, code, "{status:?}");
-            assert_eq!(refused(status, "sfdc.platform.eventbus.grpc.brand.new").code, code, "{status:?}");
+            assert_eq!(
+                refused(status, "sfdc.platform.eventbus.grpc.brand.new").code,
+                code,
+                "{status:?}"
+            );
         }
     }
 
     #[test]
     fn what_time_does_not_heal_says_what_to_do_in_setup() {
-        for name in ["topic.not.found", "topic.meta.permission", "subscription.topic.cannot.subscribe"] {
+        for name in [
+            "topic.not.found",
+            "topic.meta.permission",
+            "subscription.topic.cannot.subscribe",
+        ] {
             let error = refused(tonic::Code::Unknown, &format!("{FAMILY}{name}"));
             assert!(error.advice().contains("Setup"), "{name}: {}", error.advice());
             assert!(!error.class().passes_with_time(), "{name}");

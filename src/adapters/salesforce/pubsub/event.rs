@@ -124,7 +124,10 @@ impl Record {
 
 /// The client that a change came through, as in `com/salesforce/api/rest/68.0;client=cpq`.
 pub(super) fn client(origin: &str) -> Option<&str> {
-    origin.split(';').skip(1).find_map(|part| part.trim().strip_prefix("client="))
+    origin
+        .split(';')
+        .skip(1)
+        .find_map(|part| part.trim().strip_prefix("client="))
 }
 
 /// Names of the API of the fields that a header names: the parts of an address are fields of their own there.
@@ -160,12 +163,19 @@ fn api_name(field: &str, part: &str) -> String {
 }
 
 /// The three lists as one: what was emptied or sent as a difference changed too.
-fn changed(changed: Option<Vec<String>>, nulled: Option<Vec<String>>, diff: Option<Vec<String>>) -> Vec<String> {
+fn changed(
+    changed: Option<Vec<String>>,
+    nulled: Option<Vec<String>>,
+    diff: Option<Vec<String>>,
+) -> Vec<String> {
     [changed, nulled, diff].into_iter().flatten().flatten().collect()
 }
 
 fn find<'a>(fields: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
-    let value = fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)?;
+    let value = fields
+        .iter()
+        .find(|(field, _)| field == name)
+        .map(|(_, value)| value)?;
     match value {
         Value::Union(_, inner) => Some(inner),
         value => Some(value),
@@ -181,7 +191,10 @@ fn as_text(value: &Value) -> Option<&str> {
 
 fn as_texts(value: &Value) -> Option<Vec<String>> {
     let Value::Array(entries) = value else { return None };
-    entries.iter().map(|entry| as_text(entry).map(str::to_owned)).collect()
+    entries
+        .iter()
+        .map(|entry| as_text(entry).map(str::to_owned))
+        .collect()
 }
 
 fn as_millis(value: &Value) -> Option<Timestamp> {
@@ -200,7 +213,10 @@ mod tests {
     #[test]
     fn our_client_is_told_from_others_to_the_letter() {
         assert_eq!(client("com/salesforce/api/rest/68.0;client=cpq"), Some("cpq"));
-        assert_eq!(client("com/salesforce/api/soap/61.0;client=SfdcInternalAPI/"), Some("SfdcInternalAPI/"));
+        assert_eq!(
+            client("com/salesforce/api/soap/61.0;client=SfdcInternalAPI/"),
+            Some("SfdcInternalAPI/")
+        );
         assert_eq!(client("com/salesforce/api/rest/68.0;client=cpq2"), Some("cpq2"));
         assert_eq!(client("com/salesforce/api/rest/68.0"), None);
         assert_eq!(client(""), None);

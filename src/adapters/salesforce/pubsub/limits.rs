@@ -14,7 +14,8 @@ pub(super) const QUEUED_BYTES: usize = 32 << 20;
 /// that beyond this nobody has read for hours.
 pub(super) const ANSWERS: usize = 2 * QUEUED;
 /// A stream that is owed nothing is ended by Salesforce after 70 s (older texts: 60 s). When there is no room, one
-/// event is asked for so often, to hold the line.
+/// event is asked for so often, to hold the line; more often where a shorter silence counts as death, because who owes
+/// nothing gives no sign of life.
 pub(super) const HOLD: Duration = Duration::from_secs(40);
 /// Default silence after which a stream counts as dead. Salesforce gives a sign of life within 270 s.
 pub(super) const SILENCE: Duration = Duration::from_secs(300);

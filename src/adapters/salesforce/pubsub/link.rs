@@ -115,7 +115,9 @@ impl Link {
             topic_name: topic.to_owned(),
         };
         let info = self
-            .once(&what, request, async |mut client, request| client.get_topic(request).await)
+            .once(&what, request, async |mut client, request| {
+                client.get_topic(request).await
+            })
             .await?;
         match info.can_subscribe {
             true => Ok(()),
@@ -132,9 +134,11 @@ impl Link {
             schema_id: id.to_owned(),
         };
         let answer = self
-            .once("give the schema of an event", request, async |mut client, request| {
-                client.get_schema(request).await
-            })
+            .once(
+                "give the schema of an event",
+                request,
+                async |mut client, request| client.get_schema(request).await,
+            )
             .await;
         match answer {
             Ok(info) => EventSchema::parse(&info.schema_json)
@@ -178,7 +182,10 @@ fn tenant(access: &Access) -> &str {
         return &access.organization;
     }
     let prefix = access.token.expose_secret().split_once('!');
-    prefix.map(|(org, _)| org).filter(|org| org.starts_with("00D")).unwrap_or_default()
+    prefix
+        .map(|(org, _)| org)
+        .filter(|org| org.starts_with("00D"))
+        .unwrap_or_default()
 }
 
 fn prepare(endpoint: &str, ca_certificates_pem: &[Vec<u8>]) -> Result<Endpoint, String> {
@@ -191,7 +198,9 @@ fn prepare(endpoint: &str, ca_certificates_pem: &[Vec<u8>]) -> Result<Endpoint, 
     let parsed = url::Url::parse(&url).map_err(|error| error.to_string())?;
     let host = parsed.host().ok_or("it has no host")?;
     if !secure && !is_loopback(&host) {
-        return Err("without TLS the access token would be readable on its way; that is for loopback only".to_owned());
+        return Err(
+            "without TLS the access token would be readable on its way; that is for loopback only".to_owned(),
+        );
     }
     if !matches!(parsed.path(), "" | "/") || parsed.query().is_some() || !parsed.username().is_empty() {
         return Err("it must be a host and a port".to_owned());
@@ -246,12 +255,25 @@ mod tests {
 
     #[test]
     fn only_a_host_and_a_port_are_an_endpoint_and_plain_text_stays_on_loopback() {
-        for good in ["localhost:7443", "https://127.0.0.1:1", "http://localhost:1", "http://[::1]:1"] {
-            prepare(good, &[]).map(drop).unwrap_or_else(|why| panic!("{good}: {why}"));
+        for good in [
+            "localhost:7443",
+            "https://127.0.0.1:1",
+            "http://localhost:1",
+            "http://[::1]:1",
+        ] {
+            prepare(good, &[])
+                .map(drop)
+                .unwrap_or_else(|why| panic!("{good}: {why}"));
         }
         for bad in [
-            "", "http://api.pubsub.salesforce.com:7443", "ftp://localhost:1", "localhost:1/path", "u@localhost:1",
-            "localhost:99999", "a b:1", "localhost:1?x=y",
+            "",
+            "http://api.pubsub.salesforce.com:7443",
+            "ftp://localhost:1",
+            "localhost:1/path",
+            "u@localhost:1",
+            "localhost:99999",
+            "a b:1",
+            "localhost:1?x=y",
         ] {
             prepare(bad, &[]).map(drop).expect_err(bad);
         }

@@ -85,13 +85,18 @@ pub(super) async fn find(rest: &Rest, call: &Call, layout: &Layout, wanted: &Wan
     let mut asked = Vec::new();
     for (by, keys) in &wanted.0 {
         if keys.len() > LOOKUP_IDS {
-            let why = format!("{} records of one kind ({by:?}) changed at once; {LOOKUP_IDS} are looked up", keys.len());
+            let why = format!(
+                "{} records of one kind ({by:?}) changed at once; {LOOKUP_IDS} are looked up",
+                keys.len()
+            );
             found.short.push(why);
         }
         let keys = keys.iter().take(LOOKUP_IDS).map(String::as_str);
         match Question::new(layout, *by, keys)? {
             Some(question) => asked.push(question),
-            None => found.short.push(format!("the org has no way from {by:?} to an opportunity")),
+            None => found
+                .short
+                .push(format!("the org has no way from {by:?} to an opportunity")),
         }
     }
     if asked.is_empty() {
@@ -104,11 +109,17 @@ pub(super) async fn find(rest: &Rest, call: &Call, layout: &Layout, wanted: &Wan
     };
     let part = |(at, question): (usize, &Question)| {
         let encoded: String = url::form_urlencoded::byte_serialize(question.soql.as_bytes()).collect();
-        Part::get(rest.data(&format!("{}?q={encoded}", question.resource)), format!("rows{at}"))
+        Part::get(
+            rest.data(&format!("{}?q={encoded}", question.resource)),
+            format!("rows{at}"),
+        )
     };
     let parts: Vec<Part> = asked.iter().enumerate().map(part).collect();
     let pages = composite::send(rest, &[call], manner, &parts, |answers| {
-        answers.iter().map(|answer| page(rest.connection(), answer)).collect::<Result<Vec<_>>>()
+        answers
+            .iter()
+            .map(|answer| page(rest.connection(), answer))
+            .collect::<Result<Vec<_>>>()
     })
     .await?;
     for (question, page) in asked.iter().zip(pages) {
@@ -153,7 +164,9 @@ struct Question {
 
 impl Question {
     fn new<'a>(layout: &Layout, by: By, keys: impl Iterator<Item = &'a str>) -> Result<Option<Question>> {
-        let Some((from, key, opportunity)) = columns(layout, by)? else { return Ok(None) };
+        let Some((from, key, opportunity)) = columns(layout, by)? else {
+            return Ok(None);
+        };
         let list: Vec<String> = keys.map(|key| Literal(key).to_string()).collect();
         let limited = matches!(by, By::Account | By::Contact);
         let last = match limited {
@@ -163,17 +176,29 @@ impl Question {
             ),
             false => String::new(),
         };
-        let soql = format!("SELECT {key}, {opportunity} FROM {from} WHERE {key} IN ({}){last}", list.join(", "));
+        let soql = format!(
+            "SELECT {key}, {opportunity} FROM {from} WHERE {key} IN ({}){last}",
+            list.join(", ")
+        );
         let resource = match by {
             By::Quote | By::Line | By::Role => "queryAll",
             By::Account | By::Contact | By::Number => "query",
         };
-        Ok(Some(Question { by, soql, resource, key, opportunity, limited }))
+        Ok(Some(Question {
+            by,
+            soql,
+            resource,
+            key,
+            opportunity,
+            limited,
+        }))
     }
 
     fn take(&self, rows: Vec<Node>, found: &mut Found) {
         if self.limited && rows.len() >= LOOKUP_ROWS {
-            let why = format!("an account or contact has {LOOKUP_ROWS} opportunities or more that are open or quoted");
+            let why = format!(
+                "an account or contact has {LOOKUP_ROWS} opportunities or more that are open or quoted"
+            );
             found.short.push(why);
         }
         for row in &rows {
@@ -194,7 +219,11 @@ fn columns(layout: &Layout, by: By) -> Result<Option<(Path, Path, Path)>> {
     };
     match by {
         By::Quote => match layout.quotes.as_deref() {
-            Some(quotes) => Ok(Some((quotes.object.clone(), Path::new("Id")?, quotes.parent.clone()))),
+            Some(quotes) => Ok(Some((
+                quotes.object.clone(),
+                Path::new("Id")?,
+                quotes.parent.clone(),
+            ))),
             None => Ok(None),
         },
         By::Line => paths("OpportunityLineItem", "Id", "OpportunityId"),
@@ -210,7 +239,10 @@ fn columns(layout: &Layout, by: By) -> Result<Option<(Path, Path, Path)>> {
 
 /// The condition that an opportunity is open, or has a quote where the org has a field that says so.
 fn matters(layout: &Layout, prefix: &str) -> String {
-    let quoted = layout.fields.iter().find(|field| field.name.as_str() == "quote.number");
+    let quoted = layout
+        .fields
+        .iter()
+        .find(|field| field.name.as_str() == "quote.number");
     let quoted = quoted.filter(|field| field.path.relationship().is_none());
     match quoted {
         Some(field) => format!("({prefix}IsClosed = FALSE OR {prefix}{} != NULL)", field.path),

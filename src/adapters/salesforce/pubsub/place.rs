@@ -51,7 +51,13 @@ pub(super) fn position<'a>(places: impl Iterator<Item = (&'a str, &'a Place)>) -
     for (topic, place) in places {
         seen_until = seen_until.min(place.seen);
         let replay = place.replay.as_ref().map(|id| STANDARD.encode(id));
-        topics.insert(topic.to_owned(), Stored { replay, seen: place.seen });
+        topics.insert(
+            topic.to_owned(),
+            Stored {
+                replay,
+                seen: place.seen,
+            },
+        );
     }
     let mark = serde_json::to_vec(&Mark { topics })
         .map_err(|cause| Error::new(Code::Internal, "a position cannot be written").cause(cause))?;
@@ -63,12 +69,23 @@ pub(super) fn position<'a>(places: impl Iterator<Item = (&'a str, &'a Place)>) -
 /// # Errors
 /// [`Code::CursorExpired`] when the mark is none of ours: what follows it cannot be had.
 pub(super) fn places(position: &Position) -> Result<BTreeMap<String, Place>> {
-    let unreadable = || Error::new(Code::CursorExpired, "the stored position of the event feed cannot be read");
+    let unreadable = || {
+        Error::new(
+            Code::CursorExpired,
+            "the stored position of the event feed cannot be read",
+        )
+    };
     let mark: Mark = serde_json::from_slice(&position.mark).map_err(|cause| unreadable().cause(cause))?;
     let place = |(topic, stored): (String, Stored)| {
         let replay = stored.replay.map(|id| STANDARD.decode(id)).transpose();
         let replay = replay.map_err(|cause| unreadable().cause(cause))?;
-        Ok((topic, Place { replay, seen: stored.seen }))
+        Ok((
+            topic,
+            Place {
+                replay,
+                seen: stored.seen,
+            },
+        ))
     };
     mark.topics.into_iter().map(place).collect()
 }
@@ -89,17 +106,37 @@ mod tests {
     #[test]
     fn a_position_comes_back_and_the_topic_that_lags_says_what_was_seen() {
         let at = |second| Timestamp::from_second(second).expect("a moment");
-        let mut changes = Place { replay: None, seen: at(500) };
+        let mut changes = Place {
+            replay: None,
+            seen: at(500),
+        };
         changes.advance(&[0, 255, 7], Some(at(400)));
-        let pings = Place { replay: None, seen: at(450) };
+        let pings = Place {
+            replay: None,
+            seen: at(450),
+        };
         let position = position([("/data/ChangeEvents", &changes), ("/event/P__e", &pings)].into_iter());
         let position = position.expect("it is written");
         assert_eq!(position.seen_until, at(450));
         let back = places(&position).expect("it is read");
-        assert_eq!(back["/data/ChangeEvents"], Place { replay: Some(vec![0, 255, 7]), seen: at(500) });
+        assert_eq!(
+            back["/data/ChangeEvents"],
+            Place {
+                replay: Some(vec![0, 255, 7]),
+                seen: at(500)
+            }
+        );
         assert_eq!(back["/event/P__e"], pings);
-        for mark in [&b""[..], b"rubbish", b"{}", br#"{"topics":{"a":{"replay":"!","seen":"2026-01-01T00:00:00Z"}}}"#] {
-            let bad = Position { mark: mark.to_vec(), seen_until: at(0) };
+        for mark in [
+            &b""[..],
+            b"rubbish",
+            b"{}",
+            br#"{"topics":{"a":{"replay":"!","seen":"2026-01-01T00:00:00Z"}}}"#,
+        ] {
+            let bad = Position {
+                mark: mark.to_vec(),
+                seen_until: at(0),
+            };
             assert_eq!(places(&bad).expect_err("no mark").code, Code::CursorExpired);
         }
     }

@@ -89,18 +89,30 @@ impl Receiver {
                 Err(error) => break error,
             };
             // Nobody reads any more.
-            let Some((Ended { error, heard }, access)) = ended else { return };
+            let Some((Ended { error, heard }, access)) = ended else {
+                return;
+            };
             if error.code != Code::SessionRefused || (fresh && !heard) {
                 break error;
             }
-            tracing::info!(connection = self.link.connection(), topic = self.topic, "the session ended; renewing it");
+            tracing::info!(
+                connection = self.link.connection(),
+                topic = self.topic,
+                "the session ended; renewing it"
+            );
             if let Err(error) = self.link.renew(&access).await {
                 break error;
             }
             fresh = true;
         };
         let topic = self.number;
-        let _ = self.out.send(Received { topic, what: Err(error) }).await;
+        let _ = self
+            .out
+            .send(Received {
+                topic,
+                what: Err(error),
+            })
+            .await;
     }
 
     /// One subscription, behind what was received last. Ends well only when nobody reads any more.
@@ -115,7 +127,9 @@ impl Receiver {
         let mut client = self.link.client();
         let opening = tokio::time::timeout(self.silence, client.subscribe(request)).await;
         let opened = opening.map_err(|_| silent(self.silent()))?;
-        let mut answers = opened.map_err(|status| silent(self.refused(&status)))?.into_inner();
+        let mut answers = opened
+            .map_err(|status| silent(self.refused(&status)))?
+            .into_inner();
         let (mut heard, mut last) = (false, Instant::now());
         loop {
             let wanted = self.waiting.wanted(pending);
@@ -131,7 +145,7 @@ impl Receiver {
                     (heard, last) = (true, Instant::now());
                 }
                 () = self.waiting.taken.notified() => {}
-                () = sleep(HOLD), if pending == 0 => {
+                () = sleep(HOLD.min(self.silence / 2)), if pending == 0 => {
                     let _ = ask.send(more(1));
                     pending = 1;
                 }
@@ -142,13 +156,18 @@ impl Receiver {
 
     /// Queues an answer and gives the number of its events; `None` when nobody reads any more.
     fn received(&mut self, answer: Result<Option<FetchResponse>, tonic::Status>) -> Result<Option<usize>> {
-        let answer = answer.map_err(|status| self.refused(&status))?.ok_or_else(|| self.closed())?;
+        let answer = answer
+            .map_err(|status| self.refused(&status))?
+            .ok_or_else(|| self.closed())?;
         if let Some(last) = last_replay(&answer) {
             self.replay = Some(last.to_vec());
         }
         let (topic, events) = (self.number, answer.events.len());
         self.waiting.add(&answer);
-        match self.out.try_send(Received { topic, what: Ok(answer) }) {
+        match self.out.try_send(Received {
+            topic,
+            what: Ok(answer),
+        }) {
             Ok(()) => Ok(Some(events)),
             Err(mpsc::error::TrySendError::Closed(_)) => Ok(None),
             Err(mpsc::error::TrySendError::Full(_)) => Err(self.ended("nobody reads what comes")),
@@ -178,7 +197,9 @@ impl Receiver {
 
     fn silent(&self) -> Error {
         let seconds = self.silence.as_secs_f32();
-        self.ended(&format!("nothing was heard for {seconds} s, not even a sign of life"))
+        self.ended(&format!(
+            "nothing was heard for {seconds} s, not even a sign of life"
+        ))
     }
 
     fn ended(&self, why: &str) -> Error {

@@ -48,7 +48,11 @@ struct Kept {
 
 impl Schemas {
     /// The schema of this id. All who want it at the same time wait for one `fetch`; a failed one is not kept.
-    pub(super) async fn get<F>(&self, id: &str, fetch: impl FnOnce() -> F) -> Result<Arc<EventSchema>, Missing>
+    pub(super) async fn get<F>(
+        &self,
+        id: &str,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<Arc<EventSchema>, Missing>
     where
         F: Future<Output = Result<Arc<EventSchema>, Missing>>,
     {
@@ -99,9 +103,15 @@ fn collect<'a>(schema: &'a Schema, records: &mut BTreeMap<String, &'a RecordSche
     match schema {
         Schema::Record(record) => {
             records.insert(record.name.to_string(), record);
-            record.fields.iter().for_each(|field| collect(&field.schema, records));
+            record
+                .fields
+                .iter()
+                .for_each(|field| collect(&field.schema, records));
         }
-        Schema::Union(union) => union.variants().iter().for_each(|variant| collect(variant, records)),
+        Schema::Union(union) => union
+            .variants()
+            .iter()
+            .for_each(|variant| collect(variant, records)),
         Schema::Array(array) => collect(&array.items, records),
         _ => {}
     }
@@ -153,7 +163,9 @@ mod tests {
     #[tokio::test]
     async fn one_fetch_serves_all_and_a_failure_is_not_kept() {
         let schemas = Schemas::default();
-        let failed = schemas.get("a", || async { Err(Missing::Unusable("no".into())) }).await;
+        let failed = schemas
+            .get("a", || async { Err(Missing::Unusable("no".into())) })
+            .await;
         assert!(failed.is_err());
         let fetched = std::cell::Cell::new(0);
         let fetch = || async {

@@ -65,7 +65,10 @@ impl Settings {
         let topics: Vec<Topic> = changes.chain(events).collect();
         let refuse = |message: String| Err(Error::new(Code::ConfigInvalid, message));
         if topics.is_empty() || topics.len() > TOPICS {
-            return refuse(format!("{} topics are configured, and there must be 1 to {TOPICS}", topics.len()));
+            return refuse(format!(
+                "{} topics are configured, and there must be 1 to {TOPICS}",
+                topics.len()
+            ));
         }
         for (at, topic) in topics.iter().enumerate() {
             if let Some(why) = why_not(topic) {
@@ -85,7 +88,10 @@ impl Settings {
 fn why_not(topic: &Topic) -> Option<String> {
     let named = |name: &str, ends: &[&str]| {
         let letters = name.len() <= 120 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        letters && ends.iter().any(|end| name.len() > end.len() && name.ends_with(end))
+        letters
+            && ends
+                .iter()
+                .any(|end| name.len() > end.len() && name.ends_with(end))
     };
     match (&topic.field, topic.name.strip_prefix("/data/"), topic.name.strip_prefix("/event/")) {
         (None, Some("ChangeEvents"), _) => None,
@@ -122,17 +128,47 @@ mod tests {
 
     #[test]
     fn topics_are_told_from_what_is_none() {
-        assert_eq!(Settings::default().checked().expect("the usual ones are good").len(), 1);
-        let good = ["/data/OpportunityChangeEvent", "/data/Offer__ChangeEvent", "/data/Sales__chn"];
+        assert_eq!(
+            Settings::default()
+                .checked()
+                .expect("the usual ones are good")
+                .len(),
+            1
+        );
+        let good = [
+            "/data/OpportunityChangeEvent",
+            "/data/Offer__ChangeEvent",
+            "/data/Sales__chn",
+        ];
         checked(&good, &[("/event/CPQ_Sync__e", "Key__c")]).expect("they are good");
         for bad in [
-            "", "data/ChangeEvents", "/data/", "/data/ChangeEvent", "/topic/Push", "/data/Opportunity", "/event/X__e",
-            "/data/Opp ChangeEvent", "/data/../ChangeEvent", "/data/changeEvents",
+            "",
+            "data/ChangeEvents",
+            "/data/",
+            "/data/ChangeEvent",
+            "/topic/Push",
+            "/data/Opportunity",
+            "/event/X__e",
+            "/data/Opp ChangeEvent",
+            "/data/../ChangeEvent",
+            "/data/changeEvents",
         ] {
-            assert_eq!(checked(&[bad], &[]).expect_err(bad).code, Code::ConfigInvalid, "{bad}");
+            assert_eq!(
+                checked(&[bad], &[]).expect_err(bad).code,
+                Code::ConfigInvalid,
+                "{bad}"
+            );
         }
-        for (topic, field) in [("/data/ChangeEvents", "X"), ("/event/X", "X"), ("/event/X__e", ""), ("/event/X__e", "a b")] {
-            assert_eq!(checked(&[], &[(topic, field)]).expect_err(topic).code, Code::ConfigInvalid);
+        for (topic, field) in [
+            ("/data/ChangeEvents", "X"),
+            ("/event/X", "X"),
+            ("/event/X__e", ""),
+            ("/event/X__e", "a b"),
+        ] {
+            assert_eq!(
+                checked(&[], &[(topic, field)]).expect_err(topic).code,
+                Code::ConfigInvalid
+            );
         }
         checked(&[], &[]).expect_err("nothing to read");
         checked(&["/data/ChangeEvents", "/data/ChangeEvents"], &[]).expect_err("twice");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cpq_domain::adapter::Call;
-use cpq_domain::change::{ChangeStream, Changes, Position};
+use cpq_domain::change::{Change, ChangeStream, Changes, Position};
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -60,10 +60,15 @@ impl Stream {
         org.layout(call).await?;
         let rest = &org.rest;
         let certificates = &org.config.ca_certificates_pem;
-        let link = Link::connect(&settings.endpoint, certificates, rest.credentials(), rest.connection()).await?;
-        for topic in topics {
-            link.may_subscribe(&topic.name).await?;
-        }
+        let link = Link::connect(
+            &settings.endpoint,
+            certificates,
+            rest.credentials(),
+            rest.connection(),
+        )
+        .await?;
+        let allowed = topics.iter().map(|topic| link.may_subscribe(&topic.name));
+        futures_util::future::try_join_all(allowed).await?;
         let now = match rest.crm_now() {
             Some(now) => now,
             None => {
@@ -90,12 +95,11 @@ impl Stream {
         Ok(stream)
     }
 
-    fn delivered(
-        &self,
-        changes: Vec<cpq_domain::change::Change>,
-        sweep_from: Option<Timestamp>,
-    ) -> Result<Changes> {
-        let places = self.topics.iter().map(|reading| (reading.topic.name.as_str(), &reading.place));
+    fn delivered(&self, changes: Vec<Change>, sweep_from: Option<Timestamp>) -> Result<Changes> {
+        let places = self
+            .topics
+            .iter()
+            .map(|reading| (reading.topic.name.as_str(), &reading.place));
         Ok(Changes {
             changes,
             position: place::position(places)?,
@@ -121,7 +125,9 @@ impl Stream {
             false => newest,
         };
         let reading = &mut self.topics[number];
-        reading.place.advance(last_replay(answer).unwrap_or_default(), seen.map(place::before));
+        reading
+            .place
+            .advance(last_replay(answer).unwrap_or_default(), seen.map(place::before));
         let sweep = [sweep, reading.owes.take()].into_iter().flatten().min();
         self.delivered(changes, sweep)
     }
@@ -136,7 +142,11 @@ impl ChangeStream for Stream {
         let (topic, answer) = match &self.current {
             Some((topic, answer)) => (*topic, answer.clone()),
             None => {
-                let received = self.queue.recv().await.ok_or_else(|| over(self.link.connection()))?;
+                let received = self
+                    .queue
+                    .recv()
+                    .await
+                    .ok_or_else(|| over(self.link.connection()))?;
                 let answer = Arc::new(received.what?);
                 self.current = Some((received.topic, answer.clone()));
                 (received.topic, answer)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use cpq_auth::Access;
 use cpq_domain::{Code, Error, Result};
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::limits::{HOLD, OUTSTANDING, QUEUED, QUEUED_BYTES, TOP_UP};
 use super::link::Link;
@@ -130,7 +130,9 @@ impl Receiver {
         let mut answers = opened
             .map_err(|status| silent(self.refused(&status)))?
             .into_inner();
-        let (mut heard, mut last) = (false, Instant::now());
+        let mut heard = false;
+        let dead = sleep(self.silence);
+        tokio::pin!(dead);
         loop {
             let wanted = self.waiting.wanted(pending);
             if wanted > 0 {
@@ -142,14 +144,15 @@ impl Receiver {
                     let received = self.received(answer).map_err(|error| Ended { error, heard })?;
                     let Some(events) = received else { return Ok(()) };
                     pending = pending.saturating_sub(events);
-                    (heard, last) = (true, Instant::now());
+                    heard = true;
+                    dead.set(sleep(self.silence));
                 }
                 () = self.waiting.taken.notified() => {}
                 () = sleep(HOLD.min(self.silence / 2)), if pending == 0 => {
                     let _ = ask.send(more(1));
                     pending = 1;
                 }
-                () = sleep_until(last + self.silence) => return Err(Ended { error: self.silent(), heard }),
+                () = &mut dead => return Err(Ended { error: self.silent(), heard }),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cpq_adapters::credentials::Credentials;
 use cpq_adapters::salesforce::pubsub::Settings as Feed;
@@ -15,6 +15,7 @@ use cpq_domain::id::{ConnectionName, CorrelationId};
 use cpq_domain::world::World;
 use sandbox::{Info, Options, Running, Settings, start};
 use serde_json::{Value as Json, json};
+use tokio::time::Instant;
 
 /// How long to wait for what has to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -306,14 +307,15 @@ impl Stream {
 
     /// The next delivery that says something.
     pub async fn batch(&mut self) -> Changes {
-        let last = Instant::now() + PATIENCE;
-        loop {
-            let changes = self.next().await;
-            assert!(Instant::now() < last, "nothing but signs of life");
-            if !changes.changes.is_empty() || changes.sweep_from.is_some() {
-                return changes;
+        let waiting = async {
+            loop {
+                let changes = self.next().await;
+                if !changes.changes.is_empty() || changes.sweep_from.is_some() {
+                    return changes;
+                }
             }
-        }
+        };
+        in_time(waiting).await
     }
 
     /// So many changes, however they come; nothing may have been left out.
@@ -334,13 +336,14 @@ impl Stream {
 
     /// The error that ends it.
     pub async fn error(&mut self) -> cpq_domain::Error {
-        let last = Instant::now() + PATIENCE;
-        loop {
-            if let Err(error) = self.try_next().await {
-                return error;
+        let waiting = async {
+            loop {
+                if let Err(error) = self.try_next().await {
+                    return error;
+                }
             }
-            assert!(Instant::now() < last, "the feed goes on");
-        }
+        };
+        in_time(waiting).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::house::{House, becomes, house, house_with};
+use crate::house::{House, becomes, house, house_with, in_time};
 
 /// Makes so many opportunities in portions, named in their order.
 async fn make(house: &House, count: usize) -> Vec<String> {
@@ -89,17 +89,20 @@ async fn a_reader_that_gives_up_waiting_in_the_middle_loses_nothing() {
         .update("Account", &account, json!({"Industry": "Banking"}))
         .await;
     let mut given_up = 0;
-    let batch = loop {
-        match tokio::time::timeout(Duration::from_millis(60), stream.stream.next()).await {
-            Err(_) => given_up += 1,
-            Ok(batch) => {
-                let batch = batch.expect("the feed goes on");
-                if !batch.changes.is_empty() {
-                    break batch;
+    let waiting = async {
+        loop {
+            match tokio::time::timeout(Duration::from_millis(60), stream.stream.next()).await {
+                Err(_) => given_up += 1,
+                Ok(batch) => {
+                    let batch = batch.expect("the feed goes on");
+                    if !batch.changes.is_empty() {
+                        return batch;
+                    }
                 }
             }
         }
     };
+    let batch = in_time(waiting).await;
     assert!(
         given_up > 0 && house.fired().await == [2],
         "it was in the middle of a look-up"

@@ -157,7 +157,11 @@ impl House {
     pub async fn try_open(&self, after: Option<&Position>) -> cpq_domain::Result<Stream> {
         let feed = self.adapter().pubsub(self.feed.clone())?;
         let stream = feed.open(&call(), after).await?;
-        Ok(Stream { stream, last: None })
+        Ok(Stream {
+            stream,
+            last: None,
+            deliveries: 0,
+        })
     }
 
     pub async fn open(&self, after: &Position) -> Stream {
@@ -287,12 +291,18 @@ impl House {
 pub struct Stream {
     pub stream: Box<dyn ChangeStream>,
     last: Option<Position>,
+    deliveries: usize,
 }
+
+/// Deliveries that no test comes near: signs of life would otherwise let one wait for ever.
+const DELIVERIES: usize = 3_000;
 
 impl Stream {
     pub async fn try_next(&mut self) -> cpq_domain::Result<Changes> {
         let changes = in_time(self.stream.next()).await?;
         self.last = Some(changes.position.clone());
+        self.deliveries += 1;
+        assert!(self.deliveries < DELIVERIES, "what is waited for does not come");
         Ok(changes)
     }
 

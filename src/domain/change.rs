@@ -82,7 +82,8 @@ pub struct Changes {
     pub changes: Vec<Change>,
     /// To be stored together with what became of the changes, never before.
     pub position: Position,
-    /// The feed knows that it left something out, without saying what: look at everything that changed since then.
+    /// The feed knows that it left something out, without saying what: look at every opportunity that changed since
+    /// then, or whose account, contacts or quote did.
     pub sweep_from: Option<Timestamp>,
 }
 
@@ -94,8 +95,12 @@ pub trait ChangeFeed: Send + Sync {
 
     /// Opens the feed behind `after`; without a position, at its present end.
     ///
-    /// [`crate::Code::CursorExpired`] when the CRM no longer has what follows `after`. The caller then opens the feed
-    /// at its end, and sweeps what changed since [`Position::seen_until`].
+    /// [`crate::Code::CursorExpired`] when the CRM no longer has what follows `after`, here or from
+    /// [`ChangeStream::next`]: some CRMs say so only on the open stream. The caller then opens the feed at its end, and
+    /// sweeps what changed since [`Position::seen_until`].
+    ///
+    /// A feed opened at its end says with its first delivery where it stands, and asks for a sweep as soon as it is
+    /// certain that it will be told of every later change; the sweep covers the time of the opening.
     async fn open(&self, call: &Call, after: Option<&Position>) -> Result<Box<dyn ChangeStream>>;
 }
 
@@ -103,5 +108,7 @@ pub trait ChangeFeed: Send + Sync {
 #[async_trait]
 pub trait ChangeStream: Send {
     /// Waits for what comes next. An error ends the stream; open the feed again behind the last stored position.
+    ///
+    /// A caller may drop the future and call again; nothing is lost by that.
     async fn next(&mut self) -> Result<Changes>;
 }

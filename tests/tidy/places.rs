@@ -13,6 +13,7 @@ const SOQL_PLACES: &[&str] = &[
     "src/cli/suite/",
     "sandbox/",
     "tests/it/",
+    "tests/pubsub/",
     "tests/interop/",
 ];
 

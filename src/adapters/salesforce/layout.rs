@@ -324,7 +324,7 @@ impl Org<'_> {
 }
 
 /// The field behind a relationship: `Account` → `AccountId`, `Partner__r` → `Partner__c`.
-fn foreign_key(relationship: &str) -> String {
+pub(super) fn foreign_key(relationship: &str) -> String {
     match relationship.strip_suffix("__r") {
         Some(name) => format!("{name}__c"),
         None => format!("{relationship}Id"),

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CallBudget, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, Mapping, Probe};
+use cpq_domain::change::ChangeFeed;
 use cpq_domain::deletion::Fate;
 use cpq_domain::id::{OpportunityKey, RecordId};
 use cpq_domain::schema::CrmSchema;
@@ -31,6 +32,7 @@ mod fields;
 mod layout;
 mod limit_info;
 mod probe;
+pub mod pubsub;
 mod query;
 mod quote_record;
 mod read;
@@ -104,6 +106,14 @@ impl SalesforceAdapter {
             writes: Gather::new(Writes(org.clone())),
             org,
         })
+    }
+
+    /// What the org tells of changes by itself, over its Pub/Sub API. Nothing is called before the feed is opened.
+    ///
+    /// # Errors
+    /// [`cpq_domain::Code::ConfigInvalid`] when a setting makes no sense.
+    pub fn pubsub(&self, settings: pubsub::Settings) -> Result<Arc<dyn ChangeFeed>> {
+        Ok(Arc::new(pubsub::PubSub::new(self.org.clone(), settings)?))
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) async fn complete(rest: &Rest, calls: &[&Call], row: &mut Node) -> Re
     Ok(())
 }
 
-async fn all(rest: &Rest, calls: &[&Call], first: Node) -> Result<Vec<Node>> {
+pub(super) async fn all(rest: &Rest, calls: &[&Call], first: Node) -> Result<Vec<Node>> {
     let mut rows = records(&first);
     let mut next = next_page(&first);
     for _ in 0..PAGES {

@@ -2,14 +2,16 @@
 //! every failure.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cpq_auth::Access;
 use cpq_domain::adapter::{Call, CallBudget};
 use cpq_domain::error::Written;
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
+use jiff::Timestamp;
 use secrecy::ExposeSecret as _;
 
 use super::config::Config;
@@ -46,7 +48,10 @@ pub(crate) struct Rest {
     world: Arc<dyn World>,
     connection: String,
     version: String,
+    client: String,
     budget: Mutex<Option<CallBudget>>,
+    /// What time Salesforce last said it was, and when that was on our clock.
+    clock: Mutex<Option<(Timestamp, u64)>>,
 }
 
 impl Rest {
@@ -60,13 +65,24 @@ impl Rest {
             let message = format!("{version:.20?} is not an API version such as 68.0");
             return Err(Error::new(Code::ConfigInvalid, message).connection(config.connection.as_str()));
         }
+        let client = config.client.as_str();
+        if client.is_empty()
+            || !client
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+        {
+            let message = format!("{client:.80?} is no name of an API client: use letters, digits or -_./");
+            return Err(Error::new(Code::ConfigInvalid, message).connection(config.connection.as_str()));
+        }
         Ok(Rest {
             http: transport::client(&config.ca_certificates_pem)?,
             credentials,
             world,
             connection: config.connection.as_str().to_owned(),
             version: version.to_owned(),
+            client: client.to_owned(),
             budget: Mutex::default(),
+            clock: Mutex::default(),
         })
     }
 
@@ -81,6 +97,30 @@ impl Rest {
 
     pub(crate) fn connection(&self) -> &str {
         &self.connection
+    }
+
+    /// Name of our client, which the change events of what we write carry.
+    pub(crate) fn client(&self) -> &str {
+        &self.client
+    }
+
+    pub(crate) fn credentials(&self) -> Arc<dyn Credentials> {
+        self.credentials.clone()
+    }
+
+    /// The time by Salesforce's clock, if it ever said so: record stamps and commits are compared with no other.
+    pub(crate) fn crm_now(&self) -> Option<Timestamp> {
+        let (then, heard) = (*self.clock.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let since = Duration::from_micros(self.world.monotonic_us().saturating_sub(heard));
+        then.checked_add(since).ok()
+    }
+
+    fn note_clock(&self, headers: &HeaderMap) {
+        let date = text(headers, DATE.as_str()).and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+        if let Some(date) = date {
+            let now = (date.timestamp(), self.world.monotonic_us());
+            *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+        }
     }
 
     /// Calls used and allowed, as last heard.
@@ -126,10 +166,10 @@ impl Rest {
             return Err(Error::new(Code::ProtocolViolation, message).connection(self.connection.as_str()));
         }
         let url = format!("{}{}", access.instance_url, request.path);
-        let mut wire = self
-            .http
-            .request(request.method.clone(), url)
-            .headers(headers(calls, access)?);
+        let mut wire =
+            self.http
+                .request(request.method.clone(), url)
+                .headers(headers(calls, access, &self.client)?);
         if let Some(body) = &request.body {
             wire = wire
                 .header(CONTENT_TYPE, "application/json; charset=UTF-8")
@@ -138,6 +178,7 @@ impl Rest {
         let answer = transport::exchange(wire)
             .await
             .map_err(|lost| self.lost(request, lost))?;
+        self.note_clock(&answer.headers);
         if let Some(budget) = text(&answer.headers, "sforce-limit-info").and_then(limit_info::parse) {
             self.note_budget(budget);
         }
@@ -197,7 +238,7 @@ impl Rest {
         .increment(1);
         metrics::histogram!("cpq_crm_request_seconds", "connection" => self.connection.clone(),
             "operation" => request.operation)
-        .record(std::time::Duration::from_micros(micros).as_secs_f64());
+        .record(Duration::from_micros(micros).as_secs_f64());
         tracing::debug!(
             connection = self.connection,
             operation = request.operation,
@@ -217,7 +258,7 @@ fn session_ended(error: &Error) -> bool {
             .is_some_and(|said| said.status == 401 && said.code == "INVALID_SESSION_ID")
 }
 
-fn headers(calls: &[&Call], access: &Access) -> Result<HeaderMap> {
+fn headers(calls: &[&Call], access: &Access, client: &str) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let mut token =
         HeaderValue::from_str(&format!("Bearer {}", access.token.expose_secret())).map_err(|_| {
@@ -228,7 +269,9 @@ fn headers(calls: &[&Call], access: &Access) -> Result<HeaderMap> {
         })?;
     token.set_sensitive(true);
     headers.insert(AUTHORIZATION, token);
-    headers.insert("sforce-call-options", HeaderValue::from_static("client=cpq"));
+    if let Ok(options) = HeaderValue::from_str(&format!("client={client}")) {
+        headers.insert("sforce-call-options", options);
+    }
     if let Ok(ids) = HeaderValue::from_str(&correlations(calls)) {
         headers.insert("x-correlation-id", ids);
     }

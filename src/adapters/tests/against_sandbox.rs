@@ -31,6 +31,7 @@ impl Credentials for Grant {
         Ok(Access {
             token,
             instance_url: self.url.clone(),
+            organization: String::new(),
             generation: 1,
         })
     }

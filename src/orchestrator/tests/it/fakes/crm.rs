@@ -71,7 +71,7 @@ impl Crm {
         let mut mapping = mapping();
         if self.keeps_records {
             let path = "Quote.Key__c".into();
-            let (writable, shape) = (true, Shape { scale: None });
+            let (writable, shape) = (true, Shape::default());
             Arc::make_mut(&mut mapping).fields.insert(
                 FieldName::new("quote_record.key"),
                 Mapped {

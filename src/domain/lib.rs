@@ -6,8 +6,10 @@
 //! through [`world::World`].
 
 pub mod adapter;
+pub mod certificate;
 pub mod change;
 pub mod conflict;
+pub mod compare;
 pub mod connection;
 pub mod desk;
 pub mod error;
@@ -17,6 +19,7 @@ pub mod keyed;
 pub mod limits;
 pub mod lint;
 pub mod ownership;
+pub mod paging;
 pub mod quote;
 pub mod resolve;
 pub mod retry;

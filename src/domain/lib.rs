@@ -21,6 +21,7 @@ pub mod lint;
 pub mod ownership;
 pub mod paging;
 pub mod quote;
+pub mod reconcile;
 pub mod resolve;
 pub mod retry;
 pub mod run;

@@ -17,6 +17,7 @@
 
 pub mod bases;
 pub mod conflicts;
+pub mod certificates;
 pub mod counters;
 pub mod decisions;
 pub mod grants;
@@ -27,6 +28,8 @@ pub mod links;
 pub mod ownership;
 pub mod quote_events;
 pub mod quotes;
+pub mod reconcile_records;
+pub mod reconciliations;
 pub mod runs;
 pub mod schemas;
 pub mod settings;
@@ -34,6 +37,7 @@ pub mod tokens;
 pub mod webhooks;
 
 mod encode;
+mod many;
 mod registry;
 mod row;
 mod sqlite;

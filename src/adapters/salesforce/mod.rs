@@ -6,10 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CallBudget, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, Mapping, Probe};
-use cpq_domain::id::OpportunityKey;
+use cpq_domain::id::{OpportunityKey, RecordId};
+use cpq_domain::paging::{FoundSnapshots, SnapshotPage};
 use cpq_domain::schema::CrmSchema;
 use cpq_domain::view::View;
 use cpq_domain::world::World;
+use jiff::Timestamp;
 
 use crate::batch::Gather;
 use crate::credentials::Credentials;
@@ -26,6 +28,7 @@ mod errors;
 mod fields;
 mod layout;
 mod limit_info;
+mod page;
 mod probe;
 mod query;
 mod quote_record;
@@ -164,6 +167,20 @@ impl CrmAdapter for SalesforceAdapter {
                 bodies,
             })
             .await
+    }
+
+    async fn page(
+        &self,
+        call: &Call,
+        since: Option<Timestamp>,
+        after: Option<&RecordId>,
+        limit: u32,
+    ) -> Result<SnapshotPage> {
+        page::page(&self.org, call, since, after, limit).await
+    }
+
+    async fn find_many(&self, call: &Call, ids: &[RecordId]) -> Result<FoundSnapshots> {
+        page::find_many(&self.org, call, ids).await
     }
 
     fn budget(&self) -> Option<CallBudget> {

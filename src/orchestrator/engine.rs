@@ -21,6 +21,7 @@ use crate::backlog;
 use crate::ledger::{Accepted, Ledger, RunHistory};
 use crate::plan::{self, DryRun};
 use crate::rulings::Decided;
+use crate::reconcile::ReconcileSettings;
 use crate::sides::Sides;
 use crate::sync::Scene;
 use crate::waiters::Waiters;
@@ -40,6 +41,8 @@ pub struct EngineSettings {
     /// Whether to work on waiting runs of all lanes, as a service does, or only on what is submitted here, as a
     /// single command does.
     pub works_backlog: bool,
+    /// How a reconcile works.
+    pub reconcile: ReconcileSettings,
 }
 
 impl EngineSettings {
@@ -51,6 +54,7 @@ impl EngineSettings {
             lease_ms: 30_000,
             retry: RetryPolicy::default(),
             works_backlog: true,
+            reconcile: ReconcileSettings::default(),
         }
     }
 }

@@ -34,6 +34,8 @@ const UPDATE: &str =
 const TAKE_UP: &str = "UPDATE reconciliations SET state = 'running', attempt = attempt + 1, updated_at = $2,
   lease_until = $3, ended_at = NULL, error = NULL, matrix_version = $4
   WHERE id = $1 AND state IN ('running', 'stopped', 'failed')";
+const TOUCH: &str =
+    "UPDATE reconciliations SET lease_until = $3 WHERE id = $1 AND attempt = $2 AND state = 'running'";
 const ABANDON: &str = "UPDATE reconciliations SET state = 'abandoned', updated_at = $2, ended_at = $2
   WHERE connection = $1 AND state IN ('running', 'stopped', 'failed')";
 const BY_ID: &str = select!("WHERE id = $1");
@@ -47,7 +49,7 @@ const IN_MOTION: &str = concat!(
 );
 
 pub(crate) const STATEMENTS: &[&str] = &[
-    INSERT, UPDATE, TAKE_UP, ABANDON, BY_ID, DIGEST, NEWEST, ALL, IN_MOTION,
+    INSERT, UPDATE, TAKE_UP, TOUCH, ABANDON, BY_ID, DIGEST, NEWEST, ALL, IN_MOTION,
 ];
 
 /// Adds a reconcile that runs. Whoever does must have [`abandon`]ed the one before.
@@ -107,6 +109,11 @@ pub async fn take_up(
         1 => by_id(tx, id).await,
         _ => Ok(None),
     }
+}
+
+/// A sign of life. `false` if another process has taken it up, or it was abandoned.
+pub async fn touch(tx: &mut dyn Tx, id: RunId, attempt: u32, lease_until: Timestamp) -> Result<bool> {
+    Ok(tx.execute(TOUCH, params![id, attempt, lease_until]).await? == 1)
 }
 
 /// Puts an end to what is left of earlier reconciles of the connection.

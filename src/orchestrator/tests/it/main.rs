@@ -11,6 +11,7 @@ mod golden;
 mod keys;
 mod lanes;
 mod outcomes;
+mod reconcile;
 mod retries;
 mod rulings;
 mod scenes;

@@ -10,6 +10,9 @@ use utoipa_axum::routes;
 use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{access, conflicts, document, frame, health, ownership, quotes, sync, timeline, webhooks, why};
+use crate::{
+    access, certificates, document, frame, health, ownership, quotes, reconcile, sync, timeline, webhooks,
+};
 
 /// The API, ready to be served.
 pub fn router(state: ApiState) -> Router {
@@ -38,6 +41,10 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(why::field))
         .routes(routes!(why::line_field))
         .routes(routes!(ownership::get))
+        .routes(routes!(reconcile::start, reconcile::list))
+        .routes(routes!(reconcile::get))
+        .routes(routes!(reconcile::records))
+        .routes(routes!(certificates::list))
         .routes(routes!(webhooks::take))
         .routes(routes!(document::get))
         .routes(routes!(health::alive))

@@ -6,6 +6,7 @@ mod config;
 mod fixtures;
 mod matrix;
 mod quote_feed;
+mod reconcile_schedule;
 mod sides;
 mod telemetry;
 mod world;

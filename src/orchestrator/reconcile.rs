@@ -111,6 +111,22 @@ impl Engine {
         })
     }
 
+    /// The last reconciles of a connection, newest first.
+    pub async fn reconciliations(
+        &self,
+        connection: &ConnectionName,
+        limit: u32,
+    ) -> Result<Vec<Reconciliation>> {
+        let connection = connection.clone();
+        self.inner
+            .ledger
+            .store()
+            .read(move |tx| {
+                Box::pin(async move { reconciliations::newest(tx, Some(&connection), None, limit).await })
+            })
+            .await
+    }
+
     async fn work_on(&self, one: Reconciliation, digest: Digest) -> Result<Reconciliation> {
         let inner = self.inner.clone();
         let looker = looker(&inner, &one).await?;

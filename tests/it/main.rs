@@ -8,6 +8,7 @@ mod golden;
 mod house;
 mod ownership;
 mod quote_record;
+mod reconcile;
 mod remote_cpq;
 mod sandbox_define;
 mod secrets;

@@ -109,9 +109,9 @@ impl Cause {
         match self {
             Cause::ConflictOpen => "decide in the owning system, then `cpq sync run --opportunity …`",
             Cause::NotWritable => "let the integration user write the field, or take it out of the matrix",
-            Cause::DeletedInCrm => "restore the opportunity, or `cpq quote transition … cancel`",
+            Cause::DeletedInCrm => "restore the opportunity, or `cpq quote transition … cancel --reason …`",
             Cause::MissingInCrm => {
-                "let the integration user see the opportunity, or `cpq quote transition … cancel`"
+                "let the integration user see the opportunity, or `cpq quote transition … cancel --reason …`"
             }
             Cause::Unreadable => "correct the type of the named field in the mapping, or take it out",
             _ => "`cpq reconcile --repair`",

@@ -270,7 +270,16 @@ fn three_hundred_opportunities_drift_and_come_back() {
     under_the_matrix(&house);
 
     let deleted = remaining["quote"].as_str().expect("a quote");
-    house.cpq(&["quote", "transition", deleted, "cancel"]).ok();
+    house
+        .cpq(&[
+            "quote",
+            "transition",
+            deleted,
+            "cancel",
+            "--reason",
+            "the opportunity is gone",
+        ])
+        .ok();
     let before = stamps(&house);
     let again = house.cpq(&["--json", "reconcile", "--repair"]).ok().json();
     assert_eq!(

@@ -6,6 +6,8 @@ mod fake;
 
 #[path = "salesforce/org.rs"]
 mod org;
+#[path = "salesforce/page.rs"]
+mod page;
 #[path = "salesforce/quote_place.rs"]
 mod quote_place;
 #[path = "salesforce/quote_record.rs"]

@@ -9,9 +9,9 @@ use utoipa_axum::routes;
 
 use crate::failure::Failure;
 use crate::state::ApiState;
-use crate::{access, conflicts, document, frame, health, ownership, quotes, sync, timeline, webhooks, why};
 use crate::{
-    access, certificates, document, frame, health, ownership, quotes, reconcile, sync, timeline, webhooks,
+    access, certificates, conflicts, document, frame, health, ownership, quotes, reconcile, sync, timeline,
+    webhooks, why,
 };
 
 /// The API, ready to be served.

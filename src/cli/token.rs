@@ -127,7 +127,6 @@ async fn list(desk: &Desk, output: Output) -> Result<u8> {
 
 /// The command line's own token: kept in a file of the state directory that only its owner can read, and made when it
 /// is missing, no longer valid, or made by a version that had fewer scopes.
-/// is missing, no longer valid, or older than a scope that this program knows.
 pub async fn own(config: &Config, store: Store) -> Result<String> {
     let desk = Desk {
         store,
@@ -138,11 +137,6 @@ pub async fn own(config: &Config, store: Store) -> Result<String> {
         && tokens::authenticate(&desk.store, &desk.world, token.trim())
             .await
             .is_ok_and(|grantee| has_all_scopes(&grantee))
-            .is_ok_and(|own| {
-                SCOPES
-                    .iter()
-                    .all(|scope| own.scopes.iter().any(|held| held == scope))
-            })
     {
         return Ok(token.trim().to_owned());
     }

@@ -38,6 +38,8 @@ pub enum Cause {
     NeverSynced,
     /// A person has to decide.
     ConflictOpen,
+    /// A person has decided, and that has not been carried out yet.
+    DecisionPending,
     /// One side has a line that the other lacks.
     LineMissing,
     /// The CRM's record of the quote is gone.
@@ -56,7 +58,7 @@ pub enum Cause {
 
 impl Cause {
     /// All of them.
-    pub const ALL: [Cause; 13] = {
+    pub const ALL: [Cause; 14] = {
         use Cause::*;
         [
             CrmEdited,
@@ -65,6 +67,7 @@ impl Cause {
             RuleChanged,
             NeverSynced,
             ConflictOpen,
+            DecisionPending,
             LineMissing,
             QuoteRecordMissing,
             NotWritable,
@@ -84,6 +87,7 @@ impl Cause {
             Cause::RuleChanged => "rule_changed",
             Cause::NeverSynced => "never_synced",
             Cause::ConflictOpen => "conflict_open",
+            Cause::DecisionPending => "decision_pending",
             Cause::LineMissing => "line_missing",
             Cause::QuoteRecordMissing => "quote_record_missing",
             Cause::NotWritable => "not_writable",
@@ -99,6 +103,7 @@ impl Cause {
         match self {
             Cause::CrmEdited | Cause::CpqEdited | Cause::BothEdited | Cause::RuleChanged => true,
             Cause::NeverSynced | Cause::LineMissing | Cause::QuoteRecordMissing | Cause::MissingInCpq => true,
+            Cause::DecisionPending => true,
             Cause::ConflictOpen | Cause::NotWritable | Cause::Unreadable => false,
             Cause::DeletedInCrm | Cause::MissingInCrm => false,
         }
@@ -107,7 +112,7 @@ impl Cause {
     /// What to do about it.
     pub fn next(self) -> &'static str {
         match self {
-            Cause::ConflictOpen => "decide in the owning system, then `cpq sync run --opportunity …`",
+            Cause::ConflictOpen => "decide: `cpq conflicts list`, then `cpq conflicts resolve …`",
             Cause::NotWritable => "let the integration user write the field, or take it out of the matrix",
             Cause::DeletedInCrm => "restore the opportunity, or `cpq quote transition … cancel --reason …`",
             Cause::MissingInCrm => {
@@ -140,9 +145,9 @@ pub struct Difference {
     /// The CPQ's value.
     #[cfg_attr(feature = "openapi", schema(value_type = FieldValue))]
     pub cpq: Value,
-    /// The side that a sync would write; absent when no sync can settle it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub writes: Option<Side>,
+    /// The sides that a sync would write; none when no sync can settle it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<Side>,
 }
 
 impl Difference {
@@ -155,9 +160,10 @@ impl Difference {
             cause,
             crm: Value::Bool(crm),
             cpq: Value::Bool(cpq),
-            writes: cause
-                .is_repairable()
-                .then_some(if crm { Side::Cpq } else { Side::Crm }),
+            writes: match cause.is_repairable() {
+                true => vec![if crm { Side::Cpq } else { Side::Crm }],
+                false => vec![],
+            },
         }
     }
 }
@@ -247,9 +253,10 @@ fn difference(question: &Question, decision: &Decision) -> Option<Difference> {
         Verdict::Review => Cause::ConflictOpen,
         Verdict::Keep if refused_by_the_crm(rule, question.facts, mapped, decision) => Cause::NotWritable,
         Verdict::Keep => return None,
+        _ if decision.ruling.is_some() => Cause::DecisionPending,
         Verdict::ToCrm | Verdict::ToCpq if decision.field.as_str() == PRESENCE => Cause::LineMissing,
         Verdict::ToCrm if record_is_gone(question, &decision.field) => Cause::QuoteRecordMissing,
-        Verdict::ToCrm | Verdict::ToCpq => edited(question, decision, shape),
+        Verdict::ToCrm | Verdict::ToCpq | Verdict::ToBoth => edited(question, decision, shape),
     };
     Some(Difference {
         object: object_of(&decision.field),
@@ -259,9 +266,10 @@ fn difference(question: &Question, decision: &Decision) -> Option<Difference> {
         crm: decision.crm.clone(),
         cpq: decision.cpq.clone(),
         writes: match decision.verdict {
-            Verdict::ToCrm => Some(Side::Crm),
-            Verdict::ToCpq => Some(Side::Cpq),
-            _ => None,
+            Verdict::ToCrm => vec![Side::Crm],
+            Verdict::ToCpq => vec![Side::Cpq],
+            Verdict::ToBoth => vec![Side::Crm, Side::Cpq],
+            _ => vec![],
         },
     })
 }

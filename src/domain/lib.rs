@@ -8,8 +8,8 @@
 pub mod adapter;
 pub mod certificate;
 pub mod change;
-pub mod conflict;
 pub mod compare;
+pub mod conflict;
 pub mod connection;
 pub mod desk;
 pub mod error;

@@ -60,10 +60,6 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
-    }
-
     /// Commit one of four: the key, the run and its first journal row. With a free worker the run is claimed in the
     /// same breath, so that an idle service needs no commit for it.
     /// What a person decided is stored with the run that carries it out.

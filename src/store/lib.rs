@@ -16,8 +16,8 @@
 //! ```
 
 pub mod bases;
-pub mod conflicts;
 pub mod certificates;
+pub mod conflicts;
 pub mod counters;
 pub mod decisions;
 pub mod grants;

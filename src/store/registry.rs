@@ -1,10 +1,8 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, conflicts, counters, decisions, grants, idempotency, journal, links, ownership, quote_events,
-    quotes, runs, schemas, settings, tokens, webhooks,
-    bases, certificates, counters, decisions, grants, idempotency, journal, links, ownership, quote_events,
-    quotes, reconcile_records, reconciliations, runs, schemas, settings, tokens, webhooks,
+    bases, certificates, conflicts, counters, decisions, grants, idempotency, journal, links, ownership,
+    quote_events, quotes, reconcile_records, reconciliations, runs, schemas, settings, tokens, webhooks,
 };
 
 /// All statements, by module.

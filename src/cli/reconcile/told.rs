@@ -146,10 +146,12 @@ fn would_write(records: &[Json]) -> String {
                 Some(line) => format!("{field} [{line}]"),
                 None => field.to_owned(),
             };
-            let to = match difference["writes"].as_str() {
-                Some("crm") => "CRM",
-                Some("cpq") => "CPQ",
-                _ => "-",
+            let sides = difference["writes"].as_array().into_iter().flatten();
+            let to: Vec<String> = sides.map(|side| text(side).to_uppercase()).collect();
+            let to = if to.is_empty() {
+                "-".to_owned()
+            } else {
+                to.join(", ")
             };
             let cause = text(&difference["cause"]).to_owned();
             vec![
@@ -157,7 +159,7 @@ fn would_write(records: &[Json]) -> String {
                 field,
                 short(&difference["crm"]),
                 short(&difference["cpq"]),
-                to.into(),
+                to,
                 cause,
             ]
         })

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::adapter::Mapping;
+use crate::conflict::{Ruling, Take};
+use crate::id::ConflictId;
 use crate::ownership::Matrix;
 use crate::resolve::Base;
 
@@ -38,6 +40,7 @@ struct Scene {
     base: Base,
     crm: View,
     cpq: View,
+    rulings: Vec<Ruling>,
 }
 
 impl Scene {
@@ -67,6 +70,7 @@ impl Scene {
             },
             crm: view.clone(),
             cpq: view,
+            rulings: vec![],
         }
     }
 
@@ -79,6 +83,7 @@ impl Scene {
             crm: &self.crm,
             cpq: Some(&self.cpq),
             changed_at: (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
+            rulings: &self.rulings,
         }))
     }
 
@@ -188,6 +193,25 @@ fn a_conflict_a_lost_record_and_a_read_only_field_have_their_own_causes() {
         scene.causes(),
         [("opportunity.stage".to_owned(), Cause::ConflictOpen)]
     );
+
+    scene.rulings = vec![Ruling {
+        conflict: ConflictId::numbered(1),
+        field: "opportunity.stage".into(),
+        line: None,
+        take: Take::Value,
+        value: text("c"),
+        crm: text("a"),
+        cpq: text("b"),
+        by: "jo".into(),
+        at: Timestamp::UNIX_EPOCH,
+        reason: None,
+    }];
+    assert_eq!(
+        scene.causes(),
+        [("opportunity.stage".to_owned(), Cause::DecisionPending)]
+    );
+    scene.look(|found| assert_eq!(found.differences[0].writes, [Side::Crm, Side::Cpq]));
+    assert!(!scene.sums_agree(), "decided is not done");
 
     let mut scene = Scene::agreed();
     for field in ["quote_record.key", "quote_record.name"] {

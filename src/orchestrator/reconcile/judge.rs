@@ -7,10 +7,11 @@ use cpq_domain::id::{OpportunityKey, QuoteNumber, RecordId};
 use cpq_domain::paging::{PagedSnapshot, Unreadable};
 use cpq_domain::quote::{OpportunityRef, Quote, Status};
 use cpq_domain::reconcile::{DIFFERENCES, Differing, Fate};
-use cpq_domain::resolve::{Base, Question};
+use cpq_domain::resolve::Question;
 use jiff::Timestamp;
 
 use super::parts::{self, Parts};
+use crate::keep::Known;
 use crate::plan::facts;
 use crate::sync::{Scene, can_be_quoted};
 
@@ -71,19 +72,19 @@ pub(super) fn opportunity(
     scene: &Scene,
     paged: &PagedSnapshot,
     quote: Option<&Quote>,
-    base: Option<&Base>,
+    known: Option<&Known>,
 ) -> Judged {
     let crm = &paged.snapshot;
     let judged = Judged::of(&crm.opportunity, quote, hour_of(paged.stamp));
     match quote {
-        Some(quote) => pair(scene, judged, crm, quote, base),
+        Some(quote) => pair(scene, judged, crm, quote, known),
         None if can_be_quoted(crm, None).is_err() => Judged {
             excluded: true,
             parts: parts::excluded(),
             ..judged
         },
         None => {
-            let cause = if base.is_some() {
+            let cause = if known.is_some() {
                 Cause::MissingInCpq
             } else {
                 Cause::NeverSynced
@@ -97,17 +98,19 @@ pub(super) fn opportunity(
     }
 }
 
-fn pair(scene: &Scene, judged: Judged, crm: &CrmSnapshot, quote: &Quote, base: Option<&Base>) -> Judged {
-    let (cpq, none) = (quote.view(), Base::default());
+fn pair(scene: &Scene, judged: Judged, crm: &CrmSnapshot, quote: &Quote, known: Option<&Known>) -> Judged {
+    let (cpq, none) = (quote.view(), Known::default());
+    let known = known.unwrap_or(&none);
     let (facts, mapping) = (facts(crm, Some(quote), scene.now), scene.crm.mapping());
     let comparison = compare(&Question {
         matrix: &scene.matrix,
         facts: &facts,
         mapping: &mapping,
-        base: base.unwrap_or(&none),
+        base: &known.base,
         crm: &crm.view,
         cpq: Some(&cpq),
         changed_at: (crm.modified_at, quote.updated_at),
+        rulings: &known.rulings,
     });
     Judged {
         parts: parts::of_pair(crm, &comparison),

@@ -8,13 +8,13 @@ use cpq_domain::adapter::Call;
 use cpq_domain::id::{ConnectionName, OpportunityKey, RecordId};
 use cpq_domain::paging::{PagedSnapshot, SNAPSHOT_ROWS, SnapshotPage, Unreadable};
 use cpq_domain::quote::Quote;
-use cpq_domain::resolve::Base;
 use cpq_domain::world::World;
-use cpq_store::{Store, bases, reconciliations};
+use cpq_store::{Store, reconciliations};
 use jiff::Timestamp;
 
 use super::judge::{self, Judged};
 use super::parts;
+use crate::keep::{Known, known_of_many};
 use crate::sync::Scene;
 
 /// Both systems, the rules and the store, as one reconcile finds them.
@@ -158,10 +158,10 @@ impl Looker {
             .iter()
             .map(|paged| paged.snapshot.opportunity.id.clone())
             .collect();
-        let (quotes, bases) = futures_util::try_join!(self.quotes(&ids), self.bases(&ids))?;
+        let (quotes, known) = futures_util::try_join!(self.quotes(&ids), self.known(&ids))?;
         let told = snapshots.iter().map(|paged| {
             let id = &paged.snapshot.opportunity.id;
-            judge::opportunity(&self.scene, paged, quotes.get(id), bases.get(id))
+            judge::opportunity(&self.scene, paged, quotes.get(id), known.get(id))
         });
         let untold = unreadable
             .iter()
@@ -208,16 +208,11 @@ impl Looker {
             .collect())
     }
 
-    async fn bases(&self, ids: &[RecordId]) -> Result<BTreeMap<RecordId, Base>> {
+    async fn known(&self, ids: &[RecordId]) -> Result<BTreeMap<RecordId, Known>> {
         let (connection, ids) = (self.connection.clone(), ids.to_vec());
-        let agreements = self
-            .store
-            .read(move |tx| Box::pin(async move { bases::of_many(tx, &connection, &ids).await }))
-            .await?;
-        Ok(agreements
-            .into_iter()
-            .map(|agreement| (agreement.opportunity_id, agreement.base))
-            .collect())
+        self.store
+            .read(move |tx| Box::pin(async move { known_of_many(tx, &connection, &ids).await }))
+            .await
     }
 
     /// Which of these have a sync that has not ended, or that changed something since `since`. A lane goes by number or

@@ -29,6 +29,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         version: 2,
         name: "0002_conflicts",
         sql: include_str!("../../../migrations/sqlite/0002_conflicts.sql"),
+    },
+    Migration {
         version: 5,
         name: "0005_reconcile",
         sql: include_str!("../../../migrations/sqlite/0005_reconcile.sql"),

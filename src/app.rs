@@ -14,7 +14,7 @@ use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{ConnectionName, CorrelationId};
 use cpq_domain::vault::TokenVault;
 use cpq_domain::world::World;
-use cpq_orchestrator::{Engine, EngineSettings, Sides};
+use cpq_orchestrator::{Engine, EngineSettings, ReconcileSettings, Sides};
 use cpq_quoting::EmbeddedCpq;
 use cpq_store::{Store, StoreOptions, Vault, schemas, settings};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -25,6 +25,7 @@ use crate::config::{Config, CpqKind};
 use crate::fixtures::YEAR_SETTING;
 use crate::matrix;
 use crate::quote_feed;
+use crate::reconcile_schedule;
 use crate::sides::{Connected, salesforce_config};
 use crate::world::RealWorld;
 
@@ -102,6 +103,12 @@ impl App {
         if role == Role::Service {
             quote_feed::start(store.clone(), &embedded, sides.clone(), engine.clone());
             matrix.clone().follow(config.clone(), grants, world.clone());
+            reconcile_schedule::start(
+                config.reconcile.clone(),
+                sides.vault(),
+                world.clone(),
+                engine.clone(),
+            );
         }
         let settings = api_settings(config)?;
         Ok(App {
@@ -309,6 +316,10 @@ fn engine_settings(config: &Config, role: Role, world: &dyn World) -> EngineSett
         deletes: config.deletes,
         lease_ms: i64::from(config.service.lease_seconds) * 1_000,
         works_backlog: role == Role::Service,
+        reconcile: ReconcileSettings {
+            calls_percent: config.reconcile.calls_percent,
+            repairs_at_once: config.reconcile.repairs_at_once,
+        },
         ..EngineSettings::named(format!("{}-{}", std::process::id(), world.uuid()))
     }
 }

@@ -36,6 +36,8 @@ pub struct Config {
     pub retry: RetryPolicy,
     /// Answers to records that are gone.
     pub deletes: Deletes,
+    /// Reconcile.
+    pub reconcile: ReconcileConfig,
     /// Webhook secrets.
     pub webhooks: WebhooksConfig,
     /// Salesforce outbound messages.
@@ -118,6 +120,19 @@ sections! {
     SealingConfig {
         /// Key file.
         key_file: PathBuf,
+    }
+    /// `[reconcile]`
+    ReconcileConfig {
+        /// Hours between two looks at everything; 0 for never.
+        full_every_hours: u32,
+        /// Hours between two looks at what changed; 0 for never.
+        changes_every_hours: u32,
+        /// Whether the schedule repairs.
+        repair: bool,
+        /// Share of the CRM's calls of a day, in percent.
+        calls_percent: u64,
+        /// Syncs of a repair under way at once.
+        repairs_at_once: usize,
     }
     /// `[webhooks]`
     WebhooksConfig {
@@ -212,6 +227,12 @@ impl Config {
         self.deletes.check()?;
         if self.service.lease_seconds == 0 || self.service.lease_seconds > 600 {
             return refuse("service.lease_seconds", "must be between 1 and 600");
+        }
+        if !(1..=100).contains(&self.reconcile.calls_percent) {
+            return refuse("reconcile.calls_percent", "must be between 1 and 100");
+        }
+        if !(1..=256).contains(&self.reconcile.repairs_at_once) {
+            return refuse("reconcile.repairs_at_once", "must be between 1 and 256");
         }
         if self.cpq.kind == CpqKind::Rest && self.cpq.url.is_empty() {
             return refuse("cpq.url", "is needed when cpq.kind is \"rest\"");

@@ -7,6 +7,7 @@ mod fixtures;
 mod mapping;
 mod matrix;
 mod quote_feed;
+mod reconcile_schedule;
 mod sides;
 mod telemetry;
 mod world;

@@ -56,6 +56,11 @@ impl Connected {
         }
     }
 
+    /// The grants of all connections.
+    pub fn vault(&self) -> Arc<dyn TokenVault> {
+        self.vault.clone()
+    }
+
     /// The adapter of a connection.
     pub async fn salesforce(&self, name: &ConnectionName) -> Result<Arc<SalesforceAdapter>> {
         if let Some(crm) = self.crms.lock().unwrap_or_else(PoisonError::into_inner).get(name) {

@@ -87,6 +87,23 @@ pub const ROUTES: &[Route] = &[
         Access::Scope("sync:read"),
     ),
     route("GET", "/api/v1/ownership", Access::Scope("ownership:read")),
+    route(
+        "POST",
+        "/api/v1/reconciliations",
+        Access::Scope("reconcile:write"),
+    ),
+    route("GET", "/api/v1/reconciliations", Access::Scope("reconcile:read")),
+    route(
+        "GET",
+        "/api/v1/reconciliations/{id}",
+        Access::Scope("reconcile:read"),
+    ),
+    route(
+        "GET",
+        "/api/v1/reconciliations/{id}/records",
+        Access::Scope("reconcile:read"),
+    ),
+    route("GET", "/api/v1/certificates", Access::Scope("reconcile:read")),
     route("POST", "/api/v1/webhooks/{source}", Access::Signed),
     route(
         "POST",
@@ -108,6 +125,8 @@ pub const SCOPES: &[&str] = &[
     "conflicts:read",
     "conflicts:write",
     "ownership:read",
+    "reconcile:read",
+    "reconcile:write",
     "metrics:read",
 ];
 

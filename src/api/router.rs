@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
-    access, conflicts, deleted, document, frame, health, outbound, ownership, quotes, sync, timeline,
-    webhooks, why,
+    access, certificates, conflicts, deleted, document, frame, health, outbound, ownership, quotes,
+    reconcile, sync, timeline, webhooks, why,
 };
 
 /// The API, ready to be served.
@@ -42,6 +42,10 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(why::field))
         .routes(routes!(why::line_field))
         .routes(routes!(ownership::get))
+        .routes(routes!(reconcile::start, reconcile::list))
+        .routes(routes!(reconcile::get))
+        .routes(routes!(reconcile::records))
+        .routes(routes!(certificates::list))
         .routes(routes!(webhooks::take))
         .routes(routes!(outbound::take))
         .routes(routes!(document::get))

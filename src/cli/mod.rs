@@ -10,6 +10,7 @@ mod output;
 mod ownership;
 mod place;
 mod quote;
+mod reconcile;
 mod sandbox;
 mod seed;
 mod serve;
@@ -73,6 +74,8 @@ enum Command {
     /// Sync an opportunity with its quote, and see what syncs did.
     #[command(subcommand)]
     Sync(sync::Command),
+    /// Compare both sides as a whole, repair what differs, and certify what agrees.
+    Reconcile(reconcile::Args),
     /// See and move quotes of the embedded CPQ.
     #[command(subcommand)]
     Quote(quote::Command),
@@ -158,6 +161,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Serve(args) => serve::run(args, config, output).await,
         Command::Auth(command) => auth::run(command, config, output).await,
         Command::Sync(command) => sync::run(command, config, output).await,
+        Command::Reconcile(args) => reconcile::run(args, config, output).await,
         Command::Quote(command) => quote::run(command, config, output).await,
         Command::Conflicts(command) => conflicts::run(command, config, output).await,
         Command::Why(args) => why::run(args, config, output).await,

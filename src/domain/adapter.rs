@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::connection::Identity;
 use crate::deletion::Fate;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::id::{CorrelationId, IdempotencyKey, OpportunityKey, QuoteId, RecordId};
+use crate::paging::{FoundSnapshots, QuoteMarkPage, SnapshotPage};
 use crate::quote::{OpportunityRef, Quote, Transition};
 use crate::schema::CrmSchema;
 use crate::value::Shape;
@@ -165,6 +166,28 @@ pub trait CrmAdapter: Send + Sync {
     /// Applies the write as a whole or not at all, in one round trip.
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten>;
 
+    /// A page of whole opportunities behind `after`, at most `limit` (up to [`crate::paging::SNAPSHOT_ROWS`]), in the
+    /// CRM's own order of ids; with `since` only those whose stamp is not before it. One call, as long as no record has
+    /// more children than a page of the CRM holds. [`crate::Code::Unsupported`] where the CRM cannot be paged through.
+    async fn page(
+        &self,
+        _call: &Call,
+        _since: Option<Timestamp>,
+        _after: Option<&RecordId>,
+        _limit: u32,
+    ) -> Result<SnapshotPage> {
+        Err(Error::new(Code::Unsupported, "this CRM cannot be paged through"))
+    }
+
+    /// The opportunities with these ids, at most [`crate::paging::SNAPSHOT_ROWS`]: as they are, or that they were
+    /// deleted. A call for those that are there, and a second one only if some are missing.
+    async fn find_many(&self, _call: &Call, _ids: &[RecordId]) -> Result<FoundSnapshots> {
+        Err(Error::new(
+            Code::Unsupported,
+            "this CRM cannot be asked for many opportunities",
+        ))
+    }
+
     /// Calls used and allowed, as last heard; no call is made.
     fn budget(&self) -> Option<CallBudget>;
 }
@@ -213,6 +236,29 @@ pub trait CpqAdapter: Send + Sync {
     ///
     /// `system` names the CRM connection; `key` is the opportunity's number or id.
     async fn find(&self, call: &Call, system: &str, key: &OpportunityKey) -> Result<Option<Quote>>;
+
+    /// A page of the quotes of a CRM connection behind `after`: current revisions only, each quote once as long as it
+    /// does not change meanwhile. With `since` only those changed at that moment or later.
+    async fn page(
+        &self,
+        _call: &Call,
+        _system: &str,
+        _since: Option<Timestamp>,
+        _after: Option<&str>,
+        _limit: u32,
+    ) -> Result<QuoteMarkPage> {
+        Err(Error::new(Code::Unsupported, "this CPQ cannot be paged through"))
+    }
+
+    /// The current quotes of these opportunities, by the CRM's ids; opportunities without a quote are left out.
+    async fn find_many(&self, call: &Call, system: &str, ids: &[RecordId]) -> Result<Vec<Quote>> {
+        let mut found = Vec::new();
+        for id in ids {
+            let key = OpportunityKey::new(id.as_str())?;
+            found.extend(self.find(call, system, &key).await?);
+        }
+        Ok(found)
+    }
 
     /// One revision by its id.
     async fn get(&self, call: &Call, id: &QuoteId) -> Result<Quote>;

@@ -6,7 +6,9 @@
 //! through [`world::World`].
 
 pub mod adapter;
+pub mod certificate;
 pub mod change;
+pub mod compare;
 pub mod conflict;
 pub mod connection;
 pub mod deletion;
@@ -19,7 +21,9 @@ pub mod kind;
 pub mod limits;
 pub mod lint;
 pub mod ownership;
+pub mod paging;
 pub mod quote;
+pub mod reconcile;
 pub mod region;
 pub mod resolve;
 pub mod retry;

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::backlog;
 use crate::ledger::{Accepted, Ledger, RunHistory};
 use crate::plan::{self, DryRun};
+use crate::reconcile::ReconcileSettings;
 use crate::rulings::Decided;
 use crate::sides::Sides;
 use crate::sync::Scene;
@@ -43,6 +44,8 @@ pub struct EngineSettings {
     /// Whether to work on waiting runs of all lanes, as a service does, or only on what is submitted here, as a
     /// single command does.
     pub works_backlog: bool,
+    /// How a reconcile works.
+    pub reconcile: ReconcileSettings,
 }
 
 impl EngineSettings {
@@ -55,6 +58,7 @@ impl EngineSettings {
             retry: RetryPolicy::default(),
             deletes: Deletes::default(),
             works_backlog: true,
+            reconcile: ReconcileSettings::default(),
         }
     }
 }

@@ -3,11 +3,13 @@
 //! An agreement is never stored without the decisions that led to it: what they explain would be no news to the next
 //! look, so nobody could ever tell again where a value came from.
 
+use std::collections::BTreeMap;
+
 use cpq_domain::Result;
 use cpq_domain::adapter::{Author, CrmSnapshot};
 use cpq_domain::conflict::Ruling;
 use cpq_domain::deletion::{Answer, Gone};
-use cpq_domain::id::Lane;
+use cpq_domain::id::{ConnectionName, Lane, RecordId};
 use cpq_domain::quote::Quote;
 use cpq_domain::resolve::{Base, Decision, Origin, Plan, Verdict};
 use cpq_domain::run::Run;
@@ -177,6 +179,33 @@ pub(crate) async fn known(tx: &mut dyn Tx, lane: &Lane) -> Result<Known> {
         rulings: open.into_iter().filter_map(|conflict| conflict.ruling).collect(),
         quote_changed_at: None,
     })
+}
+
+/// What we remember of these opportunities, by the CRM's ids; nothing of those that were never agreed on.
+pub(crate) async fn known_of_many(
+    tx: &mut dyn Tx,
+    connection: &ConnectionName,
+    ids: &[RecordId],
+) -> Result<BTreeMap<RecordId, Known>> {
+    let agreements = bases::of_many(tx, connection, ids).await?.into_iter();
+    let mut known: BTreeMap<RecordId, Known> = agreements
+        .map(|agreement| {
+            let (base, id) = (agreement.base, agreement.opportunity_id);
+            (
+                id,
+                Known {
+                    base,
+                    ..Known::default()
+                },
+            )
+        })
+        .collect();
+    for conflict in conflicts::open_of_many(tx, connection, ids).await? {
+        if let Some(known) = known.get_mut(&conflict.opportunity_id) {
+            known.rulings.extend(conflict.ruling);
+        }
+    }
+    Ok(known)
 }
 
 /// Stores what a run learnt.

@@ -7,14 +7,15 @@ use jiff::Timestamp;
 
 use crate::encode::json;
 use crate::limits::DOCUMENT_BYTES;
+use crate::many::{self, keys};
 use crate::row::Row;
 use crate::tx::{Tx, params};
 
 macro_rules! select {
-    ($rest:literal) => {
+    ($($rest:expr),+) => {
         concat!(
             "SELECT connection, opportunity_id, opportunity_number, body, matrix_version, agreed_at FROM bases ",
-            $rest
+            $($rest),+
         )
     };
 }
@@ -27,9 +28,10 @@ const PUT: &str =
 const BY_ID: &str = select!("WHERE connection = $1 AND opportunity_id = $2");
 const BY_NUMBER: &str =
     select!("WHERE connection = $1 AND opportunity_number = $2 ORDER BY agreed_at DESC LIMIT 1");
+const OF_MANY: &str = select!("WHERE connection = $1 AND opportunity_id IN (", keys!(), ")");
 const REMOVE: &str = "DELETE FROM bases WHERE connection = $1 AND opportunity_id = $2";
 
-pub(crate) const STATEMENTS: &[&str] = &[PUT, BY_ID, BY_NUMBER, REMOVE];
+pub(crate) const STATEMENTS: &[&str] = &[PUT, BY_ID, BY_NUMBER, OF_MANY, REMOVE];
 
 /// The last agreement about an opportunity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +74,17 @@ pub async fn get(
         None => tx.first(BY_NUMBER, params![connection, key]).await?,
     };
     row.map(read).transpose()
+}
+
+/// The last agreements about these opportunities, by the CRM's ids.
+pub async fn of_many(
+    tx: &mut dyn Tx,
+    connection: &ConnectionName,
+    ids: &[RecordId],
+) -> Result<Vec<Agreement>> {
+    let keys: Vec<&str> = ids.iter().map(RecordId::as_str).collect();
+    let rows = many::rows(tx, OF_MANY, connection.as_str(), &keys, &[]).await?;
+    rows.into_iter().map(read).collect()
 }
 
 /// Forgets the agreement: the next sync of the opportunity is a first one. Returns whether there was one.

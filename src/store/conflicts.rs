@@ -10,6 +10,7 @@ use cpq_domain::{Code, Error, Result};
 use crate::counters;
 use crate::encode::json;
 use crate::limits::{OPEN_CONFLICTS, TEXT_BYTES};
+use crate::many::{self, keys};
 use crate::row::Row;
 use crate::tx::{Param, Tx, params};
 
@@ -39,6 +40,11 @@ const UPDATE: &str =
 const BY_NUMBER: &str = "SELECT body FROM conflicts WHERE number = $1";
 const OPEN: &str = "SELECT body FROM conflicts
   WHERE connection = $1 AND opportunity_id = $2 AND state = 'open' ORDER BY number LIMIT $3";
+const OPEN_OF_MANY: &str = concat!(
+    "SELECT body FROM conflicts WHERE connection = $1 AND opportunity_id IN (",
+    keys!(),
+    ") AND state = 'open'"
+);
 const OPEN_LIKE: &str = "SELECT body FROM conflicts
   WHERE state = 'open' AND field = $1 AND policy = $2 AND connection = $3 ORDER BY number LIMIT $4";
 const ALL: &str = page!("TRUE");
@@ -51,6 +57,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     UPDATE,
     BY_NUMBER,
     OPEN,
+    OPEN_OF_MANY,
     OPEN_LIKE,
     ALL,
     OF_OPPORTUNITY,
@@ -125,6 +132,17 @@ pub async fn open(
     opportunity: &RecordId,
 ) -> Result<Vec<Conflict>> {
     conflicts(tx, OPEN, params![connection, opportunity, OPEN_CONFLICTS]).await
+}
+
+/// The open conflicts of these opportunities, by the CRM's ids, in no order.
+pub async fn open_of_many(
+    tx: &mut dyn Tx,
+    connection: &ConnectionName,
+    ids: &[RecordId],
+) -> Result<Vec<Conflict>> {
+    let keys: Vec<&str> = ids.iter().map(RecordId::as_str).collect();
+    let rows = many::rows(tx, OPEN_OF_MANY, connection.as_str(), &keys, &[]).await?;
+    rows.into_iter().map(read).collect()
 }
 
 /// The open conflicts of a connection over the same field under the same policy, oldest first; at most

@@ -16,6 +16,7 @@
 //! ```
 
 pub mod bases;
+pub mod certificates;
 pub mod conflicts;
 pub mod counters;
 pub mod decisions;
@@ -28,6 +29,8 @@ pub mod links;
 pub mod ownership;
 pub mod quote_events;
 pub mod quotes;
+pub mod reconcile_records;
+pub mod reconciliations;
 pub mod runs;
 pub mod schemas;
 pub mod settings;
@@ -35,6 +38,7 @@ pub mod tokens;
 pub mod webhooks;
 
 mod encode;
+mod many;
 mod registry;
 mod row;
 mod sqlite;

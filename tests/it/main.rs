@@ -11,6 +11,7 @@ mod mapping;
 mod outbound;
 mod ownership;
 mod quote_record;
+mod reconcile;
 mod remote_cpq;
 mod sandbox_define;
 mod secrets;

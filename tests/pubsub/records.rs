@@ -79,6 +79,7 @@ async fn what_we_wrote_ourselves_is_labelled() {
         },
         unmodified_since: read.modified_at,
         quote_record: None,
+        record_type: None,
     };
     adapter.write(&call(), &write).await.expect("it writes");
     let ours = stream.change().await;

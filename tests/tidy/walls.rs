@@ -40,8 +40,8 @@ const PLAN: &[Room] = &[
     ] },
     // The will: knows traits, no vendor, no HTTP.
     Room { folder: "src/orchestrator", name: "cpq-orchestrator", rooms: &["cpq-domain", "cpq-store"], crates: &[
-        "async-trait", "futures-util", "jiff", "metrics", "rust_decimal", "serde", "serde_json", "tokio", "tokio-util",
-        "tracing",
+        "async-trait", "aws-lc-rs", "futures-util", "jiff", "metrics", "rust_decimal", "serde", "serde_json", "tokio",
+        "tokio-util", "tracing",
     ] },
     // People and hooks. A request never calls a CRM: it submits a run.
     Room { folder: "src/api", name: "cpq-api", rooms: &["cpq-domain", "cpq-store", "cpq-orchestrator", "cpq-auth"],

@@ -9,9 +9,11 @@ use cpq_domain::adapter::{Call, CallBudget, CrmAdapter, CrmSnapshot, CrmWrite, C
 use cpq_domain::change::ChangeFeed;
 use cpq_domain::deletion::Fate;
 use cpq_domain::id::{OpportunityKey, RecordId};
+use cpq_domain::paging::{FoundSnapshots, SnapshotPage};
 use cpq_domain::schema::CrmSchema;
 use cpq_domain::view::View;
 use cpq_domain::world::World;
+use jiff::Timestamp;
 
 use crate::batch::Gather;
 use crate::credentials::Credentials;
@@ -31,6 +33,7 @@ mod fate;
 mod fields;
 mod layout;
 mod limit_info;
+mod page;
 mod probe;
 pub mod pubsub;
 mod query;
@@ -189,6 +192,20 @@ impl CrmAdapter for SalesforceAdapter {
                 bodies,
             })
             .await
+    }
+
+    async fn page(
+        &self,
+        call: &Call,
+        since: Option<Timestamp>,
+        after: Option<&RecordId>,
+        limit: u32,
+    ) -> Result<SnapshotPage> {
+        page::page(&self.org, call, since, after, limit).await
+    }
+
+    async fn find_many(&self, call: &Call, ids: &[RecordId]) -> Result<FoundSnapshots> {
+        page::find_many(&self.org, call, ids).await
     }
 
     fn budget(&self) -> Option<CallBudget> {

@@ -10,6 +10,8 @@ mod fate;
 mod mappings;
 #[path = "salesforce/org.rs"]
 mod org;
+#[path = "salesforce/page.rs"]
+mod page;
 #[path = "salesforce/quote_place.rs"]
 mod quote_place;
 #[path = "salesforce/quote_record.rs"]

@@ -35,6 +35,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0004_deletions",
         sql: include_str!("../../../migrations/sqlite/0004_deletions.sql"),
     },
+    Migration {
+        version: 5,
+        name: "0005_reconcile",
+        sql: include_str!("../../../migrations/sqlite/0005_reconcile.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

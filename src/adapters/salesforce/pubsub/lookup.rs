@@ -124,7 +124,7 @@ pub(super) async fn find(rest: &Rest, call: &Call, layout: &Layout, wanted: &Wan
     .await?;
     for (question, page) in asked.iter().zip(pages) {
         match page {
-            Ok(first) => question.take(query::all(rest, &[call], first).await?, &mut found),
+            Ok(first) => question.take(query::all(rest, &[call], first).await?.0, &mut found),
             Err(refused) => found.short.push(refused.message),
         }
     }

@@ -12,6 +12,7 @@ mod golden;
 mod keys;
 mod lanes;
 mod outcomes;
+mod reconcile;
 mod retries;
 mod rulings;
 mod scenes;

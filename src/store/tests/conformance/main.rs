@@ -8,6 +8,7 @@ mod idempotency;
 mod journal;
 mod queue;
 mod quotes;
+mod reconcile;
 mod runs;
 mod sample;
 mod transactions;
@@ -53,6 +54,8 @@ promises! {
         the_current_quote_is_the_newest, lists_narrow_and_page, events_are_numbered_per_quote;
     deletions: answers_are_found_by_both_names_until_cleared;
     conflicts: one_conflict_per_field_is_open, conflicts_are_listed_newest_first;
+    reconcile: one_reconcile_of_a_connection_runs, a_lost_reconcile_writes_nothing_more, certificates_add_up_and_page,
+        differing_records_page_and_go, current_quotes_come_by_the_page, lanes_in_motion_are_known;
     bookkeeping: counters_have_no_gaps, a_link_belongs_to_one_quote, agreements_are_replaced, decisions_are_kept, a_repeated_decision_is_not_kept,
         tokens_are_found_by_hash, deliveries_are_seen_once, schemas_are_cached, old_matrices_stay;
 }

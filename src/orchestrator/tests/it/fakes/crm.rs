@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cpq_domain::adapter::{CrmSnapshot, CrmWrite, CrmWritten, Mapped, Mapping};
+use cpq_domain::adapter::{CallBudget, CrmSnapshot, CrmWrite, CrmWritten, Mapped, Mapping};
 use cpq_domain::deletion::Fate;
 use cpq_domain::id::{OpportunityKey, RecordId};
+use cpq_domain::paging::{FoundSnapshots, PagedSnapshot, SnapshotPage};
 use cpq_domain::value::Shape;
 use cpq_domain::view::{FieldName, View};
 use cpq_domain::{Code, Error, Result};
@@ -20,6 +21,8 @@ pub struct Crm {
     hidden: bool,
     /// Whether quotes have a record of their own here.
     pub keeps_records: bool,
+    /// Calls that it lets us make.
+    pub budget: Option<CallBudget>,
     /// Writes of ours that changed a value, by correlation id.
     pub effects: Vec<String>,
 }
@@ -84,6 +87,52 @@ impl Crm {
         mapping
     }
 
+    /// A page in the order of ids.
+    pub fn page(&self, since: Option<Timestamp>, after: Option<&RecordId>, limit: u32) -> SnapshotPage {
+        let mut all: Vec<&CrmSnapshot> = self.now.values().collect();
+        all.sort_by_key(|record| std::cmp::Reverse(record.opportunity.id.clone()));
+        let behind = |record: &&&CrmSnapshot| after.is_none_or(|after| record.opportunity.id < *after);
+        let recent = |record: &&&CrmSnapshot| since.is_none_or(|since| record.modified_at >= since);
+        let rows: Vec<_> = all
+            .iter()
+            .filter(behind)
+            .filter(recent)
+            .take(limit as usize)
+            .collect();
+        SnapshotPage {
+            next: rows
+                .last()
+                .filter(|_| rows.len() == limit as usize)
+                .map(|last| last.opportunity.id.clone()),
+            snapshots: rows.into_iter().map(|record| paged(record)).collect(),
+            unreadable: vec![],
+            calls: 1,
+        }
+    }
+
+    pub fn find_many(&self, ids: &[RecordId]) -> FoundSnapshots {
+        let there = self
+            .now
+            .values()
+            .filter(|record| ids.contains(&record.opportunity.id));
+        FoundSnapshots {
+            snapshots: there.map(paged).collect(),
+            unreadable: vec![],
+            deleted: ids
+                .iter()
+                .filter(|id| self.bin.values().any(|gone| gone.opportunity.id == **id))
+                .cloned()
+                .collect(),
+            calls: 1,
+        }
+    }
+
+    /// Takes a record away: into the bin, or out of our sight.
+    pub fn remove(&mut self, key: &OpportunityKey, to_bin: bool) {
+        let record = self.now.remove(key).expect("it is there");
+        self.bin.extend(to_bin.then_some((key.clone(), record)));
+    }
+
     /// Changes a record as the CRM does: the moment of the change has a grain of one second.
     pub fn change(&mut self, key: &OpportunityKey, at: Timestamp, change: impl FnOnce(&mut View)) {
         let record = self.now.get_mut(key).expect("it is there");
@@ -119,6 +168,13 @@ impl Crm {
             view: written.view,
             modified_at: written.modified_at,
         })
+    }
+}
+
+fn paged(record: &CrmSnapshot) -> PagedSnapshot {
+    PagedSnapshot {
+        snapshot: record.clone(),
+        stamp: record.modified_at,
     }
 }
 

@@ -10,10 +10,12 @@ use cpq_domain::adapter::{
 use cpq_domain::deletion;
 use cpq_domain::id::{ConnectionName, IdempotencyKey, OpportunityKey, QuoteId, RecordId};
 use cpq_domain::ownership::Matrix;
+use cpq_domain::paging::{FoundSnapshots, QuoteMarkPage, SnapshotPage};
 use cpq_domain::quote::{Quote, Transition};
 use cpq_domain::schema::CrmSchema;
 use cpq_domain::{Code, Error, Result};
 use cpq_orchestrator::Sides;
+use jiff::Timestamp;
 
 use super::land::Land;
 use super::wire::{Fate, lost};
@@ -124,8 +126,25 @@ impl CrmAdapter for Doors {
         Doors::write(self, "crm.write", apply).await
     }
 
+    async fn page(
+        &self,
+        _call: &Call,
+        since: Option<Timestamp>,
+        after: Option<&RecordId>,
+        limit: u32,
+    ) -> Result<SnapshotPage> {
+        Doors::read(self, "crm.page", |land, _| {
+            Ok(land.crm().page(since, after, limit))
+        })
+        .await
+    }
+
+    async fn find_many(&self, _call: &Call, ids: &[RecordId]) -> Result<FoundSnapshots> {
+        Doors::read(self, "crm.find_many", |land, _| Ok(land.crm().find_many(ids))).await
+    }
+
     fn budget(&self) -> Option<CallBudget> {
-        None
+        self.land.crm().budget
     }
 }
 
@@ -140,6 +159,24 @@ impl CpqAdapter for Doors {
 
     async fn find(&self, _call: &Call, _system: &str, key: &OpportunityKey) -> Result<Option<Quote>> {
         Doors::read(self, "cpq.find", |land, stale| Ok(land.cpq().find(key, stale))).await
+    }
+
+    async fn page(
+        &self,
+        _call: &Call,
+        _system: &str,
+        since: Option<Timestamp>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<QuoteMarkPage> {
+        Doors::read(self, "cpq.page", |land, _| {
+            Ok(land.cpq().page(since, after, limit))
+        })
+        .await
+    }
+
+    async fn find_many(&self, _call: &Call, _system: &str, ids: &[RecordId]) -> Result<Vec<Quote>> {
+        Doors::read(self, "cpq.find_many", |land, _| Ok(land.cpq().find_many(ids))).await
     }
 
     async fn get(&self, _call: &Call, id: &QuoteId) -> Result<Quote> {

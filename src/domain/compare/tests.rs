@@ -50,7 +50,10 @@ impl Scene {
         let mapped = |writable| Mapped {
             path: String::new(),
             writable,
-            shape: Shape { scale: Some(2) },
+            shape: Shape {
+                scale: Some(2),
+                ..Shape::default()
+            },
         };
         let fields = matrix
             .fields()

@@ -8,6 +8,7 @@
 mod backlog;
 mod contest;
 mod engine;
+mod feeds;
 mod halt;
 mod keep;
 mod ledger;
@@ -21,6 +22,7 @@ mod why;
 mod worker;
 
 pub use engine::{Engine, EngineSettings, Submission, Submitted};
+pub use feeds::{FeedSettings, Follow, LookAgain, Subscription};
 pub use halt::Halt;
 pub use ledger::RunHistory;
 pub use plan::{DryRun, PlannedCall};

@@ -25,6 +25,7 @@ pub mod journal;
 pub mod limits;
 pub mod links;
 pub mod ownership;
+pub mod positions;
 pub mod quote_events;
 pub mod quotes;
 pub mod runs;

@@ -1,7 +1,7 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, conflicts, counters, decisions, grants, idempotency, journal, links, ownership, quote_events,
+    bases, conflicts, counters, decisions, grants, idempotency, journal, links, ownership, positions, quote_events,
     quotes, runs, schemas, settings, tokens, webhooks,
 };
 
@@ -17,6 +17,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("journal", journal::STATEMENTS.to_vec()),
         ("links", links::STATEMENTS.to_vec()),
         ("ownership", ownership::STATEMENTS.to_vec()),
+        ("positions", positions::STATEMENTS.to_vec()),
         ("quote_events", quote_events::STATEMENTS.to_vec()),
         ("quotes", quotes::STATEMENTS.to_vec()),
         ("runs", runs::STATEMENTS.concat()),

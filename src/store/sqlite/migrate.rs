@@ -30,6 +30,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0002_conflicts",
         sql: include_str!("../../../migrations/sqlite/0002_conflicts.sql"),
     },
+    Migration {
+        version: 3,
+        name: "0003_feeds",
+        sql: include_str!("../../../migrations/sqlite/0003_feeds.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -26,6 +26,7 @@ mod errors;
 mod fields;
 mod layout;
 mod limit_info;
+mod polling;
 mod probe;
 mod query;
 mod quote_record;
@@ -38,6 +39,7 @@ mod values;
 mod write;
 
 pub use config::Config;
+pub use polling::{Polling, PollingFeed, Watched};
 
 /// What a connection of these settings syncs: all that its field files name, or with a schema what of it the org has.
 ///

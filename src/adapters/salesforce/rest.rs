@@ -8,8 +8,10 @@ use cpq_domain::adapter::{Call, CallBudget};
 use cpq_domain::error::Written;
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
 use super::config::Config;
@@ -47,6 +49,8 @@ pub(crate) struct Rest {
     connection: String,
     version: String,
     budget: Mutex<Option<CallBudget>>,
+    /// The CRM's clock as last heard, and ours at that moment in microseconds.
+    clock: Mutex<Option<(Timestamp, u64)>>,
 }
 
 impl Rest {
@@ -67,6 +71,7 @@ impl Rest {
             connection: config.connection.as_str().to_owned(),
             version: version.to_owned(),
             budget: Mutex::default(),
+            clock: Mutex::default(),
         })
     }
 
@@ -86,6 +91,37 @@ impl Rest {
     /// Calls used and allowed, as last heard.
     pub(crate) fn budget(&self) -> Option<CallBudget> {
         *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the CRM's clock shows now, to the second, by the last answer that carried a date.
+    pub(crate) fn server_now(&self) -> Option<Timestamp> {
+        let (heard, at) = (*self.clock.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let since = i64::try_from(self.world.monotonic_us().saturating_sub(at)).unwrap_or(i64::MAX);
+        heard.saturating_add(SignedDuration::from_micros(since)).ok()
+    }
+
+    fn note_clock(&self, headers: &HeaderMap) {
+        let date = text(headers, DATE.as_str());
+        // RFC 9110 §5.6.7 writes it as RFC 2822 does, with the zone as GMT.
+        let heard = date.and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
+        if let Some(heard) = heard {
+            let at = self.world.monotonic_us();
+            *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((heard, at));
+        }
+    }
+
+    /// Asks for the versions of the API: the one request that counts as none and needs no right.
+    pub(crate) async fn versions(&self, call: &Call) -> Result<()> {
+        let request = Request {
+            method: Method::GET,
+            path: "/services/data",
+            body: None,
+            effect: Effect::Read,
+            operation: "probe",
+            object: "",
+            record: "",
+        };
+        self.send(&[call], &request).await.map(drop)
     }
 
     /// Takes over a count that came in a body.
@@ -141,6 +177,7 @@ impl Rest {
         if let Some(budget) = text(&answer.headers, "sforce-limit-info").and_then(limit_info::parse) {
             self.note_budget(budget);
         }
+        self.note_clock(&answer.headers);
         match answer.status.is_success() {
             true => Ok(answer),
             false => Err(self.refused(request, &answer)),

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::sources::Row;
 
-/// Records that are remembered: eight bytes each and their share of the table. A bulk load that changes more within the
-/// overlap is looked at once more for the part above.
+/// Records that are remembered: eight bytes each and their share of the table. Of a bulk load that changes more
+/// within the overlap, the part above is looked at again while the overlap lasts.
 const MOST: usize = 250_000;
 
 /// Digests of (kind, id, stamp) by the second of the stamp. Two records with one digest would hide one change in 10^9

@@ -170,7 +170,7 @@ impl ChangeStream for PollingStream {
 impl PollingStream {
     fn fresh_window(&mut self) -> Window {
         self.last = Some(Instant::now());
-        let until = self.org.rest.server_now().map_or(self.seen_until, before);
+        let until = self.org.rest.crm_now().map_or(self.seen_until, before);
         // The CRM's clock may have been set back; what was seen stays seen.
         let until = until.max(self.seen_until);
         Window::between(
@@ -208,10 +208,10 @@ impl PollingStream {
 /// The end of a look that begins now, by the CRM's clock. Asks for the versions where the CRM was never heard of: that
 /// is not counted as an API call.
 async fn present(org: &Org, call: &Call) -> Result<Timestamp> {
-    if org.rest.server_now().is_none() {
+    if org.rest.crm_now().is_none() {
         org.rest.versions(call).await?;
     }
-    org.rest.server_now().map(before).ok_or_else(|| {
+    org.rest.crm_now().map(before).ok_or_else(|| {
         let message = "Salesforce's answers carry no date, so that it cannot be asked what changed since";
         Error::new(Code::ProtocolViolation, message).connection(org.rest.connection())
     })

@@ -94,7 +94,7 @@ impl Rest {
     }
 
     /// What the CRM's clock shows now, to the second, by the last answer that carried a date.
-    pub(crate) fn server_now(&self) -> Option<Timestamp> {
+    pub(crate) fn crm_now(&self) -> Option<Timestamp> {
         let (heard, at) = (*self.clock.lock().unwrap_or_else(PoisonError::into_inner))?;
         let since = i64::try_from(self.world.monotonic_us().saturating_sub(at)).unwrap_or(i64::MAX);
         heard.saturating_add(SignedDuration::from_micros(since)).ok()

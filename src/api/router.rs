@@ -9,7 +9,9 @@ use utoipa_axum::routes;
 
 use crate::failure::Failure;
 use crate::state::ApiState;
-use crate::{access, conflicts, document, frame, health, ownership, quotes, sync, timeline, webhooks, why};
+use crate::{
+    access, conflicts, document, feeds, frame, health, ownership, quotes, sync, timeline, webhooks, why,
+};
 
 /// The API, ready to be served.
 pub fn router(state: ApiState) -> Router {
@@ -37,6 +39,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(conflicts::resolve))
         .routes(routes!(why::field))
         .routes(routes!(why::line_field))
+        .routes(routes!(feeds::list))
         .routes(routes!(ownership::get))
         .routes(routes!(webhooks::take))
         .routes(routes!(document::get))

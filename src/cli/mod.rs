@@ -5,6 +5,7 @@ mod bench;
 mod client;
 mod conflicts;
 mod demo;
+mod feeds;
 mod output;
 mod ownership;
 mod place;
@@ -72,6 +73,8 @@ enum Command {
     /// Sync an opportunity with its quote, and see what syncs did.
     #[command(subcommand)]
     Sync(sync::Command),
+    /// Whether changes in the CRM are learnt of: how each feed fares, and what to do.
+    Feeds,
     /// See and move quotes of the embedded CPQ.
     #[command(subcommand)]
     Quote(quote::Command),
@@ -154,6 +157,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Serve(args) => serve::run(args, config, output).await,
         Command::Auth(command) => auth::run(command, config, output).await,
         Command::Sync(command) => sync::run(command, config, output).await,
+        Command::Feeds => feeds::run(config, output).await,
         Command::Quote(command) => quote::run(command, config, output).await,
         Command::Conflicts(command) => conflicts::run(command, config, output).await,
         Command::Why(args) => why::run(args, config, output).await,

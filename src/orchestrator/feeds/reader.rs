@@ -163,8 +163,9 @@ impl Reader {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
-                done = &mut work => return Ok(done),
+                biased;
                 () = self.stop.cancelled() => return Err(End::Stopped),
+                done = &mut work => return Ok(done),
                 () = tokio::time::sleep(self.third_of_a_lease()) => {}
             }
             let kept = match &self.lease {

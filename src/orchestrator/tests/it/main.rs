@@ -6,6 +6,8 @@ mod conflicts;
 mod crash;
 mod failures;
 mod fakes;
+mod feed_faults;
+mod feeds;
 mod fencing;
 mod golden;
 mod keys;

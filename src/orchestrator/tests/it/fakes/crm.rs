@@ -27,7 +27,12 @@ impl Crm {
 
     pub fn read(&self, key: &OpportunityKey, stale: bool) -> Result<CrmSnapshot> {
         let before = stale.then(|| self.before.get(key)).flatten();
-        before.or_else(|| self.now.get(key)).cloned().ok_or_else(|| {
+        let by_id = || {
+            let mut records = self.now.values();
+            records.find(|record| record.opportunity.id.as_str() == key.as_str())
+        };
+        let found = before.or_else(|| self.now.get(key)).or_else(by_id);
+        found.cloned().ok_or_else(|| {
             let message = format!("no opportunity {key}, or it is hidden from us");
             Error::new(Code::OpportunityNotFound, message).record(key.as_str())
         })

@@ -69,9 +69,15 @@ impl Supervisor {
         });
         for grant in grants {
             let name = grant.settings.name.clone();
-            if !followed.contains_key(&name) {
-                let crm = self.sides.salesforce(&name).await?;
-                followed.insert(name, self.follow(&crm, grant));
+            if followed.contains_key(&name) {
+                continue;
+            }
+            // One connection that cannot be set up must not keep the others from being followed.
+            match self.sides.salesforce(&name).await {
+                Ok(crm) => drop(followed.insert(name, self.follow(&crm, grant))),
+                Err(error) => {
+                    tracing::error!(connection = %name, code = %error.code, %error, "cannot follow changes");
+                }
             }
         }
         Ok(())

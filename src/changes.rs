@@ -117,9 +117,9 @@ impl Supervisor {
         if settings.mode != ChangesMode::Off {
             stops.push(self.engine.follow(subscription(polling.clone(), Trigger::Poll)));
         }
-        if let Ok(hours @ 1..) = i64::try_from(settings.look_again_hours) {
+        if settings.look_again_hours > 0 {
             let again = LookAgain {
-                after: SignedDuration::from_hours(hours),
+                after: SignedDuration::from_hours(settings.look_again_hours.into()),
                 every: LOOK_AGAIN_EVERY,
                 batch: settings.look_again_batch,
             };

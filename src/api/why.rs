@@ -185,7 +185,7 @@ async fn tell(api: &ApiState, subject: Subject, how_much: HowMuch) -> Result<Res
 /// A field without history that no rule names is most likely mistyped.
 fn known(api: &ApiState, subject: &Subject) -> cpq_domain::Result<()> {
     let matrix = (api.matrix)();
-    if matrix.fields().any(|field| field == &subject.field) {
+    if matrix.matrix.fields().any(|field| field == &subject.field) {
         return Ok(());
     }
     let message = format!(

@@ -21,7 +21,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, CpqKind};
+use crate::changes::Supervisor;
+use crate::config::{ChangesConfig, Config, CpqKind};
 use crate::fixtures::YEAR_SETTING;
 use crate::matrix;
 use crate::quote_feed;
@@ -53,6 +54,7 @@ pub struct App {
     pub engine: Engine,
     desk: Option<Arc<dyn QuoteDesk>>,
     sides: Arc<Connected>,
+    vault: Arc<dyn TokenVault>,
     matrix: Arc<matrix::Live>,
     settings: ApiSettings,
     metrics: PrometheusHandle,
@@ -86,7 +88,7 @@ impl App {
         let sides = Connected::new(
             config.crm.clone(),
             broker.clone(),
-            vault,
+            vault.clone(),
             world.clone(),
             grants.clone(),
             cpq,
@@ -118,10 +120,22 @@ impl App {
             engine,
             desk,
             sides,
+            vault,
             matrix,
             settings,
             metrics: metrics_handle(),
         })
+    }
+
+    /// Follows the changes of every connection, until the engine stops. A service does; a command does not.
+    pub fn follow_changes(&self, settings: ChangesConfig) {
+        let supervisor = Supervisor {
+            settings,
+            engine: self.engine.clone(),
+            sides: self.sides.clone(),
+            vault: self.vault.clone(),
+        };
+        supervisor.start();
     }
 
     /// Serves the API on `listener` until `stop`.

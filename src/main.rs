@@ -1,6 +1,7 @@
 //! `cpq`: keeps a CRM and a CPQ system in agreement, in both directions.
 
 mod app;
+mod changes;
 mod cli;
 mod config;
 mod fixtures;

@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
-    access, certificates, conflicts, deleted, document, frame, health, outbound, ownership, quotes,
+    access, certificates, conflicts, deleted, document, feeds, frame, health, outbound, ownership, quotes,
     reconcile, sync, timeline, webhooks, why,
 };
 
@@ -41,6 +41,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(conflicts::resolve))
         .routes(routes!(why::field))
         .routes(routes!(why::line_field))
+        .routes(routes!(feeds::list))
         .routes(routes!(ownership::get))
         .routes(routes!(reconcile::start, reconcile::list))
         .routes(routes!(reconcile::get))

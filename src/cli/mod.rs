@@ -5,6 +5,7 @@ mod bench;
 mod client;
 mod conflicts;
 mod demo;
+mod feeds;
 mod mapping;
 mod output;
 mod ownership;
@@ -76,6 +77,8 @@ enum Command {
     Sync(sync::Command),
     /// Compare both sides as a whole, repair what differs, and certify what agrees.
     Reconcile(reconcile::Args),
+    /// Whether changes in the CRM are learnt of: how each feed fares, and what to do.
+    Feeds,
     /// See and move quotes of the embedded CPQ.
     #[command(subcommand)]
     Quote(quote::Command),
@@ -162,6 +165,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Auth(command) => auth::run(command, config, output).await,
         Command::Sync(command) => sync::run(command, config, output).await,
         Command::Reconcile(args) => reconcile::run(args, config, output).await,
+        Command::Feeds => feeds::run(config, output).await,
         Command::Quote(command) => quote::run(command, config, output).await,
         Command::Conflicts(command) => conflicts::run(command, config, output).await,
         Command::Why(args) => why::run(args, config, output).await,

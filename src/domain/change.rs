@@ -112,3 +112,45 @@ pub trait ChangeStream: Send {
     /// A caller may drop the future and call again; nothing is lost by that.
     async fn next(&mut self) -> Result<Changes>;
 }
+
+/// One page of what changed since a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepPage {
+    /// What changed.
+    pub changes: Vec<Change>,
+    /// By the CRM's clock: everything committed before it and after the moment asked for is on this page or a later one.
+    pub as_of: Timestamp,
+    /// Where the next page begins; `None` on the last one.
+    pub next: Option<Vec<u8>>,
+}
+
+/// Lists what changed since a moment, for the reader of a feed that left something out.
+#[async_trait]
+pub trait ChangeSweep: Send + Sync {
+    /// The changes since `since`, by the CRM's clock, in pages; `after` is the [`SweepPage::next`] of the page before.
+    async fn changed_since(&self, call: &Call, since: Timestamp, after: Option<&[u8]>) -> Result<SweepPage>;
+}
+
+/// How the reader of a feed fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FeedState {
+    /// It reads what the CRM tells.
+    Live,
+    /// It cannot read just now, and will go on where it stands: nothing is lost.
+    Behind,
+    /// The CRM left something out; everything that changed since is being looked at.
+    Gap,
+}
+
+impl FeedState {
+    /// The name in the store and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FeedState::Live => "live",
+            FeedState::Behind => "behind",
+            FeedState::Gap => "gap",
+        }
+    }
+}

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backlog;
+use crate::feeds::{self, LookAgain, Subscription};
 use crate::ledger::{Accepted, Ledger, RunHistory};
 use crate::plan::{self, DryRun};
 use crate::reconcile::ReconcileSettings;
@@ -299,6 +300,23 @@ impl Engine {
             .await?;
         self.inner.nudge.notify_one();
         self.submit(submission).await
+    }
+
+    /// Follows a feed of changes until the engine stops or the token is cancelled.
+    pub fn follow(&self, subscription: Subscription) -> CancellationToken {
+        let stop = self.inner.stop.child_token();
+        let following = feeds::follow(self.inner.clone(), subscription, stop.clone());
+        self.inner.tasks.spawn(following);
+        stop
+    }
+
+    /// Looks again at opportunities with a quote that nobody looked at for long, until the engine stops or the token is
+    /// cancelled.
+    pub fn look_again(&self, connection: ConnectionName, settings: LookAgain) -> CancellationToken {
+        let stop = self.inner.stop.child_token();
+        let looking = feeds::look_again(self.inner.clone(), connection, settings, stop.clone());
+        self.inner.tasks.spawn(looking);
+        stop
     }
 
     /// Takes no more work and waits until the runs in hand have ended or `at_most` is over. What is left over is

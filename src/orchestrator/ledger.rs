@@ -19,7 +19,10 @@ use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
 use crate::rulings::{self, Decided};
 
+mod changes;
 pub(crate) mod gone;
+
+pub(crate) use changes::Read;
 
 /// HTTP status (RFC 6585 §4).
 const TOO_MANY_REQUESTS: u16 = 429;

@@ -9,6 +9,7 @@ mod backlog;
 mod contest;
 mod deleted;
 mod engine;
+mod feeds;
 mod halt;
 mod keep;
 mod ledger;
@@ -23,6 +24,7 @@ mod why;
 mod worker;
 
 pub use engine::{Engine, EngineSettings, Submission, Submitted};
+pub use feeds::{FeedSettings, Follow, LookAgain, Subscription};
 pub use halt::Halt;
 pub use ledger::RunHistory;
 pub use plan::{DryRun, PlannedCall};

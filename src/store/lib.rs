@@ -27,6 +27,7 @@ pub mod journal;
 pub mod limits;
 pub mod links;
 pub mod ownership;
+pub mod positions;
 pub mod quote_events;
 pub mod quotes;
 pub mod reconcile_records;

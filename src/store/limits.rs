@@ -38,5 +38,9 @@ pub const OPEN_CONFLICTS: i64 = 5_000;
 pub const REVISIONS: i64 = 1_000;
 /// API tokens or grants in one list.
 pub const CREDENTIALS: i64 = 10_000;
+/// Feeds in one list: a few for each connection.
+pub const FEEDS: i64 = 10_000;
+/// Bytes of the mark of a feed: a replay id has a dozen, a poll in the middle of its pages some hundred.
+pub const MARK_BYTES: usize = 64 * 1024;
 /// Days for which the id of a webhook delivery is remembered; no sender we know repeats for longer than four.
 pub const WEBHOOK_DAYS: i64 = 30;

@@ -2,8 +2,8 @@
 
 use crate::{
     bases, certificates, conflicts, counters, decisions, deletions, grants, idempotency, journal, links,
-    ownership, quote_events, quotes, reconcile_records, reconciliations, runs, schemas, settings, tokens,
-    webhooks,
+    ownership, positions, quote_events, quotes, reconcile_records, reconciliations, runs, schemas, settings,
+    tokens, webhooks,
 };
 
 /// All statements, by module.
@@ -20,6 +20,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("journal", journal::STATEMENTS.to_vec()),
         ("links", links::STATEMENTS.to_vec()),
         ("ownership", ownership::STATEMENTS.to_vec()),
+        ("positions", positions::STATEMENTS.to_vec()),
         ("quote_events", quote_events::STATEMENTS.to_vec()),
         ("quotes", quotes::STATEMENTS.to_vec()),
         ("reconcile_records", reconcile_records::STATEMENTS.to_vec()),

@@ -180,7 +180,18 @@ impl House {
 
     /// The same on a chosen address, with its log to `log`.
     pub fn serve_at(&self, listen: &str, env: &[(&str, &str)], log: impl Into<Stdio>) -> Service {
-        let mut command = self.command(&["serve", "--listen", listen]);
+        // Reading changes calls the CRM beside the syncs that most tests count.
+        self.start(&["serve", "--listen", listen, "--changes", "off"], env, log)
+    }
+
+    /// The same on a free port with these arguments.
+    pub fn serve_as(&self, args: &[&str], env: &[(&str, &str)]) -> Service {
+        let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
+        self.start(&args, env, Stdio::null())
+    }
+
+    fn start(&self, args: &[&str], env: &[(&str, &str)], log: impl Into<Stdio>) -> Service {
+        let mut command = self.command(args);
         command
             .envs(env.iter().copied())
             .stdout(Stdio::piped())

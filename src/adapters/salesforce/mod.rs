@@ -34,6 +34,7 @@ mod fields;
 mod layout;
 mod limit_info;
 mod page;
+mod polling;
 mod probe;
 pub mod pubsub;
 mod query;
@@ -49,6 +50,7 @@ mod write;
 pub use config::Config;
 pub use drawn::drawn;
 pub use fields::{DEFAULTS as FIELDS, Fault};
+pub use polling::{Polling, PollingFeed, Watched};
 
 /// What a connection of these settings syncs: all that its field files name, or with a schema what of it the org has.
 ///

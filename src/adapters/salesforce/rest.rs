@@ -11,7 +11,8 @@ use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
-use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
 use super::config::Config;
@@ -50,7 +51,7 @@ pub(crate) struct Rest {
     version: String,
     client: String,
     budget: Mutex<Option<CallBudget>>,
-    /// What time Salesforce last said it was, and when that was on our clock.
+    /// The CRM's clock as last heard, and ours at that moment in microseconds.
     clock: Mutex<Option<(Timestamp, u64)>>,
 }
 
@@ -108,24 +109,40 @@ impl Rest {
         self.credentials.clone()
     }
 
-    /// The time by Salesforce's clock, if it ever said so: record stamps and commits are compared with no other.
-    pub(crate) fn crm_now(&self) -> Option<Timestamp> {
-        let (then, heard) = (*self.clock.lock().unwrap_or_else(PoisonError::into_inner))?;
-        let since = Duration::from_micros(self.world.monotonic_us().saturating_sub(heard));
-        then.checked_add(since).ok()
-    }
-
-    fn note_clock(&self, headers: &HeaderMap) {
-        let date = text(headers, DATE.as_str()).and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
-        if let Some(date) = date {
-            let now = (date.timestamp(), self.world.monotonic_us());
-            *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
-        }
-    }
-
     /// Calls used and allowed, as last heard.
     pub(crate) fn budget(&self) -> Option<CallBudget> {
         *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the CRM's clock shows now, to the second, by the last answer that carried a date.
+    pub(crate) fn crm_now(&self) -> Option<Timestamp> {
+        let (heard, at) = (*self.clock.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let since = i64::try_from(self.world.monotonic_us().saturating_sub(at)).unwrap_or(i64::MAX);
+        heard.saturating_add(SignedDuration::from_micros(since)).ok()
+    }
+
+    fn note_clock(&self, headers: &HeaderMap) {
+        let date = text(headers, DATE.as_str());
+        // RFC 9110 §5.6.7 writes it as RFC 2822 does, with the zone as GMT.
+        let heard = date.and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
+        if let Some(heard) = heard {
+            let at = self.world.monotonic_us();
+            *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((heard, at));
+        }
+    }
+
+    /// Asks for the versions of the API: the one request that counts as none and needs no right.
+    pub(crate) async fn versions(&self, call: &Call) -> Result<()> {
+        let request = Request {
+            method: Method::GET,
+            path: "/services/data",
+            body: None,
+            effect: Effect::Read,
+            operation: "probe",
+            object: "",
+            record: "",
+        };
+        self.send(&[call], &request).await.map(drop)
     }
 
     /// Takes over a count that came in a body.

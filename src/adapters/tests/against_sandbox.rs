@@ -19,6 +19,9 @@ use cpq_domain::world::World;
 use cpq_domain::{Code, Error};
 use serde_json::Value as Json;
 
+#[path = "against_sandbox/polling.rs"]
+mod polling;
+
 struct Grant {
     url: String,
     token: String,

@@ -127,7 +127,7 @@ codes! {
     /// A write was sent and its answer was lost.
     OutcomeUnknown = "OUTCOME_UNKNOWN", UnknownOutcome, 503, "nothing to do: it is read back before anything is sent again";
     /// A change feed can no longer be continued where we stopped.
-    CursorExpired = "CURSOR_EXPIRED", CursorExpired, 503, "sync the affected opportunities with `cpq sync run`: a sync reads both sides afresh";
+    CursorExpired = "CURSOR_EXPIRED", CursorExpired, 503, "nothing to do: everything that changed since is looked at; `cpq feeds` shows how far it is";
     /// A mapped field or object is missing in the CRM.
     SchemaDrift = "SCHEMA_DRIFT", SchemaDrift, 424, "add the named field or object to the CRM, or let the integration user see it; then sync again";
     /// The other system cannot do this.

@@ -51,6 +51,7 @@ const NEXT_DUE: &str = "SELECT r.ready_at FROM runs r WHERE r.ready_at IS NOT NU
   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection AND o.opportunity = r.opportunity
     AND o.state = 'running')
   ORDER BY r.ready_at, r.id LIMIT 1";
+const MORE_DUE: &str = "SELECT 1 FROM runs WHERE ready_at <= $1 ORDER BY ready_at, id LIMIT 1 OFFSET $2";
 const NEXT_EXPIRY: &str =
     "SELECT lease_until FROM runs WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1";
 
@@ -63,6 +64,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     REQUEUE,
     REQUEUE_LANE,
     NEXT_DUE,
+    MORE_DUE,
     NEXT_EXPIRY,
 ];
 
@@ -160,6 +162,11 @@ pub async fn next_due(tx: &mut dyn Tx) -> Result<Option<Timestamp>> {
         .await?
         .map(|mut row| row.take())
         .transpose()
+}
+
+/// Whether more than `limit` runs are due and wait for a worker.
+pub async fn more_due_than(tx: &mut dyn Tx, limit: u32, now: Timestamp) -> Result<bool> {
+    Ok(tx.first(MORE_DUE, params![now, limit]).await?.is_some())
 }
 
 /// When the next lease ends.

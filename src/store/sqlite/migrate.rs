@@ -31,6 +31,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/sqlite/0002_conflicts.sql"),
     },
     Migration {
+        version: 3,
+        name: "0003_feeds",
+        sql: include_str!("../../../migrations/sqlite/0003_feeds.sql"),
+    },
+    Migration {
         version: 4,
         name: "0004_deletions",
         sql: include_str!("../../../migrations/sqlite/0004_deletions.sql"),

@@ -7,6 +7,8 @@ mod crash;
 mod deletes;
 mod failures;
 mod fakes;
+mod feed_faults;
+mod feeds;
 mod fencing;
 mod golden;
 mod keys;

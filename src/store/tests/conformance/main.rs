@@ -6,6 +6,7 @@ mod deletions;
 mod grants;
 mod idempotency;
 mod journal;
+mod positions;
 mod queue;
 mod quotes;
 mod reconcile;
@@ -50,6 +51,8 @@ promises! {
         a_released_key_is_new, keys_hang_on_runs, answers_expire_then_keys;
     grants: a_grant_reads_back, generations_never_start_over, only_the_newest_lease_saves,
         one_refresh_at_a_time, a_dead_grant_stays_known, a_login_ends_a_refresh_under_way;
+    positions: a_position_reads_back, one_reader_at_a_time, a_position_belongs_to_an_organisation,
+        feeds_are_listed_by_connection, the_longest_unseen_come_first_and_once, the_backlog_is_measured;
     quotes: a_quote_reads_back, a_second_quote_is_refused, a_stale_replace_changes_nothing,
         the_current_quote_is_the_newest, lists_narrow_and_page, events_are_numbered_per_quote;
     deletions: answers_are_found_by_both_names_until_cleared;

@@ -36,7 +36,12 @@ impl Crm {
     pub fn read(&self, key: &OpportunityKey, stale: bool) -> Result<CrmSnapshot> {
         let now = (!self.hidden).then_some(&self.now);
         let before = stale.then(|| self.before.get(key)).flatten();
-        before.or_else(|| now?.get(key)).cloned().ok_or_else(|| {
+        let by_id = || {
+            let mut records = now?.values();
+            records.find(|record| record.opportunity.id.as_str() == key.as_str())
+        };
+        let found = before.or_else(|| now?.get(key)).or_else(by_id);
+        found.cloned().ok_or_else(|| {
             let message = format!("no opportunity {key}, or it is hidden from us");
             Error::new(Code::OpportunityNotFound, message).record(key.as_str())
         })

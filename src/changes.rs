@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cpq_adapters::salesforce::pubsub::{self, PlatformEvent};
 use cpq_adapters::salesforce::{Polling, SalesforceAdapter};
 use cpq_domain::Result;
 use cpq_domain::change::ChangeFeed;
@@ -23,6 +24,9 @@ use crate::sides::Connected;
 const CONNECTIONS_LOOK: Duration = Duration::from_secs(2);
 /// Time between two batches of the schedule.
 const LOOK_AGAIN_EVERY: Duration = Duration::from_secs(600);
+
+/// A sandbox on this machine answers at once, or is none.
+const SANDBOX_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the supervisor works with.
 pub struct Supervisor {
@@ -74,7 +78,10 @@ impl Supervisor {
             }
             // One connection that cannot be set up must not keep the others from being followed.
             match self.sides.salesforce(&name).await {
-                Ok(crm) => drop(followed.insert(name, self.follow(&crm, grant))),
+                Ok(crm) => {
+                    let endpoint = self.endpoint(&name, &grant.identity.instance_url).await;
+                    followed.insert(name, self.follow(&crm, grant, endpoint));
+                }
                 Err(error) => {
                     tracing::error!(connection = %name, code = %error.code, %error, "cannot follow changes");
                 }
@@ -83,7 +90,7 @@ impl Supervisor {
         Ok(())
     }
 
-    fn follow(&self, crm: &SalesforceAdapter, grant: StoredGrant) -> Followed {
+    fn follow(&self, crm: &SalesforceAdapter, grant: StoredGrant, endpoint: Option<String>) -> Followed {
         let (name, organization) = (grant.settings.name, grant.identity.organization_id);
         let settings = &self.settings;
         let often = Duration::from_secs(settings.poll_seconds);
@@ -105,7 +112,7 @@ impl Supervisor {
             live: None,
         };
         let mut stops = Vec::new();
-        if let Some(told) = self.telling(crm, &name) {
+        if let Some(told) = self.telling(crm, endpoint) {
             let (live, is_live) = watch::channel(false);
             let told = Subscription {
                 live: Some(live),
@@ -128,17 +135,77 @@ impl Supervisor {
         Followed { organization, stops }
     }
 
-    /// The feed by which the CRM tells of changes by itself, where that is wanted.
-    ///
-    /// The feed of Salesforce's Pub/Sub API is made here; without it, looking for changes takes its place.
-    fn telling(&self, _crm: &SalesforceAdapter, connection: &ConnectionName) -> Option<Arc<dyn ChangeFeed>> {
-        if self.settings.mode == ChangesMode::Events {
-            let topics = self.settings.topics.join(", ");
-            let seconds = self.settings.poll_seconds;
-            tracing::warn!(%connection, topics, "events cannot be read by this program; looking for changes every {seconds} s instead");
-        }
-        None
+    /// The feed by which the CRM tells of changes by itself, where that is wanted and possible.
+    fn telling(&self, crm: &SalesforceAdapter, endpoint: Option<String>) -> Option<Arc<dyn ChangeFeed>> {
+        let events = self.settings.events.iter().map(|(topic, field)| PlatformEvent {
+            topic: topic.clone(),
+            field: field.clone(),
+        });
+        let settings = pubsub::Settings {
+            endpoint: endpoint?,
+            topics: self.settings.topics.clone(),
+            events: events.collect(),
+            ..pubsub::Settings::default()
+        };
+        let made = crm.pubsub(settings);
+        made.inspect_err(|error| {
+            tracing::error!(code = %error.code, %error, "events cannot be read; looking for changes instead");
+        })
+        .ok()
     }
+
+    /// Where the events of an organisation are told; none where they are not wanted, or nobody tells them.
+    async fn endpoint(&self, connection: &ConnectionName, instance_url: &str) -> Option<String> {
+        if self.settings.mode != ChangesMode::Events {
+            return None;
+        }
+        if !self.settings.pubsub_endpoint.is_empty() {
+            return Some(self.settings.pubsub_endpoint.clone());
+        }
+        if !is_loopback(instance_url) {
+            return Some(pubsub::Settings::default().endpoint);
+        }
+        // A sandbox on this machine says itself where it tells of changes.
+        let told = sandbox_endpoint(instance_url).await;
+        if told.is_none() {
+            let seconds = self.settings.poll_seconds;
+            tracing::warn!(
+                %connection,
+                "{instance_url} does not say where it tells of changes, and changes.pubsub_endpoint is empty; looking for changes every {seconds} s instead"
+            );
+        }
+        told
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let url = url::Url::parse(url).ok();
+    match url.as_ref().and_then(url::Url::host) {
+        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+async fn sandbox_endpoint(instance_url: &str) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Info {
+        pub_sub_endpoint: String,
+    }
+    let http = reqwest::Client::builder()
+        .timeout(SANDBOX_PATIENCE)
+        .no_proxy()
+        .build()
+        .ok()?;
+    let asked = http
+        .get(format!("{instance_url}/sandbox/info"))
+        .send()
+        .await
+        .ok()?;
+    let info: Info = serde_json::from_slice(&asked.bytes().await.ok()?).ok()?;
+    Some(format!("http://{}", info.pub_sub_endpoint))
 }
 
 /// While the CRM tells of changes, asking is a safety net and costs few calls; where it does not, asking takes its place.

@@ -143,6 +143,10 @@ sections! {
         mode: ChangesMode,
         /// Topics of events.
         topics: Vec<String>,
+        /// Platform events that name an opportunity: the field that does, by topic.
+        events: BTreeMap<String, String>,
+        /// Host and port of the Pub/Sub API; empty: Salesforce's, or the sandbox's own.
+        pubsub_endpoint: String,
         /// Seconds between two looks where events are not read.
         poll_seconds: u64,
         /// Minutes between two looks where they are.

@@ -17,3 +17,4 @@ mod remote_cpq;
 mod sandbox_define;
 mod secrets;
 mod service;
+mod soak;

@@ -60,6 +60,12 @@ fn a_person_decides_and_both_sides_and_the_history_say_so() {
         "nothing else waits: {quote}"
     );
 
+    the_conflict_is_shown(&house);
+    let said = decide_by_phone(&house);
+    the_history_names_the_person(&house, &said);
+}
+
+fn the_conflict_is_shown(house: &House) {
     let list = house.cpq(&["--json", "conflicts", "list"]).ok().json();
     let one = &list["conflicts"][0];
     assert_eq!(
@@ -81,7 +87,9 @@ fn a_person_decides_and_both_sides_and_the_history_say_so() {
     for part in ["cf-001", "2027-01-31", "2027-02-28", "2027-03-31", "review"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
+}
 
+fn decide_by_phone(house: &House) -> String {
     let wrong = house.cpq(&["conflicts", "resolve", "cf-001", "--value", "31.03.2027"]);
     assert_eq!(wrong.code, 1, "{wrong:?}");
     assert!(
@@ -105,14 +113,17 @@ fn a_person_decides_and_both_sides_and_the_history_say_so() {
         said.starts_with("conflict=cf-001 state=resolved outcome=2027-06-30 correlation=csync-"),
         "{said}"
     );
-    assert_eq!(crm(&house)["CPQ_Valid_Until__c"], "2027-06-30");
-    assert_eq!(cpq(&house)["validUntil"], "2027-06-30");
+    assert_eq!(crm(house)["CPQ_Valid_Until__c"], "2027-06-30");
+    assert_eq!(cpq(house)["validUntil"], "2027-06-30");
     let again = house.cpq(&args);
     assert_eq!(again.code, 1);
     assert!(again.err.contains("CONFLICT_OUTDATED"), "{again:?}");
     let open = house.cpq(&["--json", "conflicts", "list"]).ok().json();
     assert_eq!(open["conflicts"], json!([]));
+    said
+}
 
+fn the_history_names_the_person(house: &House, said: &str) {
     let why = house
         .cpq(&["--json", "why", "OPP-4482/quote.valid_until"])
         .ok()

@@ -196,33 +196,8 @@ async fn one_decision_for_all_alike_makes_one_run_per_opportunity() {
     ];
     bench.land.rules(&rules);
     let engine = bench.process("a").engine;
-    let all = async || {
-        for number in numbers {
-            let run = run_of(
-                engine
-                    .submit(crate::bench::look_at(number))
-                    .await
-                    .expect("accepted"),
-            );
-            assert_eq!(
-                engine.wait(run.id, LONG).await.expect("known").state,
-                RunState::Succeeded
-            );
-        }
-    };
-    let set = |number: &str, field: &str, crm: &str, cpq: Option<&str>| {
-        let key = lane(number).opportunity;
-        let (now, crm) = (bench.land.clock.now(), text(crm));
-        bench
-            .land
-            .crm()
-            .change(&key, now, |view| drop(view.fields.insert(field.into(), crm)));
-        if let Some(cpq) = cpq {
-            bench.land.cpq().change(&key, now, |quote| {
-                drop(quote.context.insert(field.into(), text(cpq)))
-            });
-        }
-    };
+    let all = async || all_of(&engine, &numbers).await;
+    let set = |number: &str, field: &str, crm: &str, cpq: Option<&str>| set(&bench, number, field, crm, cpq);
     for number in numbers {
         set(number, FIELD, "old", None);
         set(number, "opportunity.next_step", "old", None);
@@ -267,6 +242,27 @@ async fn one_decision_for_all_alike_makes_one_run_per_opportunity() {
             .expect("it is there")
             .view;
         assert_eq!(crm.get(FIELD), Some(&text("seller's")), "{number}");
+    }
+}
+
+async fn all_of(engine: &Engine, numbers: &[&str]) {
+    for number in numbers {
+        let submitted = engine.submit(crate::bench::look_at(number)).await;
+        let run = run_of(submitted.expect("accepted"));
+        let ended = engine.wait(run.id, LONG).await.expect("known");
+        assert_eq!(ended.state, RunState::Succeeded);
+    }
+}
+
+fn set(bench: &Bench, number: &str, field: &str, crm: &str, cpq: Option<&str>) {
+    let key = lane(number).opportunity;
+    let (now, crm) = (bench.land.clock.now(), text(crm));
+    let in_crm = |view: &mut cpq_domain::view::View| drop(view.fields.insert(field.into(), crm));
+    bench.land.crm().change(&key, now, in_crm);
+    if let Some(cpq) = cpq {
+        bench.land.cpq().change(&key, now, |quote| {
+            drop(quote.context.insert(field.into(), text(cpq)))
+        });
     }
 }
 

@@ -334,7 +334,6 @@ async fn thousand_edits(seed: u64) -> usize {
         assert_eq!(history.len(), expected.len(), "{field}");
         entries += history.len();
     }
-    println!("seed {seed}: {EDITS} edits, {syncs} syncs, {decided} decisions, {entries} entries");
     let kinds: std::collections::BTreeSet<_> = observer
         .history
         .values()

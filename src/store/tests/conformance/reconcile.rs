@@ -137,7 +137,11 @@ pub async fn certificates_add_up_and_page(store: Store) {
         Some((Object::Opportunity, at(0)))
     ));
     assert_eq!(behind.expect("read"), expected[1..]);
+    certificates_page(store).await;
+}
 
+async fn certificates_page(store: Store) {
+    let big = u128::MAX - 1;
     let certificate = |hour, verdict, by| Certificate {
         hour: at(hour),
         object: Object::Opportunity,

@@ -4,28 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpq_adapters::rest_cpq::{Config as RestCpqConfig, RestCpqAdapter};
-use cpq_api::{ApiSettings, ApiState, Hosts};
+use cpq_adapters::salesforce;
+use cpq_api::{ApiSettings, ApiState, Hosts, Organizations, PathSecret};
 use cpq_auth::{Broker, Keyring};
 use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CpqAdapter, CrmAdapter};
 use cpq_domain::desk::QuoteDesk;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{ConnectionName, CorrelationId};
-use cpq_domain::ownership::Matrix;
 use cpq_domain::vault::TokenVault;
 use cpq_domain::world::World;
-use cpq_orchestrator::{Engine, EngineSettings, Sides};
+use cpq_orchestrator::{Engine, EngineSettings, ReconcileSettings, Sides};
 use cpq_quoting::EmbeddedCpq;
 use cpq_store::{Store, StoreOptions, Vault, schemas, settings};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, CpqKind};
+use crate::changes::Supervisor;
+use crate::config::{ChangesConfig, Config, CpqKind};
 use crate::fixtures::YEAR_SETTING;
 use crate::matrix;
 use crate::quote_feed;
-use crate::sides::Connected;
+use crate::reconcile_schedule;
+use crate::sides::{Connected, salesforce_config};
 use crate::world::RealWorld;
 
 /// Variable that takes the place of the key file.
@@ -52,7 +54,8 @@ pub struct App {
     pub engine: Engine,
     desk: Option<Arc<dyn QuoteDesk>>,
     sides: Arc<Connected>,
-    matrix: Arc<Matrix>,
+    vault: Arc<dyn TokenVault>,
+    matrix: Arc<matrix::Live>,
     settings: ApiSettings,
     metrics: PrometheusHandle,
 }
@@ -67,8 +70,10 @@ impl App {
     /// Wires everything over `store`, with the grants and schemas of `grants`. The two differ only for the acceptance
     /// suite, which must leave nothing behind.
     pub async fn over(config: &Config, role: Role, store: Store, grants: Store) -> Result<App> {
+        // A mapping that makes no sense is told at the start, not by the first sync.
+        salesforce::mapping(&salesforce_config(&config.crm, &config.crm.connection)?, None)?;
         let world: Arc<dyn World> = Arc::new(RealWorld::new());
-        let matrix = Arc::new(matrix::in_force(config, &grants, world.now()).await?);
+        let matrix = Arc::new(matrix::Live::load(config, &grants, world.as_ref()).await?);
         let vault: Arc<dyn TokenVault> = Arc::new(Vault(grants.clone()));
         let keyring = keyring(config, world.as_ref())?;
         let broker = Arc::new(Broker::new(
@@ -83,9 +88,9 @@ impl App {
         let sides = Connected::new(
             config.crm.clone(),
             broker.clone(),
-            vault,
+            vault.clone(),
             world.clone(),
-            grants,
+            grants.clone(),
             cpq,
             matrix.clone(),
         );
@@ -99,6 +104,13 @@ impl App {
         engine.start();
         if role == Role::Service {
             quote_feed::start(store.clone(), &embedded, sides.clone(), engine.clone());
+            matrix.clone().follow(config.clone(), grants, world.clone());
+            reconcile_schedule::start(
+                config.reconcile.clone(),
+                sides.vault(),
+                world.clone(),
+                engine.clone(),
+            );
         }
         let settings = api_settings(config)?;
         Ok(App {
@@ -108,10 +120,22 @@ impl App {
             engine,
             desk,
             sides,
+            vault,
             matrix,
             settings,
             metrics: metrics_handle(),
         })
+    }
+
+    /// Follows the changes of every connection, until the engine stops. A service does; a command does not.
+    pub fn follow_changes(&self, settings: ChangesConfig) {
+        let supervisor = Supervisor {
+            settings,
+            engine: self.engine.clone(),
+            sides: self.sides.clone(),
+            vault: self.vault.clone(),
+        };
+        supervisor.start();
     }
 
     /// Serves the API on `listener` until `stop`.
@@ -209,12 +233,26 @@ impl App {
             store: self.store.clone(),
             desk: self.desk.clone(),
             world: self.world.clone(),
-            matrix: Arc::new(move || matrix.clone()),
+            matrix: Arc::new(move || matrix.in_force()),
+            organizations: organizations(self.broker.clone()),
             settings: Arc::new(self.settings.clone()),
             readiness: Arc::new(|| Box::pin(async { Vec::new() })),
             metrics: self.metrics.clone(),
         }
     }
+}
+
+/// Which organization each connection leads to, as it was told at the login.
+fn organizations(broker: Arc<Broker>) -> Organizations {
+    Arc::new(move || {
+        let broker = broker.clone();
+        Box::pin(async move {
+            let connected = broker.status().await?.into_iter();
+            Ok(connected
+                .map(|one| (one.settings.name, one.identity.organization_id))
+                .collect())
+        })
+    })
 }
 
 /// Opens the store of the state directory.
@@ -289,8 +327,13 @@ fn engine_settings(config: &Config, role: Role, world: &dyn World) -> EngineSett
     EngineSettings {
         concurrency: config.service.concurrency,
         retry: config.retry,
+        deletes: config.deletes,
         lease_ms: i64::from(config.service.lease_seconds) * 1_000,
         works_backlog: role == Role::Service,
+        reconcile: ReconcileSettings {
+            calls_percent: config.reconcile.calls_percent,
+            repairs_at_once: config.reconcile.repairs_at_once,
+        },
         ..EngineSettings::named(format!("{}-{}", std::process::id(), world.uuid()))
     }
 }
@@ -307,19 +350,35 @@ fn api_settings(config: &Config) -> Result<ApiSettings> {
         ..ApiSettings::default()
     };
     for (source, secret) in &config.webhooks.sources {
-        let text = match secret.strip_prefix("env:") {
-            Some(variable) => std::env::var(variable).map_err(|_| {
-                let message = format!("the environment variable {variable} with the secret of webhook source {source} is not set");
-                Error::new(Code::ConfigInvalid, message).field(format!("webhooks.sources.{source}"))
-            })?,
-            None => secret.clone(),
-        };
-        settings.webhooks.insert(
-            source.clone(),
-            vec![cpq_api::WebhookSecret::parse(&SecretString::from(text))?],
-        );
+        let text = secret_text(secret, &format!("webhooks.sources.{source}"))?;
+        let secret = cpq_api::WebhookSecret::parse(&text)?;
+        settings.webhooks.insert(source.clone(), vec![secret]);
     }
+    for (source, secrets) in &config.outbound_messages.sources {
+        let field = format!("outbound_messages.sources.{source}");
+        let parsed = secrets.iter().map(|secret| {
+            PathSecret::parse(&secret_text(secret, &field)?).map_err(|error| error.field(field.clone()))
+        });
+        settings
+            .outbound
+            .sources
+            .insert(source.clone(), parsed.collect::<Result<_>>()?);
+    }
+    settings.outbound.opportunity_fields = config.outbound_messages.opportunity_fields.clone();
     Ok(settings)
+}
+
+/// A secret of the configuration: itself, or the value of the environment variable that `env:NAME` names.
+fn secret_text(secret: &str, field: &str) -> Result<SecretString> {
+    let text = match secret.strip_prefix("env:") {
+        Some(variable) => std::env::var(variable).map_err(|_| {
+            let message =
+                format!("the environment variable {variable} with the secret of {field} is not set");
+            Error::new(Code::ConfigInvalid, message).field(field)
+        })?,
+        None => secret.to_owned(),
+    };
+    Ok(SecretString::from(text))
 }
 
 /// One recorder for the process; a second application in it shares the first one's.

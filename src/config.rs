@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use cpq_adapters::salesforce::Watched;
 use cpq_domain::Result;
+use cpq_domain::deletion::Deletes;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::ConnectionName;
 use cpq_domain::retry::RetryPolicy;
@@ -33,8 +35,16 @@ pub struct Config {
     pub sealing: SealingConfig,
     /// Retry schedule.
     pub retry: RetryPolicy,
+    /// Answers to records that are gone.
+    pub deletes: Deletes,
+    /// Reconcile.
+    pub reconcile: ReconcileConfig,
+    /// Following changes.
+    pub changes: ChangesConfig,
     /// Webhook secrets.
     pub webhooks: WebhooksConfig,
+    /// Salesforce outbound messages.
+    pub outbound_messages: OutboundConfig,
     /// Sandbox.
     pub sandbox: SandboxConfig,
     /// Logs.
@@ -90,6 +100,10 @@ sections! {
         quote_relationship: String,
         /// Currency of a single-currency org.
         currency: String,
+        /// Entries on top of the built-in field mapping, or empty.
+        fields_file: PathBuf,
+        /// Zone of the organisation's days, or empty.
+        time_zone: String,
         /// Certificate authorities to trust beside the system's, as PEM, or empty.
         ca_file: PathBuf,
     }
@@ -112,10 +126,59 @@ sections! {
         /// Key file.
         key_file: PathBuf,
     }
+    /// `[reconcile]`
+    ReconcileConfig {
+        /// Hours between two looks at everything; 0 for never.
+        full_every_hours: u32,
+        /// Hours between two looks at what changed; 0 for never.
+        changes_every_hours: u32,
+        /// Whether the schedule repairs.
+        repair: bool,
+        /// Share of the CRM's calls of a day, in percent.
+        calls_percent: u64,
+        /// Syncs of a repair under way at once.
+        repairs_at_once: usize,
+    }
+    /// `[changes]`
+    ChangesConfig {
+        /// How the service learns of changes in the CRM.
+        mode: ChangesMode,
+        /// Topics of events.
+        topics: Vec<String>,
+        /// Platform events that name an opportunity: the field that does, by topic.
+        events: BTreeMap<String, String>,
+        /// Host and port of the Pub/Sub API; empty: Salesforce's, or the sandbox's own.
+        pubsub_endpoint: String,
+        /// Seconds between two looks where events are not read.
+        poll_seconds: u64,
+        /// Minutes between two looks where they are.
+        safety_net_minutes: u64,
+        /// Minutes by which looks overlap.
+        overlap_minutes: i64,
+        /// Whose changes are looked for.
+        watch: Vec<Watched>,
+        /// Rows of a page.
+        page_rows: u32,
+        /// Which changed opportunities are synced.
+        follow: FollowConfig,
+        /// Runs that may wait before no more changes are read.
+        backlog_max: u32,
+        /// Age of the last look, in hours, after which the schedule looks again; 0: never.
+        look_again_hours: u32,
+        /// Opportunities that it looks at in ten minutes.
+        look_again_batch: u32,
+    }
     /// `[webhooks]`
     WebhooksConfig {
         /// Secret by source.
         sources: BTreeMap<String, String>,
+    }
+    /// `[outbound_messages]`
+    OutboundConfig {
+        /// Secrets by source.
+        sources: BTreeMap<String, Vec<String>>,
+        /// Field that names the opportunity, by object.
+        opportunity_fields: BTreeMap<String, String>,
     }
     /// `[sandbox]`
     SandboxConfig {
@@ -143,6 +206,28 @@ pub enum CpqKind {
     Embedded,
     /// Behind the REST contract, elsewhere.
     Rest,
+}
+
+/// How the service learns of changes in the CRM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangesMode {
+    /// The CRM tells of them; where it does not, by looking.
+    Events,
+    /// By looking.
+    Polling,
+    /// Not at all.
+    Off,
+}
+
+/// Which changed opportunities are synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FollowConfig {
+    /// Those with a quote.
+    Quoted,
+    /// Every one.
+    All,
 }
 
 /// How log lines look.
@@ -194,12 +279,51 @@ impl Config {
         if self.service.concurrency == 0 || self.service.concurrency > 4_096 {
             return refuse("service.concurrency", "must be between 1 and 4096");
         }
+        self.changes.check()?;
         self.quoting.check()?;
+        self.deletes.check()?;
         if self.service.lease_seconds == 0 || self.service.lease_seconds > 600 {
             return refuse("service.lease_seconds", "must be between 1 and 600");
         }
+        if !(1..=100).contains(&self.reconcile.calls_percent) {
+            return refuse("reconcile.calls_percent", "must be between 1 and 100");
+        }
+        if !(1..=256).contains(&self.reconcile.repairs_at_once) {
+            return refuse("reconcile.repairs_at_once", "must be between 1 and 256");
+        }
         if self.cpq.kind == CpqKind::Rest && self.cpq.url.is_empty() {
             return refuse("cpq.url", "is needed when cpq.kind is \"rest\"");
+        }
+        Ok(())
+    }
+}
+
+impl ChangesConfig {
+    fn check(&self) -> Result<()> {
+        let refuse = |key: &str, why: &str| {
+            let key = format!("changes.{key}");
+            Err(Error::new(Code::ConfigInvalid, format!("{key} {why}")).field(key))
+        };
+        if !(1..=86_400).contains(&self.poll_seconds) {
+            return refuse("poll_seconds", "must be between 1 and 86400");
+        }
+        if !(1..=1_440).contains(&self.safety_net_minutes) {
+            return refuse("safety_net_minutes", "must be between 1 and 1440");
+        }
+        if !(0..=1_440).contains(&self.overlap_minutes) {
+            return refuse("overlap_minutes", "must be between 0 and 1440");
+        }
+        if !(1..=2_000).contains(&self.page_rows) {
+            return refuse("page_rows", "must be between 1 and 2000");
+        }
+        if self.watch.is_empty() && self.mode != ChangesMode::Off {
+            return refuse("watch", "must name something; mode = \"off\" looks for nothing");
+        }
+        if self.look_again_hours > 87_600 {
+            return refuse("look_again_hours", "must be at most 87600, or 0 for never");
+        }
+        if !(1..=200).contains(&self.look_again_batch) {
+            return refuse("look_again_batch", "must be between 1 and 200");
         }
         Ok(())
     }
@@ -218,6 +342,25 @@ impl CrmConfig {
                 .cause(error)
         })?;
         Ok(vec![pem])
+    }
+}
+
+impl CrmConfig {
+    /// The text of `fields_file`; none when there is none.
+    pub fn fields(&self) -> Result<Option<String>> {
+        if self.fields_file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&self.fields_file).map_err(|error| {
+            let message = format!(
+                "cannot read the field mapping {}: {error}",
+                self.fields_file.display()
+            );
+            Error::new(Code::ConfigInvalid, message)
+                .field("crm.fields_file")
+                .cause(error)
+        })?;
+        Ok(Some(text))
     }
 }
 
@@ -286,6 +429,23 @@ mod tests {
     fn an_unknown_key_is_refused_by_name() {
         let error = parse("[crm]\ncurency = \"EUR\"\n").unwrap_err();
         assert!(error.to_string().contains("curency"), "{error}");
+    }
+
+    #[test]
+    fn a_pace_or_page_that_makes_no_sense_is_refused() {
+        for bad in [
+            "poll_seconds = 0",
+            "page_rows = 2001",
+            "watch = []",
+            "look_again_batch = 0",
+            "overlap_minutes = -1",
+        ] {
+            let config = parse(&format!("[changes]\n{bad}\n")).expect("it parses");
+            let key = bad.split(' ').next().expect("a key");
+            let field = config.check().expect_err(bad).place.field;
+            assert_eq!(field, Some(format!("changes.{key}")), "{bad}");
+        }
+        assert!(parse("[changes]\nwatch = [\"lead\"]\n").is_err());
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! `cpq`: keeps a CRM and a CPQ system in agreement, in both directions.
 
 mod app;
+mod changes;
 mod cli;
 mod config;
 mod fixtures;
+mod mapping;
 mod matrix;
 mod quote_feed;
+mod reconcile_schedule;
 mod sides;
 mod telemetry;
 mod world;

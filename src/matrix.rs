@@ -17,6 +17,10 @@ use crate::app::open_store;
 use crate::config::Config;
 use crate::sides::salesforce_config;
 
+mod live;
+
+pub use live::Live;
+
 const BUILT_IN: &str = include_str!("../ownership.default.toml");
 
 /// A matrix as it was written.
@@ -126,7 +130,10 @@ pub async fn check(config: &Config, store: Option<&Store>, text: &Text) -> Resul
         org: org.as_ref(),
         cpq_read_only: READ_ONLY,
         stages: stage.map(|field| field.choices.as_slice()).unwrap_or_default(),
-        record_types: &[],
+        record_types: schema
+            .as_ref()
+            .map(|schema| schema.record_types.as_slice())
+            .unwrap_or_default(),
     };
     let findings = lint::lint(&text.body, &ground).map_err(|error| error.fact("file", text.from.as_str()))?;
     Ok((findings, org.is_some()))

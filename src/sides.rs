@@ -18,6 +18,7 @@ use cpq_orchestrator::Sides;
 use cpq_store::{Store, schemas};
 
 use crate::config::CrmConfig;
+use crate::matrix::Live;
 
 /// Adapters by connection, made when they are first asked for. They hold the token session and the folded calls of
 /// their connection, so there is one for all runs.
@@ -28,7 +29,7 @@ pub struct Connected {
     world: Arc<dyn World>,
     schemas: Store,
     cpq: Arc<dyn CpqAdapter>,
-    matrix: Arc<Matrix>,
+    matrix: Arc<Live>,
     crms: Mutex<HashMap<ConnectionName, Arc<SalesforceAdapter>>>,
 }
 
@@ -41,7 +42,7 @@ impl Connected {
         world: Arc<dyn World>,
         schemas: Store,
         cpq: Arc<dyn CpqAdapter>,
-        matrix: Arc<Matrix>,
+        matrix: Arc<Live>,
     ) -> Self {
         Connected {
             settings,
@@ -53,6 +54,11 @@ impl Connected {
             matrix,
             crms: Mutex::default(),
         }
+    }
+
+    /// The grants of all connections.
+    pub fn vault(&self) -> Arc<dyn TokenVault> {
+        self.vault.clone()
     }
 
     /// The adapter of a connection.
@@ -95,6 +101,9 @@ pub fn salesforce_config(settings: &CrmConfig, name: &ConnectionName) -> Result<
         quote_key_field: settings.quote_key_field.clone(),
         quote_relationship: settings.quote_relationship.clone(),
         currency: Some(settings.currency.clone()),
+        fields: settings.fields()?,
+        fields_file: settings.fields_file.display().to_string(),
+        time_zone: Some(settings.time_zone.clone()).filter(|zone| !zone.is_empty()),
         ca_certificates_pem: settings.certificate_authorities()?,
         ..SalesforceConfig::new(name.clone())
     })
@@ -111,6 +120,6 @@ impl Sides for Connected {
     }
 
     fn matrix(&self) -> Arc<Matrix> {
-        self.matrix.clone()
+        self.matrix.now()
     }
 }

@@ -6,7 +6,7 @@ use crate::state::lock;
 use axum::body::Bytes;
 use jiff::Timestamp;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
 
 /// Events are kept for three days (Pub/Sub API, Event Message Durability).
@@ -67,6 +67,10 @@ struct Stream {
     gone: u64,
     /// Bytes of all payloads.
     bytes: usize,
+    /// Transactions whose events are being stored.
+    open: usize,
+    /// Subscribers see events up to here: those of a transaction come together.
+    shown: u64,
 }
 
 impl Default for Bus {
@@ -146,14 +150,32 @@ impl Bus {
         };
         stream.events.push_back(Arc::new(event));
         stream.forget_old(now);
-        drop(stream);
-        self.tip.send_replace(replay_id);
+        self.show(stream);
         replay_id
     }
 
-    /// Position of the newest event.
+    /// Stores what `work` appends so that subscribers see all of it at once, as a transaction commits at once.
+    pub(super) fn together<T>(&self, work: impl FnOnce() -> T) -> T {
+        lock(&self.stream).open += 1;
+        let done = work();
+        let mut stream = lock(&self.stream);
+        stream.open -= 1;
+        self.show(stream);
+        done
+    }
+
+    fn show(&self, mut stream: MutexGuard<'_, Stream>) {
+        if stream.open > 0 || stream.shown == stream.last {
+            return;
+        }
+        stream.shown = stream.last;
+        drop(stream);
+        self.tip.send_replace(self.tip());
+    }
+
+    /// Position of the newest event that subscribers see.
     pub fn tip(&self) -> ReplayId {
-        ReplayId(lock(&self.stream).last)
+        ReplayId(lock(&self.stream).shown)
     }
 
     /// Position before the oldest event that is still kept.
@@ -196,17 +218,17 @@ impl Bus {
             return Err(Unreadable);
         }
         let from = stream.events.partition_point(|event| event.replay_id <= after);
+        let shown = ReplayId(stream.shown);
         let carried = |event: &&Arc<Event>| topic.is_none_or(|topic| topic.carries(&event.kind));
         let events: Vec<_> = stream
             .events
             .range(from..)
+            .take_while(|event| event.replay_id <= shown)
             .filter(carried)
             .take(most)
             .cloned()
             .collect();
-        let latest = events
-            .last()
-            .map_or(ReplayId(stream.last), |event| event.replay_id);
+        let latest = events.last().map_or(shown.max(after), |event| event.replay_id);
         Ok(Page { events, latest })
     }
 }
@@ -221,6 +243,8 @@ impl Stream {
         *self = Stream {
             last: position,
             gone: position,
+            shown: position,
+            open: self.open,
             ..Stream::default()
         };
     }

@@ -85,6 +85,7 @@ impl Events {
     }
 
     /// Puts the change events of these transactions on the bus, in their order, and what was published in them.
+    /// Subscribers see them together: they are those of one call.
     pub fn absorb(&self, org: &Org, commits: &[Commit]) {
         let cast = self.cast(org);
         let teller = Teller {
@@ -94,15 +95,21 @@ impl Events {
             faults: &self.faults,
             overflow_after: self.quota.overflow_after(),
         };
-        for commit in commits {
-            if !commit.changes.is_empty() {
-                for ready in teller.tell(commit, self.next_commit()) {
-                    self.stage.send(&self.bus, commit.at, ready);
-                }
+        self.bus.together(|| {
+            commits
+                .iter()
+                .for_each(|commit| self.send_commit(&teller, commit))
+        });
+    }
+
+    fn send_commit(&self, teller: &Teller<'_>, commit: &Commit) {
+        if !commit.changes.is_empty() {
+            for ready in teller.tell(commit, self.next_commit()) {
+                self.stage.send(&self.bus, commit.at, ready);
             }
-            for publication in &commit.published {
-                self.send_published(org, &cast, publication);
-            }
+        }
+        for publication in &commit.published {
+            self.send_published(teller.org, teller.cast, publication);
         }
     }
 

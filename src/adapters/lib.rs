@@ -16,6 +16,7 @@
 
 mod batch;
 pub mod credentials;
+mod expression;
 mod json;
 mod limits;
 pub mod rest_cpq;

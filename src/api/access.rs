@@ -19,7 +19,7 @@ pub enum Access {
     Open,
     /// A bearer token with this scope.
     Scope(&'static str),
-    /// A signature over the body; checked by the route itself, which alone reads the body.
+    /// A signature over the body, or a secret of the sender's; checked by the route itself, which alone reads the body.
     Signed,
     /// As `Scope`, but callers on this machine may pass without where the settings say so.
     ScopeOrLoopback(&'static str),
@@ -52,8 +52,14 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/sync/opportunities/{id}/plan",
         Access::Scope("sync:read"),
     ),
+    route(
+        "POST",
+        "/api/v1/sync/opportunities/{id}/deleted",
+        Access::Scope("sync:write"),
+    ),
     route("GET", "/api/v1/sync/{correlationId}", Access::Scope("sync:read")),
     route("GET", "/api/v1/sync", Access::Scope("sync:read")),
+    route("GET", "/api/v1/feeds", Access::Scope("sync:read")),
     route("POST", "/api/v1/quotes", Access::Scope("quotes:write")),
     route("GET", "/api/v1/quotes", Access::Scope("quotes:read")),
     route("POST", "/api/v1/quotes/preview", Access::Scope("quotes:read")),
@@ -64,8 +70,47 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/quotes/{id}/transitions",
         Access::Scope("quotes:write"),
     ),
+    route("GET", "/api/v1/conflicts", Access::Scope("conflicts:read")),
+    route("GET", "/api/v1/conflicts/{id}", Access::Scope("conflicts:read")),
+    route(
+        "POST",
+        "/api/v1/conflicts/{id}/resolve",
+        Access::Scope("conflicts:write"),
+    ),
+    route(
+        "GET",
+        "/api/v1/why/{object}/{id}/{field}",
+        Access::Scope("sync:read"),
+    ),
+    route(
+        "GET",
+        "/api/v1/why/line/{id}/{line}/{field}",
+        Access::Scope("sync:read"),
+    ),
     route("GET", "/api/v1/ownership", Access::Scope("ownership:read")),
+    route(
+        "POST",
+        "/api/v1/reconciliations",
+        Access::Scope("reconcile:write"),
+    ),
+    route("GET", "/api/v1/reconciliations", Access::Scope("reconcile:read")),
+    route(
+        "GET",
+        "/api/v1/reconciliations/{id}",
+        Access::Scope("reconcile:read"),
+    ),
+    route(
+        "GET",
+        "/api/v1/reconciliations/{id}/records",
+        Access::Scope("reconcile:read"),
+    ),
+    route("GET", "/api/v1/certificates", Access::Scope("reconcile:read")),
     route("POST", "/api/v1/webhooks/{source}", Access::Signed),
+    route(
+        "POST",
+        "/api/v1/outbound-messages/{source}/{secret}",
+        Access::Signed,
+    ),
     route("GET", "/api/v1/openapi.json", Access::Open),
     route("GET", "/healthz", Access::Open),
     route("GET", "/readyz", Access::Open),
@@ -78,7 +123,11 @@ pub const SCOPES: &[&str] = &[
     "sync:write",
     "quotes:read",
     "quotes:write",
+    "conflicts:read",
+    "conflicts:write",
     "ownership:read",
+    "reconcile:read",
+    "reconcile:write",
     "metrics:read",
 ];
 

@@ -62,6 +62,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     }
 }
 
+/// Several variable segments of the path, decoded, in their order.
+pub(crate) struct Segments<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segments<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(all)) => Ok(Segments(all)),
+            Err(_) => Err(invalid("the path is not percent-encoded UTF-8").into()),
+        }
+    }
+}
+
 /// The query.
 pub(crate) struct Params<T>(pub(crate) T);
 

@@ -1,4 +1,4 @@
-//! The public face of the service: JSON over HTTP for people's programs, signed webhooks, health and figures.
+//! The public face of the service: JSON over HTTP for people's programs, signed webhooks, Salesforce's outbound messages, health and figures.
 //!
 //! The way in is [`router`], made of an [`ApiState`], and [`serve`], which puts it on a listener. A request never calls
 //! a CRM by itself: it submits a run to the engine and at most waits for it.
@@ -8,21 +8,27 @@
 //! read.
 
 pub mod access;
+pub mod feeds;
 pub mod limits;
 pub mod tokens;
 
 mod answer;
 mod asked;
 mod caller;
+mod certificates;
+mod conflicts;
+mod deleted;
 mod document;
 mod failure;
 mod fingerprint;
 mod frame;
 mod health;
 mod input;
+mod outbound;
 mod ownership;
 mod plan;
 mod quotes;
+mod reconcile;
 mod router;
 mod serve;
 mod signature;
@@ -31,9 +37,13 @@ mod strict;
 mod sync;
 mod timeline;
 mod webhooks;
+mod why;
 
+pub use conflicts::{ConflictDecided, ConflictPage};
 pub use document::{openapi, openapi_json};
+pub use outbound::{OutboundSettings, PathSecret};
 pub use router::router;
 pub use serve::{Peer, serve};
 pub use signature::WebhookSecret;
-pub use state::{ApiSettings, ApiState, Hosts, MatrixSource, Readiness};
+pub use state::{ApiSettings, ApiState, Hosts, InForce, MatrixSource, Organizations, Readiness};
+pub use why::{FieldHistory, FieldPassage};

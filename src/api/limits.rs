@@ -34,7 +34,19 @@ pub const WEBHOOK_TOLERANCE_S: i64 = 300;
 pub const WEBHOOK_SIGNATURES: usize = 16;
 /// Opportunities in one webhook delivery.
 pub const WEBHOOK_ITEMS: usize = 200;
+/// Notifications in one Salesforce outbound message (SOAP API Developer Guide, "Outbound Messaging").
+pub const NOTIFICATIONS: usize = 100;
+/// Nesting of XML. An outbound message has six levels.
+pub const XML_DEPTH: usize = 32;
+/// Nodes of XML: 100 notifications of 100 fields, each an element, its text and the blank before it, and room to spare.
+pub const XML_NODES: u32 = 50_000;
+/// Characters of the name of an object: Salesforce allows 40, a namespace of 15, two times `__`, and a suffix.
+pub const OBJECT_CHARS: usize = 80;
 /// Rows of a page when the caller does not say.
 pub const PAGE_DEFAULT: u32 = 50;
 /// Seconds after which to look again when nothing better is known.
 pub const LOOK_AGAIN_S: u64 = 1;
+/// Characters of the reason that a person gives: a sentence or two, shown in one row of a history.
+pub const REASON_CHARS: usize = 500;
+/// Characters of the name of a person.
+pub const PERSON_CHARS: usize = 100;

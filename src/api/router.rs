@@ -9,7 +9,10 @@ use utoipa_axum::routes;
 
 use crate::failure::Failure;
 use crate::state::ApiState;
-use crate::{access, document, frame, health, ownership, quotes, sync, timeline, webhooks};
+use crate::{
+    access, certificates, conflicts, deleted, document, feeds, frame, health, outbound, ownership, quotes,
+    reconcile, sync, timeline, webhooks, why,
+};
 
 /// The API, ready to be served.
 pub fn router(state: ApiState) -> Router {
@@ -26,14 +29,26 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(document::head())
         .routes(routes!(sync::start))
         .routes(routes!(sync::plan))
+        .routes(routes!(deleted::answer))
         .routes(routes!(timeline::get))
         .routes(routes!(timeline::list))
         .routes(routes!(quotes::create, quotes::list))
         .routes(routes!(quotes::preview))
         .routes(routes!(quotes::get, quotes::change))
         .routes(routes!(quotes::transition))
+        .routes(routes!(conflicts::list))
+        .routes(routes!(conflicts::get))
+        .routes(routes!(conflicts::resolve))
+        .routes(routes!(why::field))
+        .routes(routes!(why::line_field))
+        .routes(routes!(feeds::list))
         .routes(routes!(ownership::get))
+        .routes(routes!(reconcile::start, reconcile::list))
+        .routes(routes!(reconcile::get))
+        .routes(routes!(reconcile::records))
+        .routes(routes!(certificates::list))
         .routes(routes!(webhooks::take))
+        .routes(routes!(outbound::take))
         .routes(routes!(document::get))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
@@ -41,7 +56,14 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
 }
 
 async fn unknown(uri: Uri) -> Response {
-    let shown: String = uri.path().chars().take(200).collect();
+    let path = uri.path();
+    // Behind this prefix stands a secret, even where the rest of the path is wrong.
+    let path = if path.starts_with(outbound::PREFIX) {
+        outbound::PREFIX
+    } else {
+        path
+    };
+    let shown: String = path.chars().take(200).collect();
     let error = Error::new(Code::NotFound, format!("there is no route {shown}"));
     Failure(error.next("see /api/v1/openapi.json")).into_response()
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cpq_domain::Result;
 use cpq_domain::desk::QuoteDesk;
 use cpq_domain::id::ConnectionName;
 use cpq_domain::ownership::Matrix;
@@ -15,13 +16,27 @@ use futures_util::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::limits;
+use crate::outbound::OutboundSettings;
 use crate::signature::WebhookSecret;
 
-/// Tells the ownership matrix in force.
-pub type MatrixSource = Arc<dyn Fn() -> Arc<Matrix> + Send + Sync>;
+/// The matrix in force, asked for at each call: it may change while we serve.
+pub type MatrixSource = Arc<dyn Fn() -> InForce + Send + Sync>;
+
+/// What the rules are, and whether newer ones were refused.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The last good matrix.
+    pub matrix: Arc<Matrix>,
+    /// Why a newer text did not come into force, for people.
+    pub refused: Option<String>,
+}
 
 /// Tells why the service cannot do its work just now; nothing when it can.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sync>;
+
+/// Tells which organization each connection leads to. Asks nobody outside.
+pub type Organizations =
+    Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<(ConnectionName, String)>>> + Send + Sync>;
 
 /// Everything that the routes work with. Cheap to clone.
 #[derive(Clone)]
@@ -36,6 +51,8 @@ pub struct ApiState {
     pub world: Arc<dyn World>,
     /// The ownership matrix in force.
     pub matrix: MatrixSource,
+    /// Connections with the ids of their organizations.
+    pub organizations: Organizations,
     /// Settings.
     pub settings: Arc<ApiSettings>,
     /// Reasons against being ready, beyond the store, which the API asks itself.
@@ -55,6 +72,8 @@ pub struct ApiSettings {
     pub default_connection: ConnectionName,
     /// Secrets of the webhook senders, by source. Several at once while a sender changes its secret.
     pub webhooks: BTreeMap<String, Vec<WebhookSecret>>,
+    /// Senders of Salesforce outbound messages, and what their records mean.
+    pub outbound: OutboundSettings,
     /// Host names under which we may be called.
     pub hosts: Hosts,
     /// Whether callers on this machine may read `/metrics` without a token. Leave it off behind a local proxy: then
@@ -69,6 +88,7 @@ impl Default for ApiSettings {
             max_wait: limits::MAX_WAIT,
             default_connection: ConnectionName::new("crm").expect("`crm` fits the rule of connection names"),
             webhooks: BTreeMap::new(),
+            outbound: OutboundSettings::default(),
             hosts: Hosts::default(),
             metrics_open_on_loopback: false,
         }

@@ -114,7 +114,7 @@ pub(crate) async fn submit(engine: &Engine, submission: Submission) -> cpq_domai
     detached(async move { engine.submit(submission).await }).await
 }
 
-fn lane(api: &ApiState, id: String, asked: SyncRequest) -> cpq_domain::Result<Lane> {
+pub(crate) fn lane(api: &ApiState, id: String, asked: SyncRequest) -> cpq_domain::Result<Lane> {
     let opportunity = OpportunityKey::new(id)?;
     let connection = asked
         .connection
@@ -126,7 +126,12 @@ fn lane(api: &ApiState, id: String, asked: SyncRequest) -> cpq_domain::Result<La
 }
 
 /// Waits for the end of the run as long as the caller will.
-async fn follow(api: &ApiState, run: Run, wait: Duration, keyed: Option<Keyed>) -> Result<Response, Failure> {
+pub(crate) async fn follow(
+    api: &ApiState,
+    run: Run,
+    wait: Duration,
+    keyed: Option<Keyed>,
+) -> Result<Response, Failure> {
     let run = if wait.is_zero() {
         run
     } else {

@@ -157,7 +157,11 @@ pub(crate) async fn list(
     Params(which): Params<Which>,
 ) -> Result<Response, Failure> {
     let limit = page_rows(which.limit)?;
-    let before = which.before.as_deref().map(run_id).transpose()?;
+    let before = which
+        .before
+        .as_deref()
+        .map(|text| run_id(text, "before"))
+        .transpose()?;
     let filter = Filter {
         state: which.state,
         opportunity: which.opportunity,
@@ -180,10 +184,11 @@ pub(crate) fn page_rows(asked: Option<u32>) -> cpq_domain::Result<u32> {
     }
 }
 
-fn run_id(text: &str) -> cpq_domain::Result<RunId> {
+/// An id that we gave out earlier, e.g. as the `next` of a page.
+pub(crate) fn run_id(text: &str, field: &str) -> cpq_domain::Result<RunId> {
     // Through serde, because the API needs nothing else of the UUID type.
     serde_json::from_value(text.into())
-        .map_err(|_| invalid("`before` must be the `next` of an earlier page").field("before"))
+        .map_err(|_| invalid(format!("`{field}` must be an id that this API gave out")).field(field))
 }
 
 fn brief(run: &Run) -> SyncReport {

@@ -157,18 +157,26 @@ async fn start(
         keyed: Some(keyed),
         hints: Vec::new(),
     };
-    let (correlation_id, duplicate) = match sync::submit(&api.engine, submission).await {
-        Ok(Submitted::Accepted(run) | Submitted::Joined(run)) => (Some(run.correlation.to_string()), false),
-        Ok(Submitted::Running { run, .. }) => (Some(run.correlation.to_string()), true),
-        Ok(Submitted::Replayed { body, .. }) => (correlation_of(&body), true),
-        Err(error) if is_known(&error) => (None, true),
-        Err(error) => return Err(error),
-    };
+    let (correlation_id, duplicate) = once(api, submission).await?;
     Ok(WebhookAccepted {
         opportunity,
         correlation_id,
         duplicate,
     })
+}
+
+/// Submits a hint that is known by its key: the correlation id of its sync, as far as it is still known, and whether
+/// it came before.
+pub(crate) async fn once(api: &ApiState, submission: Submission) -> Result<(Option<String>, bool)> {
+    match sync::submit(&api.engine, submission).await {
+        Ok(Submitted::Accepted(run) | Submitted::Joined(run)) => {
+            Ok((Some(run.correlation.to_string()), false))
+        }
+        Ok(Submitted::Running { run, .. }) => Ok((Some(run.correlation.to_string()), true)),
+        Ok(Submitted::Replayed { body, .. }) => Ok((correlation_of(&body), true)),
+        Err(error) if is_known(&error) => Ok((None, true)),
+        Err(error) => Err(error),
+    }
 }
 
 fn correlation_of(body: &str) -> Option<String> {

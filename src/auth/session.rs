@@ -22,6 +22,8 @@ pub struct Access {
     pub token: SecretString,
     /// Origin of the data API, without a slash at the end. It can change with a renewal.
     pub instance_url: String,
+    /// Id of the org, 18 characters; empty when the login did not tell.
+    pub organization: String,
     /// Which state of the grant this is; name it in [`Session::renew`].
     pub generation: u64,
 }
@@ -191,6 +193,7 @@ pub(crate) fn access_of(grant: &Grant) -> Result<Access> {
             &grant.stored.settings,
             &grant.stored.identity.instance_url,
         )?,
+        organization: grant.stored.identity.organization_id.clone(),
         generation: grant.stored.generation,
     })
 }

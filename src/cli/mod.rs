@@ -3,17 +3,22 @@
 mod auth;
 mod bench;
 mod client;
+mod conflicts;
 mod demo;
+mod feeds;
+mod mapping;
 mod output;
 mod ownership;
 mod place;
 mod quote;
+mod reconcile;
 mod sandbox;
 mod seed;
 mod serve;
 mod suite;
 mod sync;
 mod token;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,12 +75,24 @@ enum Command {
     /// Sync an opportunity with its quote, and see what syncs did.
     #[command(subcommand)]
     Sync(sync::Command),
+    /// Compare both sides as a whole, repair what differs, and certify what agrees.
+    Reconcile(reconcile::Args),
+    /// Whether changes in the CRM are learnt of: how each feed fares, and what to do.
+    Feeds,
     /// See and move quotes of the embedded CPQ.
     #[command(subcommand)]
     Quote(quote::Command),
+    /// Edits that lost, and fields that wait for a person: see and decide them.
+    #[command(subcommand)]
+    Conflicts(conflicts::Command),
+    /// Why a field has its value: every value it had, where it came from, by which rule, in which sync.
+    Why(why::Args),
     /// Who owns which field.
     #[command(subcommand)]
     Ownership(ownership::Command),
+    /// Which field lives where in the CRM, and whether values come back from there as they were.
+    #[command(subcommand)]
+    Mapping(mapping::Command),
     /// Tokens for our own API.
     #[command(subcommand)]
     Token(token::Command),
@@ -147,8 +164,13 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Serve(args) => serve::run(args, config, output).await,
         Command::Auth(command) => auth::run(command, config, output).await,
         Command::Sync(command) => sync::run(command, config, output).await,
+        Command::Reconcile(args) => reconcile::run(args, config, output).await,
+        Command::Feeds => feeds::run(config, output).await,
         Command::Quote(command) => quote::run(command, config, output).await,
+        Command::Conflicts(command) => conflicts::run(command, config, output).await,
+        Command::Why(args) => why::run(args, config, output).await,
         Command::Ownership(command) => ownership::run(command, &config, output).await,
+        Command::Mapping(command) => mapping::run(command, &config, output).await,
         Command::Token(command) => token::run(command, config, output).await,
         Command::Sandbox(args) => sandbox::run(args, config, output).await,
         Command::Seed(args) => seed::run(args, config, output).await,
@@ -159,6 +181,8 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
             Ok(0)
         }
         Command::Config(ConfigCommand::Check) => {
+            let crm = crate::sides::salesforce_config(&config.crm, &config.crm.connection)?;
+            cpq_adapters::salesforce::mapping(&crm, None)?;
             output.data(&serde_json::json!({"ok": true}), || {
                 "the configuration is fine".into()
             });

@@ -11,8 +11,10 @@ use cpq_store::{Store, ownership};
 use serde_json::json;
 
 use crate::app;
+use crate::cli::mapping;
 use crate::cli::output::{Output, table};
 use crate::config::Config;
+use crate::mapping::Sight;
 use crate::matrix::{self, Text};
 use crate::world::RealWorld;
 
@@ -41,7 +43,7 @@ pub enum Command {
         /// The file; the one in force if left out.
         file: Option<PathBuf>,
     },
-    /// Put a matrix in force, if it is right. A running service takes it at its next start.
+    /// Put a matrix in force, if it is right. A running service takes it within seconds.
     Apply {
         /// The file.
         #[arg(required_unless_present = "built_in")]
@@ -173,20 +175,34 @@ fn brief(rule: &OwnershipRule) -> String {
     format!("{owner} {policy}{when}")
 }
 
+/// Checks the matrix, and the field mapping that it speaks of.
 async fn check(config: &Config, store: Option<&Store>, text: &Text, output: Output) -> Result<u8> {
     let (findings, described) = matrix::check(config, store, text).await?;
-    if !findings.is_empty() {
-        return Ok(refuse(&findings, described, output));
+    let sight = Sight::of(config, store, None).await?;
+    let report = sight.check()?;
+    let bad = !findings.is_empty() || report.is_bad();
+    let mut told =
+        json!({"ok": !bad, "findings": findings, "mapping": report.findings, "orgKnown": described});
+    let mut lines: Vec<String> = findings.iter().map(told_finding).collect();
+    lines.extend(report.findings.iter().map(mapping::told));
+    if bad {
+        output.data(&told, || lines.join("\n"));
+        output.say(format!(
+            "{} found; nothing was changed",
+            findings.len() + report.errors()
+        ));
+    } else {
+        let matrix = text.parse()?;
+        let (rules, version) = (matrix.rules().count(), matrix.version());
+        told["rules"] = rules.into();
+        told["version"] = version.into();
+        lines.push(format!("ok rules={rules} version={version}"));
+        output.data(&told, || lines.join("\n"));
     }
-    let matrix = text.parse()?;
-    let (rules, version) = (matrix.rules().count(), matrix.version());
-    let told = json!({"ok": true, "rules": rules, "version": version, "findings": [], "orgKnown": described});
-    output.data(&told, || format!("ok rules={rules} version={version}"));
-    if !described {
-        output
-            .say("checked without an org: `cpq auth connect-crm` lets fields and permissions be checked too");
+    if let Some(caution) = sight.caution(RealWorld::new().now()) {
+        output.say(caution);
     }
-    Ok(0)
+    Ok(u8::from(bad))
 }
 
 fn refuse(findings: &[Finding], described: bool, output: Output) -> u8 {
@@ -240,8 +256,7 @@ async fn apply(config: &Config, file: Option<PathBuf>, output: Output) -> Result
     output.data(&json!({"version": version, "orgKnown": described}), || {
         format!("in force: version={version}")
     });
-    output
-        .say("a running `cpq serve` takes it at its next start; `cpq ownership apply --built-in` goes back");
+    output.say("a running `cpq serve` takes it within seconds; `cpq ownership apply --built-in` goes back");
     Ok(0)
 }
 

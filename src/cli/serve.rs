@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::app::{App, Role};
 use crate::cli::output::Output;
 use crate::cli::place::{self, Listening};
-use crate::config::Config;
+use crate::config::{ChangesMode, Config};
 
 /// Longest time that runs in hand may take to end when the service stops. What is left over goes on at the next start.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -20,6 +20,9 @@ pub struct Args {
     /// Address of the API; loopback only, port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<std::net::SocketAddr>,
+    /// How to learn of changes in the CRM; the configuration says so otherwise.
+    #[arg(long, value_name = "MODE")]
+    changes: Option<ChangesMode>,
 }
 
 /// Runs the command.
@@ -27,6 +30,9 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
     let listen = args.listen.unwrap_or(config.service.listen);
     let app = App::open(&config, Role::Service).await?;
     let listener = bind(listen).await?;
+    let mut changes = config.changes.clone();
+    changes.mode = args.changes.unwrap_or(changes.mode);
+    app.follow_changes(changes);
     let url = format!("http://{}", listener.local_addr().unwrap_or(listen));
     let listening = Listening {
         url: url.clone(),

@@ -40,6 +40,21 @@ pub enum Command {
         #[arg(long, default_value_t = 20, value_name = "SECONDS")]
         wait: u64,
     },
+    /// Say what to do about a record that was deleted on one side.
+    Deleted {
+        /// Business number (OPP-4482) or CRM id of the opportunity.
+        #[arg(long)]
+        opportunity: String,
+        /// Connection; the configured one if left out.
+        #[arg(long)]
+        connection: Option<String>,
+        /// What is gone: the opportunity or the quote's own record in the CRM, or the quote in the CPQ.
+        #[arg(long, default_value = "opportunity", value_parser = ["opportunity", "quote_record", "quote"])]
+        record: String,
+        /// Cancel the quote, leave the other record alone, or make the record again.
+        #[arg(long, value_parser = ["archive", "unlink", "recreate"])]
+        answer: String,
+    },
     /// Every stage of a sync, with status, time and duration.
     Status {
         /// Correlation id, ours or yours.
@@ -84,6 +99,14 @@ fn check(command: &Command) -> Result<()> {
             idempotency_key.as_ref().map(IdempotencyKey::new).transpose()?;
             correlation.as_ref().map(CorrelationId::new).transpose()?;
         }
+        Command::Deleted {
+            opportunity,
+            connection,
+            ..
+        } => {
+            OpportunityKey::new(opportunity)?;
+            connection.as_ref().map(ConnectionName::new).transpose()?;
+        }
         Command::Status { correlation } => drop(CorrelationId::new(correlation)?),
         Command::List { .. } => {}
     }
@@ -120,6 +143,19 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
                 .busy(&words, start(client, &opportunity, connection, &headers))
                 .await?;
             told(&answer, output)
+        }
+        Command::Deleted {
+            opportunity,
+            connection,
+            record,
+            answer,
+        } => {
+            let path = format!("/api/v1/sync/opportunities/{}/deleted", segment(&opportunity));
+            let mut body = body(connection);
+            body["record"] = json!(record);
+            body["answer"] = json!(answer);
+            let call = client.call(Method::POST, &path, &[("prefer", "wait=20")], &body);
+            told(&output.busy("answering", call).await?, output)
         }
         Command::Status { correlation } => status(client, &correlation, output).await,
         Command::List {
@@ -180,7 +216,7 @@ fn told(answer: &Answer, output: Output) -> Result<u8> {
             .for_each(|warning| output.say(format!("warning: {warning}")));
         if outcome.open_conflicts > 0 {
             output.say(format!(
-                "warning: {} fields wait for a person's decision; see `cpq sync status`",
+                "warning: {} fields wait for a person's decision; see `cpq conflicts list`",
                 outcome.open_conflicts
             ));
         }
@@ -211,7 +247,7 @@ pub fn line(result: &SyncResult) -> String {
 }
 
 /// The run is kept and goes on later; what stopped it is told all the same.
-fn pending(error: Error, correlation: &CorrelationId, output: Output) -> u8 {
+pub fn pending(error: Error, correlation: &CorrelationId, output: Output) -> u8 {
     let advice = format!(
         "{}; the sync is kept and `cpq serve` goes on with it",
         error.advice()
@@ -372,7 +408,7 @@ fn effect(plan: &DryRun) -> &'static str {
 }
 
 /// A value in a table: its first characters, on one line.
-fn short(value: &cpq_domain::value::Value) -> String {
+pub fn short(value: &cpq_domain::value::Value) -> String {
     let text = value.to_string().replace(['\n', '\r'], " ");
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((cut, _)) => format!("{}…", &text[..cut]),
@@ -388,6 +424,11 @@ fn decision_row(decision: &Decision) -> Vec<String> {
     let (old, new, to) = match decision.verdict {
         Verdict::ToCrm => (&decision.crm, &decision.cpq, "CRM"),
         Verdict::ToCpq => (&decision.cpq, &decision.crm, "CPQ"),
+        Verdict::ToBoth => (
+            &decision.crm,
+            decision.given.as_ref().unwrap_or(&decision.cpq),
+            "both",
+        ),
         Verdict::Review => (&decision.crm, &decision.cpq, "a person"),
         Verdict::Agree | Verdict::Keep | Verdict::Skip => (&decision.crm, &decision.cpq, "-"),
     };

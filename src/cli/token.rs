@@ -126,7 +126,7 @@ async fn list(desk: &Desk, output: Output) -> Result<u8> {
 }
 
 /// The command line's own token: kept in a file of the state directory that only its owner can read, and made when it
-/// is missing or no longer valid.
+/// is missing, no longer valid, or made by a version that had fewer scopes.
 pub async fn own(config: &Config, store: Store) -> Result<String> {
     let desk = Desk {
         store,
@@ -136,7 +136,7 @@ pub async fn own(config: &Config, store: Store) -> Result<String> {
     if let Ok(token) = std::fs::read_to_string(&path)
         && tokens::authenticate(&desk.store, &desk.world, token.trim())
             .await
-            .is_ok()
+            .is_ok_and(|grantee| has_all_scopes(&grantee))
     {
         return Ok(token.trim().to_owned());
     }
@@ -145,6 +145,12 @@ pub async fn own(config: &Config, store: Store) -> Result<String> {
     let made = make(&desk, &client, &scopes, OWN_DAYS).await?;
     place::save(&config.state_dir, place::CLI_TOKEN, made.secret.expose_secret())?;
     Ok(made.secret.expose_secret().to_owned())
+}
+
+fn has_all_scopes(grantee: &tokens::Grantee) -> bool {
+    SCOPES
+        .iter()
+        .all(|scope| grantee.scopes.iter().any(|granted| granted == scope))
 }
 
 /// Days for which the command line's own token holds. It makes itself a new one by itself.

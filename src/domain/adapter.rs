@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::connection::Identity;
-use crate::error::Result;
+use crate::deletion::Fate;
+use crate::error::{Code, Error, Result};
 use crate::id::{CorrelationId, IdempotencyKey, LineKey, OpportunityKey, QuoteId, RecordId};
+use crate::paging::{FoundSnapshots, QuoteMarkPage, SnapshotPage};
 use crate::quote::{OpportunityRef, Quote, Transition};
 use crate::schema::CrmSchema;
 use crate::value::Shape;
@@ -56,6 +58,20 @@ pub struct CrmSnapshot {
     pub line_records: BTreeMap<LineKey, RecordId>,
     /// When the opportunity was changed last, by the CRM's clock (one second fine in Salesforce).
     pub modified_at: Timestamp,
+    /// Who changed it last, if the CRM told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_by: Option<Author>,
+}
+
+/// A user of the CRM.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Author {
+    /// The CRM's id of the user.
+    pub id: String,
+    /// The user's name, if we may see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 /// A change of an opportunity and what hangs on it.
@@ -71,6 +87,9 @@ pub struct CrmWrite {
     /// The quote's own record; needed when the patch sets `quote_record.*`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote_record: Option<QuoteRecord>,
+    /// Record type of the opportunity, as read: the same value may be another word in another record type's picklist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_type: Option<String>,
     /// What the patch only names: each line that it changes, as a whole.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lines: BTreeMap<LineKey, LineRecord>,
@@ -159,6 +178,13 @@ pub trait CrmAdapter: Send + Sync {
     /// [`crate::Code::OpportunityNotFound`] if it is not there, deleted, or hidden from our user.
     async fn read(&self, call: &Call, key: &OpportunityKey) -> Result<CrmSnapshot>;
 
+    /// What became of an opportunity that [`CrmAdapter::read`] did not find, by its id. One call, made only then.
+    ///
+    /// A CRM without a bin to look into says [`Fate::Unknown`]: what is merely hidden must never pass for deleted.
+    async fn fate(&self, _call: &Call, _opportunity: &RecordId) -> Result<Fate> {
+        Ok(Fate::Unknown)
+    }
+
     /// Applies the write as a whole or not at all, in one round trip.
     ///
     /// Lines that do not fit into one call are the exception: they are written in several, each as a whole, between a
@@ -166,6 +192,28 @@ pub trait CrmAdapter: Send + Sync {
     /// and takes the mark away. A failure in between says [`crate::error::Written::Partly`], and the next look at both
     /// sides finishes it.
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten>;
+
+    /// A page of whole opportunities behind `after`, at most `limit` (up to [`crate::paging::SNAPSHOT_ROWS`]), in the
+    /// CRM's own order of ids; with `since` only those whose stamp is not before it. One call, as long as no record has
+    /// more children than a page of the CRM holds. [`crate::Code::Unsupported`] where the CRM cannot be paged through.
+    async fn page(
+        &self,
+        _call: &Call,
+        _since: Option<Timestamp>,
+        _after: Option<&RecordId>,
+        _limit: u32,
+    ) -> Result<SnapshotPage> {
+        Err(Error::new(Code::Unsupported, "this CRM cannot be paged through"))
+    }
+
+    /// The opportunities with these ids, at most [`crate::paging::SNAPSHOT_ROWS`]: as they are, or that they were
+    /// deleted. A call for those that are there, and a second one only if some are missing.
+    async fn find_many(&self, _call: &Call, _ids: &[RecordId]) -> Result<FoundSnapshots> {
+        Err(Error::new(
+            Code::Unsupported,
+            "this CRM cannot be asked for many opportunities",
+        ))
+    }
 
     /// Calls used and allowed, as last heard; no call is made.
     fn budget(&self) -> Option<CallBudget>;
@@ -215,6 +263,29 @@ pub trait CpqAdapter: Send + Sync {
     ///
     /// `system` names the CRM connection; `key` is the opportunity's number or id.
     async fn find(&self, call: &Call, system: &str, key: &OpportunityKey) -> Result<Option<Quote>>;
+
+    /// A page of the quotes of a CRM connection behind `after`: current revisions only, each quote once as long as it
+    /// does not change meanwhile. With `since` only those changed at that moment or later.
+    async fn page(
+        &self,
+        _call: &Call,
+        _system: &str,
+        _since: Option<Timestamp>,
+        _after: Option<&str>,
+        _limit: u32,
+    ) -> Result<QuoteMarkPage> {
+        Err(Error::new(Code::Unsupported, "this CPQ cannot be paged through"))
+    }
+
+    /// The current quotes of these opportunities, by the CRM's ids; opportunities without a quote are left out.
+    async fn find_many(&self, call: &Call, system: &str, ids: &[RecordId]) -> Result<Vec<Quote>> {
+        let mut found = Vec::new();
+        for id in ids {
+            let key = OpportunityKey::new(id.as_str())?;
+            found.extend(self.find(call, system, &key).await?);
+        }
+        Ok(found)
+    }
 
     /// One revision by its id.
     async fn get(&self, call: &Call, id: &QuoteId) -> Result<Quote>;

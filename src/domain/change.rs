@@ -82,7 +82,8 @@ pub struct Changes {
     pub changes: Vec<Change>,
     /// To be stored together with what became of the changes, never before.
     pub position: Position,
-    /// The feed knows that it left something out, without saying what: look at everything that changed since then.
+    /// The feed knows that it left something out, without saying what: look at every opportunity that changed since
+    /// then, or whose account, contacts or quote did.
     pub sweep_from: Option<Timestamp>,
 }
 
@@ -94,8 +95,12 @@ pub trait ChangeFeed: Send + Sync {
 
     /// Opens the feed behind `after`; without a position, at its present end.
     ///
-    /// [`crate::Code::CursorExpired`] when the CRM no longer has what follows `after`. The caller then opens the feed
-    /// at its end, and sweeps what changed since [`Position::seen_until`].
+    /// [`crate::Code::CursorExpired`] when the CRM no longer has what follows `after`, here or from
+    /// [`ChangeStream::next`]: some CRMs say so only on the open stream. The caller then opens the feed at its end, and
+    /// sweeps what changed since [`Position::seen_until`].
+    ///
+    /// A feed opened at its end says with its first delivery where it stands, and asks for a sweep as soon as it is
+    /// certain that it will be told of every later change; the sweep covers the time of the opening.
     async fn open(&self, call: &Call, after: Option<&Position>) -> Result<Box<dyn ChangeStream>>;
 }
 
@@ -103,5 +108,49 @@ pub trait ChangeFeed: Send + Sync {
 #[async_trait]
 pub trait ChangeStream: Send {
     /// Waits for what comes next. An error ends the stream; open the feed again behind the last stored position.
+    ///
+    /// A caller may drop the future and call again; nothing is lost by that.
     async fn next(&mut self) -> Result<Changes>;
+}
+
+/// One page of what changed since a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SweepPage {
+    /// What changed.
+    pub changes: Vec<Change>,
+    /// By the CRM's clock: everything committed before it and after the moment asked for is on this page or a later one.
+    pub as_of: Timestamp,
+    /// Where the next page begins; `None` on the last one.
+    pub next: Option<Vec<u8>>,
+}
+
+/// Lists what changed since a moment, for the reader of a feed that left something out.
+#[async_trait]
+pub trait ChangeSweep: Send + Sync {
+    /// The changes since `since`, by the CRM's clock, in pages; `after` is the [`SweepPage::next`] of the page before.
+    async fn changed_since(&self, call: &Call, since: Timestamp, after: Option<&[u8]>) -> Result<SweepPage>;
+}
+
+/// How the reader of a feed fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FeedState {
+    /// It reads what the CRM tells.
+    Live,
+    /// It cannot read just now, and will go on where it stands: nothing is lost.
+    Behind,
+    /// The CRM left something out; everything that changed since is being looked at.
+    Gap,
+}
+
+impl FeedState {
+    /// The name in the store and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FeedState::Live => "live",
+            FeedState::Behind => "behind",
+            FeedState::Gap => "gap",
+        }
+    }
 }

@@ -57,6 +57,12 @@ fn word(text: &str, max: usize, also: &[u8]) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
 }
 
+/// At most 18 digits, so that the number fits 64 bits.
+fn numbered_conflict(text: &str) -> bool {
+    text.strip_prefix("cf-")
+        .is_some_and(|n| (1..=18).contains(&n.len()) && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
 fn visible(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len()) && text.bytes().all(|b| (0x21..=0x7e).contains(&b))
 }
@@ -77,13 +83,29 @@ text_ids! {
     IdempotencyKey, "idempotency key", IdempotencyKeyInvalid, |t| visible(t, limits::IDEMPOTENCY_KEY_CHARS),
         "use 1 to 255 visible ASCII characters";
     /// Id of a quote (one revision) in its CPQ.
-    QuoteId, "quote id", RequestInvalid, |t| word(t, 80, b"-_"), "use 1 to 80 letters, digits, `-` or `_`";
+    QuoteId, "quote id", RequestInvalid, |t| word(t, limits::QUOTE_ID_CHARS, b"-_"),
+        "use 1 to 80 letters, digits, `-` or `_`";
     /// Number of a quote as people say it, e.g. `Q-2026-0137`. The same for all revisions.
-    QuoteNumber, "quote number", RequestInvalid, |t| word(t, 40, b"-_./"), "use 1 to 40 letters, digits or -_./";
+    QuoteNumber, "quote number", RequestInvalid, |t| word(t, limits::QUOTE_NUMBER_CHARS, b"-_./"),
+        "use 1 to 40 letters, digits or -_./";
     /// Identity of a quote line, stable over revisions and reordering; the join between CRM and CPQ lines.
     LineKey, "line key", RequestInvalid, |t| word(t, 64, b"-_"), "use 1 to 64 letters, digits, `-` or `_`";
+    /// A conflict as people say it, e.g. `cf-001`.
+    ConflictId, "conflict id", RequestInvalid, numbered_conflict, "use `cf-` and a number, e.g. cf-001";
     /// Who calls our API: the stable name of a token's owner, never the token.
     ClientId, "client id", RequestInvalid, |t| word(t, 80, b"-_.:@"), "use 1 to 80 letters, digits or -_.:@";
+}
+
+impl ConflictId {
+    /// The conflict of that number.
+    pub fn numbered(number: i64) -> ConflictId {
+        ConflictId(format!("cf-{number:03}"))
+    }
+
+    /// Its number: `cf-7` and `cf-007` are the same conflict.
+    pub fn number(&self) -> i64 {
+        self.0[3..].parse().unwrap_or_default()
+    }
 }
 
 /// Id of a run, time-ordered.

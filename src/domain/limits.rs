@@ -16,6 +16,14 @@ pub const CORRELATION_CHARS: usize = 80;
 pub const QUOTE_LINES: usize = 5_000;
 /// Characters of a quote's or line's name (Salesforce `Quote.Name` holds 255).
 pub const NAME_CHARS: usize = 255;
+/// Characters of a quote's number.
+pub const QUOTE_NUMBER_CHARS: usize = 40;
+/// Characters of a quote's id.
+pub const QUOTE_ID_CHARS: usize = 80;
+/// Characters of one text in a quote's context (the description of a Salesforce opportunity holds 32,000).
+pub const CONTEXT_CHARS: usize = 32_000;
+/// Characters of a canonical field name. Names come from mappings, which people write.
+pub const FIELD_NAME_CHARS: usize = 120;
 /// Characters of a description.
 pub const DESCRIPTION_CHARS: usize = 4_000;
 /// Times a run may start over because somebody changed a record under it, before it is parked.

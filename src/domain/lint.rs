@@ -14,6 +14,7 @@ use crate::view::FieldName;
 mod cases;
 mod circle;
 mod cover;
+pub mod mapped;
 mod place;
 
 /// Kinds of findings.

@@ -17,6 +17,7 @@ mod canonical;
 mod lifecycle;
 mod sync_state;
 
+pub(crate) use canonical::record_status;
 pub use canonical::{LINE_FIELDS, QUOTE_FIELDS, QUOTE_RECORD_FIELDS};
 pub use lifecycle::{Status, Transition};
 pub use sync_state::{SYNC_STATE, complete, is_half_written, writing};

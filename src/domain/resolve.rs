@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::Mapping;
-use crate::id::LineKey;
+use crate::conflict::Ruling;
+use crate::id::{ConflictId, LineKey};
 use crate::ownership::{Facts, Matrix, OwnershipRule, Policy, Side};
 use crate::quote::is_half_written;
 #[cfg(feature = "openapi")]
@@ -18,8 +19,13 @@ use crate::value::{Shape, Value};
 use crate::view::{FieldName, LineChange, Patch, View};
 
 mod field;
+mod origin;
+mod ruling;
 
 use field::{Cell, Judgement, judge, keep};
+pub use origin::{Held, Origin};
+use origin::{agree_on_presence, origin_of, presence_decision};
+use ruling::ruled;
 
 /// What both sides held when they last agreed. Two views, because a side may store a value in its own way (rounded,
 /// trimmed), and that must not look like an edit for ever after.
@@ -47,6 +53,8 @@ pub struct Question<'a> {
     pub cpq: Option<&'a View>,
     /// When the CRM record and the quote changed last, for the policy `newest` only.
     pub changed_at: (Timestamp, Timestamp),
+    /// What people decided of the fields that the matrix leaves to them.
+    pub rulings: &'a [Ruling],
 }
 
 /// What is done about a field.
@@ -60,6 +68,8 @@ pub enum Verdict {
     ToCrm,
     /// The CPQ gets the CRM's value.
     ToCpq,
+    /// Both sides get a value that neither has: a person's.
+    ToBoth,
     /// They differ and are meant to.
     Keep,
     /// A person decides; neither side is touched.
@@ -96,6 +106,31 @@ pub struct Decision {
     pub lost: Option<Value>,
     /// Why.
     pub reason: String,
+    /// Where the news came from.
+    #[serde(default)]
+    pub origin: Origin,
+    /// What both sides held when they last agreed.
+    #[serde(default, skip_serializing_if = "Held::is_empty")]
+    pub base: Held,
+    /// The value that both sides get, with [`Verdict::ToBoth`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<FieldValue>))]
+    pub given: Option<Value>,
+    /// The conflict that a person decided so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ruling: Option<ConflictId>,
+}
+
+impl Decision {
+    /// What both sides hold of the field once this is carried out; `None` where each keeps its own.
+    pub fn agreed(&self) -> Option<&Value> {
+        match self.verdict {
+            Verdict::Agree | Verdict::ToCpq => Some(&self.crm),
+            Verdict::ToCrm => Some(&self.cpq),
+            Verdict::ToBoth => self.given.as_ref(),
+            Verdict::Keep | Verdict::Review | Verdict::Skip => None,
+        }
+    }
 }
 
 /// The answer: what to write where, and what both sides will then have agreed on.
@@ -104,7 +139,7 @@ pub struct Decision {
 pub struct Plan {
     /// Version of the matrix that it was made under.
     pub matrix_version: String,
-    /// Every decision but the plain agreements.
+    /// Every decision but the agreements that are no news.
     pub decisions: Vec<Decision>,
     /// Writes to the CRM.
     pub to_crm: Patch,
@@ -162,10 +197,13 @@ fn line_keys(question: &Question) -> BTreeSet<LineKey> {
 fn decide_line(question: &Question, plan: &mut Plan, key: &LineKey, fields: &[&FieldName]) {
     let in_crm = question.crm.lines.contains_key(key);
     let in_cpq = question.cpq.is_some_and(|view| view.lines.contains_key(key));
+    let had = question.base.crm.lines.contains_key(key) && question.base.cpq.lines.contains_key(key);
+    if in_crm == in_cpq && in_crm != had {
+        agree_on_presence(question, plan, key, in_crm);
+    }
     if !in_crm && !in_cpq {
         return;
     }
-    let had = question.base.crm.lines.contains_key(key) && question.base.cpq.lines.contains_key(key);
     let verdict = match in_crm && in_cpq {
         true => Verdict::Agree,
         false => decide_presence(question, plan, key, in_crm, had),
@@ -211,8 +249,7 @@ fn keep_line_base(question: &Question, plan: &mut Plan, key: &LineKey) {
 }
 
 fn decide_presence(question: &Question, plan: &mut Plan, key: &LineKey, in_crm: bool, had: bool) -> Verdict {
-    let field = FieldName::new("line.exists");
-    let Some(rule) = rule(question, &field) else {
+    let Some(rule) = rule(question, &FieldName::new("line.exists")) else {
         return Verdict::Skip;
     };
     if question.cpq.is_none() && rule.owner_system == Side::Cpq {
@@ -231,17 +268,17 @@ fn decide_presence(question: &Question, plan: &mut Plan, key: &LineKey, in_crm: 
         (true, Side::Cpq) => Verdict::ToCrm,
         (false, _) => Verdict::Keep,
     };
-    plan.decisions.push(Decision {
-        field,
-        line: Some(key.clone()),
-        verdict,
-        owner: rule.owner_system,
-        policy: rule.overwrite_policy,
-        crm: Value::Bool(in_crm),
-        cpq: Value::Bool(!in_crm),
+    // Whichever side differs from the last agreement brought the news.
+    let origin = match in_crm != had {
+        true => Origin::Crm,
+        false => Origin::Cpq,
+    };
+    let presence = Decision {
+        origin: origin_of(verdict, origin),
         lost: (carry && owner_has == had).then(|| lost_line(question, key, owner_has)),
-        reason,
-    });
+        ..presence_decision(rule, key, (in_crm, !in_crm), had, reason)
+    };
+    plan.decisions.push(Decision { verdict, ..presence });
     verdict
 }
 
@@ -314,10 +351,12 @@ fn decide_field(question: &Question, plan: &mut Plan, field: &FieldName, line: O
     } else {
         judge(rule, question.facts, &cell, mapped.writable, question.changed_at)
     };
+    let judgement = ruled(judgement, question, (field, line), &cell, mapped.writable);
     settle(plan, field, line, &cell, &judgement);
-    if judgement.verdict == Verdict::Agree {
+    if judgement.verdict == Verdict::Agree && !cell.is_news() {
         return;
     }
+    let changed = Origin::of_changes(cell.changed());
     plan.decisions.push(Decision {
         field: field.clone(),
         line: line.cloned(),
@@ -328,6 +367,13 @@ fn decide_field(question: &Question, plan: &mut Plan, field: &FieldName, line: O
         cpq: cell.cpq,
         lost: judgement.lost,
         reason: judgement.reason,
+        origin: origin_of(judgement.verdict, changed),
+        base: Held {
+            crm: cell.base_crm,
+            cpq: cell.base_cpq,
+        },
+        given: judgement.given,
+        ruling: judgement.ruling,
     });
 }
 
@@ -390,6 +436,12 @@ fn settle(plan: &mut Plan, field: &FieldName, line: Option<&LineKey>, cell: &Cel
         Verdict::ToCrm => {
             set(&mut plan.to_crm, field, line, &cell.cpq);
             (Some(&cell.cpq), Some(&cell.cpq))
+        }
+        Verdict::ToBoth => {
+            let given = judgement.given.as_ref().unwrap_or(&Value::Null);
+            set(&mut plan.to_crm, field, line, given);
+            set(&mut plan.to_cpq, field, line, given);
+            (Some(given), Some(given))
         }
         Verdict::Agree => (Some(&cell.crm), Some(&cell.cpq)),
         Verdict::Keep if judgement.settled => (Some(&cell.crm), Some(&cell.cpq)),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// One field of a CRM object.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FieldSchema {
     /// API name.
@@ -31,6 +31,15 @@ pub struct FieldSchema {
     /// Allowed values of a restricted picklist; empty when any value goes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
+    /// Values that a picklist offers though it takes any; empty when it is restricted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suggested: Vec<String>,
+    /// Digits in all of a number, those after the point too; 0 where it has no meaning or is not known.
+    #[serde(default)]
+    pub precision: u32,
+    /// Whether the vendor fills it in on create when nothing is given.
+    #[serde(default)]
+    pub defaulted: bool,
 }
 
 /// The records of another object that hang on an opportunity.
@@ -51,6 +60,12 @@ pub struct CrmSchema {
     /// Child relationships of the opportunity by name, e.g. `Quotes`; only those that the mapping can use.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub children: BTreeMap<String, ChildSchema>,
+    /// Record types of the opportunity by developer name, without the one that every org has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub record_types: Vec<String>,
+    /// IANA name of the organisation's time zone, if the vendor told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 impl CrmSchema {

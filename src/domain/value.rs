@@ -8,6 +8,8 @@ use jiff::civil::Date;
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
+use crate::region;
+
 /// An amount with its currency (ISO 4217). In JSON the amount is a string: `{"amount":"12.50","currency":"USD"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -136,10 +138,15 @@ impl Value {
     ///
     /// Rounds to the scale, cuts nothing: a text that is too long stays different, so that it is refused with a
     /// message instead of being lost. Line ends become `\n`, outer white space goes, empty text is `Null`.
+    /// Beyond that the shape's form decides: a phone is its digits, a country its code, a moment its second.
     #[must_use]
     pub fn canonical(&self, shape: Shape) -> Value {
         match (self, shape.scale) {
-            (Value::Text(text), _) => Value::text(text.replace("\r\n", "\n").trim()),
+            (Value::Text(text), _) if shape.form != Form::Plain => Value::text(shape.form.of(text.trim())),
+            (Value::Instant(instant), _) if shape.form == Form::Seconds => {
+                Value::Instant(whole_second(*instant))
+            }
+            (Value::Text(text), _) => Value::text(text.replace("\r\n", "\n").replace('\r', "\n").trim()),
             (Value::Choice(text), _) if text.is_empty() => Value::Null,
             (Value::Choices(set), _) if set.is_empty() => Value::Null,
             (Value::Number(number), Some(scale)) => Value::Number(round(*number, scale).normalize()),
@@ -184,6 +191,84 @@ pub struct Shape {
     /// Digits after the point that survive a round trip. Unknown: the currency's minor unit, or all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<u32>,
+    /// Spellings that mean the same.
+    #[serde(default, skip_serializing_if = "Form::is_plain")]
+    pub form: Form,
+}
+
+impl Shape {
+    /// Of a number with so many digits after the point.
+    pub fn scaled(scale: u32) -> Shape {
+        Shape {
+            scale: Some(scale),
+            form: Form::Plain,
+        }
+    }
+}
+
+/// Which spellings of a value mean the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// Only the value itself.
+    #[default]
+    Plain,
+    /// A phone number by its digits, a leading `+` and its extension.
+    Phone,
+    /// A country by its ISO 3166-1 alpha-2 code.
+    Country,
+    /// A state by its ISO 3166-2 code.
+    State,
+    /// A moment by its second: Salesforce keeps no finer (Object Reference, "dateTime").
+    Seconds,
+}
+
+impl Form {
+    fn is_plain(&self) -> bool {
+        *self == Form::Plain
+    }
+
+    fn of(self, text: &str) -> String {
+        match self {
+            Form::Plain | Form::Seconds => text.to_owned(),
+            Form::Phone => phone(text),
+            Form::Country => region::country(text).map_or_else(|| text.to_owned(), str::to_owned),
+            Form::State => region::state(None, text).map_or_else(|| text.to_owned(), str::to_owned),
+        }
+    }
+}
+
+/// The digits of a phone number with a leading `+`, and an extension behind an `x`. The `(0)` that is only dialled
+/// within a country goes. A text without digits, or with other letters in it, is left as it is.
+fn phone(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let (number, extension) = match lower.find(['x', 'e', '#']) {
+        Some(at) => (
+            &lower[..at],
+            lower[at..].trim_start_matches(['e', 'x', 't', 'n', 's', 'i', 'o', '.', '#', ':', ' ']),
+        ),
+        None => (lower.as_str(), ""),
+    };
+    let letters = |text: &str| text.chars().any(char::is_alphabetic);
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let abroad = number.trim_start().starts_with(['+', '＋']) || number.trim_start().starts_with("(+");
+    let number = if abroad {
+        number.replace("(0)", "")
+    } else {
+        number.to_owned()
+    };
+    if letters(&number) || letters(extension) || digits(&number).is_empty() {
+        return text.to_owned();
+    }
+    let plus = if abroad { "+" } else { "" };
+    let extension = digits(extension);
+    let behind = if extension.is_empty() { "" } else { "x" };
+    format!("{plus}{}{behind}{extension}", digits(&number))
+}
+
+fn whole_second(instant: Timestamp) -> Timestamp {
+    let below = instant.as_millisecond().div_euclid(1_000);
+    Timestamp::from_second(below).unwrap_or(instant)
 }
 
 #[cfg(test)]
@@ -196,7 +281,7 @@ mod tests {
 
     #[test]
     fn rounding_and_trailing_zeros_are_no_difference() {
-        let cents = Shape { scale: Some(2) };
+        let cents = Shape::scaled(2);
         assert!(number("12.50").same(&number("12.5"), cents));
         assert!(number("12.504").same(&number("12.5"), cents));
         assert!(!number("12.51").same(&number("12.5"), cents));
@@ -216,5 +301,40 @@ mod tests {
     fn empty_text_is_null_and_line_ends_do_not_matter() {
         assert!(Value::Text("  ".into()).same(&Value::Null, Shape::default()));
         assert!(Value::Text("a\r\nb ".into()).same(&Value::Text("a\nb".into()), Shape::default()));
+    }
+
+    #[test]
+    fn how_a_phone_or_country_is_written_is_no_difference() {
+        let same = |form, a: &str, b: &str| {
+            Value::text(a).same(
+                &Value::text(b),
+                Shape {
+                    form,
+                    ..Shape::default()
+                },
+            )
+        };
+        assert!(same(Form::Phone, "+49 (351) 555-0142", "+493515550142"));
+        assert!(same(Form::Phone, "+44 (0)20 7946 0000", "+442079460000"));
+        assert!(same(Form::Phone, "(414) 555-0110 ext. 7", "414.555.0110 x7"));
+        assert!(!same(Form::Phone, "+1 414 555 0110", "414 555 0110"));
+        assert!(!same(Form::Phone, "1-800-FLOWERS", "1-800"));
+        assert!(!same(Form::Phone, "ask Jo", "ask Di"));
+        assert!(same(Form::Country, "USA", "United States"));
+        assert!(!same(Form::Country, "Narnia", "Mordor"));
+        assert!(same(Form::State, "us-or", "US-OR"));
+        assert!(!same(Form::Plain, "USA", "United States"));
+    }
+
+    #[test]
+    fn parts_of_a_second_are_no_difference_where_the_crm_keeps_none() {
+        let at = |text: &str| Value::Instant(text.parse().expect("a moment"));
+        let seconds = Shape {
+            form: Form::Seconds,
+            ..Shape::default()
+        };
+        assert!(at("2026-03-17T16:21:26.999Z").same(&at("2026-03-17T16:21:26Z"), seconds));
+        assert!(!at("2026-03-17T16:21:27Z").same(&at("2026-03-17T16:21:26Z"), seconds));
+        assert!(at("1969-12-31T23:59:59.5Z").same(&at("1969-12-31T23:59:59Z"), seconds));
     }
 }

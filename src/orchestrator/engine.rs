@@ -6,6 +6,7 @@ use std::time::Duration;
 use cpq_domain::Result;
 use cpq_domain::adapter::Call;
 use cpq_domain::change::Hint;
+use cpq_domain::deletion::{Answer, Deletes, Gone};
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RunId};
 use cpq_domain::keyed::Keyed;
@@ -18,8 +19,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::backlog;
+use crate::feeds::{self, LookAgain, Subscription};
 use crate::ledger::{Accepted, Ledger, RunHistory};
 use crate::plan::{self, DryRun};
+use crate::reconcile::ReconcileSettings;
+use crate::rulings::Decided;
 use crate::sides::Sides;
 use crate::sync::Scene;
 use crate::waiters::Waiters;
@@ -36,9 +40,13 @@ pub struct EngineSettings {
     pub lease_ms: i64,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// What is done about records that are gone on one side.
+    pub deletes: Deletes,
     /// Whether to work on waiting runs of all lanes, as a service does, or only on what is submitted here, as a
     /// single command does.
     pub works_backlog: bool,
+    /// How a reconcile works.
+    pub reconcile: ReconcileSettings,
 }
 
 impl EngineSettings {
@@ -49,7 +57,9 @@ impl EngineSettings {
             concurrency: 128,
             lease_ms: 30_000,
             retry: RetryPolicy::default(),
+            deletes: Deletes::default(),
             works_backlog: true,
+            reconcile: ReconcileSettings::default(),
         }
     }
 }
@@ -123,7 +133,7 @@ pub(crate) struct Inner {
 /// The engine. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Engine {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 impl Engine {
@@ -160,14 +170,23 @@ impl Engine {
 
     /// Makes the wish durable and answers at once; the run goes on by itself, whatever becomes of the caller.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted> {
+        self.submit_decided(submission, Vec::new()).await
+    }
+
+    /// The same, with what people decided, which is durable with the wish.
+    pub(crate) async fn submit_decided(
+        &self,
+        submission: Submission,
+        decided: Vec<Decided>,
+    ) -> Result<Submitted> {
         // A caller that hangs up between the commit and the start of the work would leave a run that we hold and nobody
         // works on, so the two are done apart from it.
         let engine = self.clone();
-        let taken = async move { engine.take_up(submission).await };
+        let taken = async move { engine.take_up(submission, decided).await };
         apart(self.inner.tasks.spawn(taken).await)
     }
 
-    async fn take_up(&self, submission: Submission) -> Result<Submitted> {
+    async fn take_up(&self, submission: Submission, decided: Vec<Decided>) -> Result<Submitted> {
         let inner = &self.inner;
         let slot = inner
             .slots
@@ -175,7 +194,7 @@ impl Engine {
             .try_acquire_owned()
             .ok()
             .filter(|_| !inner.stop.is_cancelled());
-        let accepted = inner.ledger.accept(submission, slot.is_some()).await?;
+        let accepted = inner.ledger.accept(submission, decided, slot.is_some()).await?;
         Ok(match accepted {
             Accepted::New(run) if run.state == RunState::Running => {
                 let slot = slot.expect("a run is accepted as running only when a slot is free");
@@ -229,13 +248,14 @@ impl Engine {
             correlation: CorrelationId::new("dry-run")?,
             traceparent: None,
         };
-        let (crm, quote, base) = futures_util::try_join!(
+        let (mut crm, quote, known) = futures_util::try_join!(
             scene.crm.read(&call, &lane.opportunity),
             scene.cpq.find(&call, lane.connection.as_str(), &lane.opportunity),
-            scene.ledger.base(lane),
+            scene.ledger.known(lane),
         )?;
+        crate::deleted::foresee(&scene, lane, &mut crm, quote.as_ref(), &known.base).await?;
         crate::sync::can_be_quoted(&crm, quote.as_ref())?;
-        plan::dry_run(&scene, &call, crm, quote, &base).await
+        plan::dry_run(&scene, &call, crm, quote, known).await
     }
 
     /// A sync with its journal, by our correlation id or the caller's.
@@ -256,6 +276,47 @@ impl Engine {
         let resumed = self.inner.ledger.resume(connection).await?;
         self.inner.nudge.notify_one();
         Ok(resumed)
+    }
+
+    /// Remembers what a person decided about a record that is gone, and looks at the opportunity again: whatever waited
+    /// for the answer goes on.
+    ///
+    /// [`Code::RequestInvalid`] for an answer that the record cannot have; [`Code::OpportunityNotFound`] when we never
+    /// synced the opportunity.
+    pub async fn answer_deleted(
+        &self,
+        submission: Submission,
+        gone: Gone,
+        answer: Answer,
+    ) -> Result<Submitted> {
+        if !gone.answers().contains(&answer) {
+            let [one, other] = gone.answers().map(Answer::as_str);
+            let message = format!("a deleted {} is answered with {one} or {other}", gone.as_str());
+            return Err(Error::new(Code::RequestInvalid, message).field("answer"));
+        }
+        self.inner
+            .ledger
+            .answer_deleted(submission.lane.clone(), gone, answer)
+            .await?;
+        self.inner.nudge.notify_one();
+        self.submit(submission).await
+    }
+
+    /// Follows a feed of changes until the engine stops or the token is cancelled.
+    pub fn follow(&self, subscription: Subscription) -> CancellationToken {
+        let stop = self.inner.stop.child_token();
+        let following = feeds::follow(self.inner.clone(), subscription, stop.clone());
+        self.inner.tasks.spawn(following);
+        stop
+    }
+
+    /// Looks again at opportunities with a quote that nobody looked at for long, until the engine stops or the token is
+    /// cancelled.
+    pub fn look_again(&self, connection: ConnectionName, settings: LookAgain) -> CancellationToken {
+        let stop = self.inner.stop.child_token();
+        let looking = feeds::look_again(self.inner.clone(), connection, settings, stop.clone());
+        self.inner.tasks.spawn(looking);
+        stop
     }
 
     /// Takes no more work and waits until the runs in hand have ended or `at_most` is over. What is left over is
@@ -296,6 +357,7 @@ impl Inner {
             cpq,
             matrix,
             ledger,
+            deletes: self.settings.deletes,
             now: self.world.now(),
         })
     }

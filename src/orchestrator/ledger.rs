@@ -9,17 +9,20 @@ use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RecordId, RunId};
 use cpq_domain::keyed::Keyed;
 use cpq_domain::limits;
-use cpq_domain::resolve::Base;
 use cpq_domain::run::{Run, RunEvent, RunState};
 use cpq_domain::world::World;
-use cpq_store::bases::Agreement;
-use cpq_store::decisions::Circumstances;
 use cpq_store::idempotency::{self, Answer, Begin};
-use cpq_store::{Store, Tx, bases, counters, decisions, journal, links, runs};
+use cpq_store::{Store, Tx, counters, journal, links, runs};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Submission;
-use crate::steps::Learned;
+use crate::keep::{self, Known, Learned};
+use crate::rulings::{self, Decided};
+
+mod changes;
+pub(crate) mod gone;
+
+pub(crate) use changes::Read;
 
 /// HTTP status (RFC 6585 §4).
 const TOO_MANY_REQUESTS: u16 = 429;
@@ -64,7 +67,13 @@ impl Ledger {
 
     /// Commit one of four: the key, the run and its first journal row. With a free worker the run is claimed in the
     /// same breath, so that an idle service needs no commit for it.
-    pub(crate) async fn accept(&self, mut submission: Submission, claim: bool) -> Result<Accepted> {
+    /// What a person decided is stored with the run that carries it out.
+    pub(crate) async fn accept(
+        &self,
+        mut submission: Submission,
+        decided: Vec<Decided>,
+        claim: bool,
+    ) -> Result<Accepted> {
         let (now, lease_until) = self.lease();
         let (fresh, node) = (RunId(self.world.uuid()), self.node.clone());
         self.store
@@ -75,6 +84,7 @@ impl Ledger {
                     {
                         return Ok(answered);
                     }
+                    rulings::store(tx, &decided, now).await?;
                     submission.lane = own_lane(tx, submission.lane).await?;
                     if let Some(waiting) = joinable(tx, &submission).await? {
                         note_hints(tx, waiting.id, &submission, now).await?;
@@ -127,7 +137,7 @@ impl Ledger {
                         return Ok(false);
                     }
                     journal::append(tx, run.id, &mut events).await?;
-                    keep(tx, &run, learned, now).await?;
+                    keep::keep(tx, &run, learned, now).await?;
                     runs::update(tx, &run).await?;
                     if run.state.is_terminal() {
                         answer_keys(tx, &run).await?;
@@ -236,16 +246,12 @@ impl Ledger {
         self.store.read(move |tx| Box::pin(journal::of_run(tx, id))).await
     }
 
-    pub(crate) async fn base(&self, lane: &Lane) -> Result<Base> {
+    /// What both sides last agreed on, and what people decided since.
+    pub(crate) async fn known(&self, lane: &Lane) -> Result<Known> {
         let lane = lane.clone();
-        Ok(self
-            .store
-            .read(move |tx| {
-                Box::pin(async move { bases::get(tx, &lane.connection, &lane.opportunity).await })
-            })
-            .await?
-            .map(|agreement| agreement.base)
-            .unwrap_or_default())
+        self.store
+            .read(move |tx| Box::pin(async move { keep::known(tx, &lane).await }))
+            .await
     }
 
     pub(crate) async fn history(&self, correlation: &CorrelationId) -> Result<Option<RunHistory>> {
@@ -267,6 +273,10 @@ impl Ledger {
         self.store
             .read(move |tx| Box::pin(async move { runs::list(tx, &filter).await }))
             .await
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     fn lease(&self) -> (Timestamp, Timestamp) {
@@ -388,36 +398,6 @@ async fn answer_keys(tx: &mut dyn Tx, run: &Run) -> Result<()> {
         ..Answer::default()
     };
     idempotency::finish_run(tx, run.id, &answer).await.map(drop)
-}
-
-/// Stores what a run learnt.
-async fn keep(tx: &mut dyn Tx, run: &Run, learned: Learned, now: Timestamp) -> Result<()> {
-    let Some(link) = learned.link else { return Ok(()) };
-    links::put(tx, &link).await?;
-    if let Some(base) = learned.base {
-        let agreement = Agreement {
-            connection: link.connection.clone(),
-            opportunity_id: link.opportunity_id.clone(),
-            opportunity_number: link.opportunity_number.clone(),
-            base,
-            matrix_version: learned.matrix_version.clone(),
-            agreed_at: now,
-        };
-        bases::put(tx, &agreement).await?;
-    }
-    // A run that parks or starts over decides again; only the decisions that it ended with are kept.
-    if !run.state.is_terminal() {
-        return Ok(());
-    }
-    let circumstances = Circumstances {
-        run_id: run.id,
-        correlation: run.correlation.clone(),
-        connection: link.connection,
-        opportunity_id: link.opportunity_id,
-        matrix_version: learned.matrix_version,
-        at: now,
-    };
-    decisions::append(tx, &circumstances, &learned.decisions).await
 }
 
 async fn after_crash(tx: &mut dyn Tx, orphan: runs::Expired, now: Timestamp) -> Result<()> {

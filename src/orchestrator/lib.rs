@@ -6,19 +6,30 @@
 //! finished steps answer from the journal.
 
 mod backlog;
+mod contest;
+mod deleted;
 mod engine;
+mod feeds;
 mod halt;
+mod keep;
 mod ledger;
 mod lines;
 mod plan;
+mod reconcile;
+mod rulings;
 mod sides;
 mod steps;
 mod sync;
 mod waiters;
+mod why;
 mod worker;
 
 pub use engine::{Engine, EngineSettings, Submission, Submitted};
+pub use feeds::{FeedSettings, Follow, LookAgain, Subscription};
 pub use halt::Halt;
 pub use ledger::RunHistory;
 pub use plan::{DryRun, PlannedCall};
+pub use reconcile::ReconcileSettings;
+pub use rulings::Ruled;
 pub use sides::Sides;
+pub use why::{History, Passage};

@@ -4,11 +4,12 @@ use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CpqWrite, CrmSnapshot, Mapping, QuoteTarget};
 use cpq_domain::ownership::{Facts, Matrix};
 use cpq_domain::quote::Quote;
-use cpq_domain::resolve::{self, Base, Decision, Plan, Question};
+use cpq_domain::resolve::{self, Decision, Plan, Question, Verdict};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::keep::{Known, in_all};
 use crate::sync::{Scene, decide};
 
 /// A call that the sync would make.
@@ -60,23 +61,22 @@ pub(crate) fn resolve(
     matrix: &Matrix,
     facts: &Facts,
     mapping: &Mapping,
-    base: &Base,
+    known: &Known,
     crm: &CrmSnapshot,
     quote: Option<&Quote>,
 ) -> Plan {
     let cpq = quote.map(Quote::view);
-    let changed_at = (
-        crm.modified_at,
-        quote.map_or(Timestamp::UNIX_EPOCH, |quote| quote.updated_at),
-    );
+    let quote_at = quote.map_or(Timestamp::UNIX_EPOCH, |quote| quote.updated_at);
+    let changed_at = (crm.modified_at, known.quote_changed_at.unwrap_or(quote_at));
     resolve::decide(&Question {
         matrix,
         facts,
         mapping,
-        base,
+        base: &known.base,
         crm: &crm.view,
         cpq: cpq.as_ref(),
         changed_at,
+        rulings: &known.rulings,
     })
 }
 
@@ -86,9 +86,9 @@ pub(crate) async fn dry_run(
     call: &Call,
     crm: CrmSnapshot,
     quote: Option<Quote>,
-    base: &Base,
+    known: Known,
 ) -> Result<DryRun> {
-    let plan = decide(scene, &crm, quote.as_ref(), base);
+    let plan = decide(scene, &crm, quote.as_ref(), &known);
     let after = match plan.to_cpq.is_empty() && quote.is_some() {
         true => quote.clone(),
         false => {
@@ -104,7 +104,10 @@ pub(crate) async fn dry_run(
                 .await?
         }
     };
-    let back = after.as_ref().map(|after| decide(scene, &crm, Some(after), base));
+    let back = after.as_ref().map(|after| {
+        let known = known.once_written(&plan, quote.as_ref(), after);
+        decide(scene, &crm, Some(after), &known)
+    });
     Ok(answer(scene, crm, quote, plan, back))
 }
 
@@ -123,9 +126,11 @@ fn answer(scene: &Scene, crm: CrmSnapshot, quote: Option<Quote>, plan: Plan, bac
     use cpq_domain::run::Effect;
     let calls = planned_calls(quote.is_none(), &plan, back.as_ref());
     let priced = back.is_some();
-    let mut decisions = plan.decisions;
-    let to_crm = back.into_iter().flat_map(|back| back.decisions);
-    decisions.extend(to_crm.filter(|decision| decision.verdict == resolve::Verdict::ToCrm));
+    let mut decisions = match &back {
+        Some(back) => in_all(&plan, back),
+        None => plan.decisions,
+    };
+    decisions.retain(|decision| decision.verdict != Verdict::Agree);
     DryRun {
         effect: if calls.iter().any(|call| call.writes) {
             Effect::Written

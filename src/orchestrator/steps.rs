@@ -4,6 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use cpq_domain::adapter::Call;
+use cpq_domain::conflict::Ruling;
+use cpq_domain::deletion::{Answer, Gone};
 use cpq_domain::error::{Error, Written};
 use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::resolve::{Base, Decision};
@@ -15,20 +17,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::halt::Halt;
+use crate::keep::{Learned, Witness};
 use crate::ledger::Ledger;
-
-/// What a run has learnt that must outlive it, however it ends.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Learned {
-    /// The opportunity's quote.
-    pub(crate) link: Option<Link>,
-    /// What both sides now agree on.
-    pub(crate) base: Option<Base>,
-    /// Decisions to keep for those who ask later.
-    pub(crate) decisions: Vec<Decision>,
-    /// The matrix that they were made under.
-    pub(crate) matrix_version: String,
-}
 
 /// The steps of one run.
 ///
@@ -159,11 +149,35 @@ impl Steps {
         self.with_learned(|learned| learned.base = Some(base));
     }
 
-    /// Decisions to keep.
-    pub(crate) fn learn_decisions(&self, matrix_version: &str, decisions: Vec<Decision>) {
+    /// Who changed the records last, and what people had decided when the run began.
+    pub(crate) fn learn_witness(&self, witness: Witness, rulings: &[Ruling]) {
+        self.with_learned(|learned| {
+            learned.witness = witness;
+            learned.rulings = rulings.to_vec();
+        });
+    }
+
+    /// A record is gone, and this was decided about it.
+    pub(crate) fn learn_gone(&self, link: Link, gone: Gone, answer: Answer) {
+        self.with_learned(|learned| learned.gone = Some((link, gone, answer)));
+    }
+
+    /// The quote's own record is gone from the CRM, and stays so.
+    pub(crate) fn learn_spared(&self) {
+        self.with_learned(|learned| learned.spared = true);
+    }
+
+    /// The quote of this run takes the place of one that is gone.
+    pub(crate) fn learn_relinked(&self) {
+        self.with_learned(|learned| learned.relinked = true);
+    }
+
+    /// Decisions that were carried out, and whether these are all.
+    pub(crate) fn learn_decisions(&self, matrix_version: &str, decisions: Vec<Decision>, complete: bool) {
         self.with_learned(|learned| {
             learned.matrix_version = matrix_version.to_owned();
             learned.decisions = decisions;
+            learned.complete = complete;
         });
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use cpq_domain::Result;
 use cpq_domain::adapter::{CpqAdapter, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, QuoteRecord};
+use cpq_domain::deletion::{self, Deletes};
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{IdempotencyKey, RecordId};
 use cpq_domain::ownership::Matrix;
@@ -14,7 +15,9 @@ use cpq_domain::view::View;
 use cpq_store::links::Link;
 use jiff::Timestamp;
 
+use crate::deleted;
 use crate::halt::Halt;
+use crate::keep::{Known, Witness, as_the_cpq_stores, in_all, so_far};
 use crate::ledger::Ledger;
 use crate::lines;
 use crate::plan::{facts, resolve, target};
@@ -26,33 +29,49 @@ pub(crate) struct Scene {
     pub(crate) cpq: Arc<dyn CpqAdapter>,
     pub(crate) matrix: Arc<Matrix>,
     pub(crate) ledger: Ledger,
+    pub(crate) deletes: Deletes,
     pub(crate) now: Timestamp,
 }
 
 /// Brings an opportunity and its quote into agreement.
 pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Outcome, Halt> {
-    let (crm, quote, base) = read_all(steps, scene).await?;
-    can_be_quoted(&crm, quote.as_ref())?;
+    let (mut crm, found, mut known) = match read_all(steps, scene).await {
+        Err(Halt::Dead(error)) if error.code == Code::OpportunityNotFound => {
+            return deleted::opportunity(steps, scene, error).await;
+        }
+        read => read?,
+    };
+    if found.is_none() && deletion::quote_was(&known.base) {
+        if let Some(outcome) = deleted::quote(steps, scene).await? {
+            return Ok(outcome);
+        }
+        known = Known::default();
+    }
+    let spared = deleted::quote_record(steps, scene, &mut crm, &known.base).await?;
+    let before = known.base.clone();
+    can_be_quoted(&crm, found.as_ref())?;
+    steps.learn_witness(Witness::of(&crm, found.as_ref()), &known.rulings);
 
     let plan = steps
-        .read("decide", async { Ok(decide(scene, &crm, quote.as_ref(), &base)) })
+        .read("decide", async {
+            Ok(decide(scene, &crm, found.as_ref(), &known))
+        })
         .await?;
-    steps.learn_decisions(&plan.matrix_version, plan.decisions.clone());
 
-    let (quote, created) = match quote {
-        Some(quote) if plan.to_cpq.is_empty() => (quote, false),
-        found => (
-            write_cpq(steps, scene, &crm, found.as_ref(), &base, &plan).await?,
-            found.is_none(),
-        ),
+    let quote = match &found {
+        Some(quote) if plan.to_cpq.is_empty() => quote.clone(),
+        found => write_cpq(steps, scene, &crm, found.as_ref(), &known, &plan).await?,
     };
     steps.learn_link(link(steps, &crm, &quote));
-    steps.learn_base(without_crm_writes(&plan, &base));
+    let agreed = without_crm_writes(&plan, &quote, &known.base);
+    steps.learn_base(deleted::kept(agreed, &before, &spared));
+    steps.learn_decisions(&plan.matrix_version, so_far(&plan), false);
+    let known = known.once_written(&plan, found.as_ref(), &quote);
 
     // The CPQ has priced the quote meanwhile: what it computed goes back to the CRM.
     let back = steps
         .read("decide.back", async {
-            Ok(decide(scene, &crm, Some(&quote), &base))
+            Ok(decide(scene, &crm, Some(&quote), &known))
         })
         .await?;
     let written = match back.to_crm.is_empty() {
@@ -60,12 +79,16 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         false => Some(write_crm(steps, scene, &crm, &quote, &back).await?),
     };
 
-    steps.learn_base(agreement(&crm, &back, &quote, written.as_ref()));
-    Ok(outcome(scene, &quote, created, &plan, &back))
+    let agreed = agreement(&crm, &back, &quote, written.as_ref());
+    steps.learn_base(deleted::kept(agreed, &before, &spared));
+    steps.learn_decisions(&back.matrix_version, in_all(&plan, &back), true);
+    let mut outcome = outcome(scene, &quote, found.is_none(), &plan, &back);
+    outcome.warnings.extend(spared);
+    Ok(outcome)
 }
 
 /// The opportunity's whole context, the quote, and what both last agreed on: all at once.
-async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Quote>, Base), Halt> {
+async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Quote>, Known), Halt> {
     let (call, lane) = (steps.call(), &steps.run().lane);
     futures_util::try_join!(
         steps.read("read.crm", scene.crm.read(call, &lane.opportunity)),
@@ -73,7 +96,7 @@ async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Q
             "read.cpq",
             scene.cpq.find(call, lane.connection.as_str(), &lane.opportunity)
         ),
-        steps.read("read.base", scene.ledger.base(lane)),
+        steps.read("read.base", scene.ledger.known(lane)),
     )
 }
 
@@ -107,9 +130,9 @@ pub(crate) fn can_be_quoted(crm: &CrmSnapshot, quote: Option<&Quote>) -> Result<
     Ok(())
 }
 
-pub(crate) fn decide(scene: &Scene, crm: &CrmSnapshot, quote: Option<&Quote>, base: &Base) -> Plan {
+pub(crate) fn decide(scene: &Scene, crm: &CrmSnapshot, quote: Option<&Quote>, known: &Known) -> Plan {
     let facts = facts(crm, quote, scene.now);
-    resolve(&scene.matrix, &facts, &scene.crm.mapping(), base, crm, quote)
+    resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote)
 }
 
 /// Creates or changes the quote. The key is the same however often the run starts again, and a key counts once.
@@ -118,7 +141,7 @@ async fn write_cpq(
     scene: &Scene,
     crm: &CrmSnapshot,
     found: Option<&Quote>,
-    base: &Base,
+    known: &Known,
     plan: &Plan,
 ) -> Result<Quote, Halt> {
     let write = CpqWrite {
@@ -137,7 +160,7 @@ async fn write_cpq(
             .find(call, lane.connection.as_str(), &lane.opportunity)
             .await?;
         // Only against the last agreement does a value that did not arrive look like one that is still to be sent.
-        Ok(now.filter(|quote| decide(scene, crm, Some(quote), base).to_cpq.is_empty()))
+        Ok(now.filter(|quote| decide(scene, crm, Some(quote), known).to_cpq.is_empty()))
     };
     steps
         .write("write.cpq", check, scene.cpq.write(call, &key, &write))
@@ -159,6 +182,7 @@ async fn write_crm(
         patch: back.to_crm.clone(),
         unmodified_since: crm.modified_at,
         quote_record: Some(quote_record(crm, quote)),
+        record_type: crm.view.text("opportunity.record_type").map(str::to_owned),
         lines: lines::written(scene, crm, quote, &back.to_crm),
     };
     let check = async {
@@ -209,8 +233,9 @@ fn link(steps: &Steps, crm: &CrmSnapshot, quote: &Quote) -> Link {
 }
 
 /// What holds if the CRM write never happens: its fields keep their old agreement.
-fn without_crm_writes(plan: &Plan, old: &Base) -> Base {
+fn without_crm_writes(plan: &Plan, quote: &Quote, old: &Base) -> Base {
     let mut base = plan.base.clone();
+    as_the_cpq_stores(&mut base, &plan.to_cpq, quote);
     for field in plan.to_crm.fields.keys() {
         for (now, before) in [(&mut base.crm, &old.crm), (&mut base.cpq, &old.cpq)] {
             match before.fields.get(field) {
@@ -227,7 +252,8 @@ fn without_crm_writes(plan: &Plan, old: &Base) -> Base {
 /// has: a value that differs and is left alone is an edit that waits, and must go on looking like one.
 fn agreement(crm: &CrmSnapshot, back: &Plan, quote: &Quote, written: Option<&CrmWritten>) -> Base {
     let mut base = back.base.clone();
-    as_stored(&mut base.cpq, &lines::sent(quote.view(), &back.to_cpq));
+    // Only of what was to be sent: the agreement on an open field is the old one, whatever the CPQ holds by now.
+    as_the_cpq_stores(&mut base, &back.to_cpq, quote);
     if let Some(written) = written {
         as_stored(&mut base.crm, &lines::sent(written.view.clone(), &back.to_crm));
         lines::follow_from(&mut base.crm, &crm.view, &written.view);

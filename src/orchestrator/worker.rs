@@ -15,7 +15,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::engine::Inner;
 use crate::halt::Halt;
-use crate::steps::{Learned, Steps};
+use crate::keep::Learned;
+use crate::steps::Steps;
 use crate::sync::sync_opportunity;
 
 /// Works on a run that this process has claimed, until it has ended, is parked, or is lost to another process.

@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
 use cpq_domain::adapter::{Call, CpqAdapter, CpqCapabilities, CpqWrite, QuoteTarget};
-use cpq_domain::id::{ClientId, IdempotencyKey, OpportunityKey, QuoteId};
+use cpq_domain::id::{ClientId, IdempotencyKey, OpportunityKey, QuoteId, RecordId};
 use cpq_domain::keyed::Keyed;
+use cpq_domain::paging::QuoteMarkPage;
 use cpq_domain::quote::{Quote, Transition};
 use cpq_domain::{Code, Error, Result};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::service::{EmbeddedCpq, Work, pack};
@@ -22,6 +24,21 @@ impl CpqAdapter for EmbeddedCpq {
 
     async fn find(&self, _call: &Call, system: &str, key: &OpportunityKey) -> Result<Option<Quote>> {
         self.current(system, key).await
+    }
+
+    async fn page(
+        &self,
+        _call: &Call,
+        system: &str,
+        since: Option<Timestamp>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<QuoteMarkPage> {
+        self.marks(system, since, after, limit).await
+    }
+
+    async fn find_many(&self, _call: &Call, system: &str, ids: &[RecordId]) -> Result<Vec<Quote>> {
+        self.current_of_many(system, ids).await
     }
 
     async fn get(&self, _call: &Call, id: &QuoteId) -> Result<Quote> {

@@ -1,5 +1,6 @@
 //! Limits of a quote, each with its reason. Limits that other rooms share are in [`cpq_domain::limits`].
 
+pub use cpq_domain::limits::{CONTEXT_CHARS, FIELD_NAME_CHARS};
 use rust_decimal::Decimal;
 
 /// Digits after the point of a quantity, unit price or percent. More than any CRM field of that kind stores.
@@ -11,14 +12,10 @@ pub const INPUT_BELOW: Decimal = Decimal::from_parts(3_567_587_328, 232, 0, fals
 pub const AMOUNT_MAX: Decimal = Decimal::from_parts(2_764_472_320, 232_830, 0, false, 0);
 /// Context fields of a quote. An opportunity with account and contacts has a few dozen mapped fields.
 pub const CONTEXT_FIELDS: usize = 500;
-/// Characters of one text in the context (the description of a Salesforce opportunity holds 32,000).
-pub const CONTEXT_CHARS: usize = 32_000;
 /// Entries of one multi-select value in the context (a Salesforce multi-select picklist holds 500 values).
 pub const CONTEXT_CHOICES: usize = 500;
 /// Bytes of all texts of a quote together. As JSON they grow up to sixfold, and a stored document ends at 16 MiB.
 pub const TEXT_BYTES: usize = 2 * 1024 * 1024;
-/// Characters of a canonical field name. Names come from mappings, which people write.
-pub const FIELD_NAME_CHARS: usize = 120;
 /// Characters of a SKU (`Product2.ProductCode` holds 255).
 pub const SKU_CHARS: usize = 255;
 /// Days for which an offer may hold: ten years, far more than any offer and far from the end of the calendar.

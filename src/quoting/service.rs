@@ -21,6 +21,7 @@ use crate::settings::QuotingSettings;
 mod expiry;
 mod ledger;
 mod look;
+mod marks;
 mod work;
 
 pub(crate) use work::Work;

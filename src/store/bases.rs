@@ -7,29 +7,35 @@ use jiff::Timestamp;
 
 use crate::encode::json;
 use crate::limits::DOCUMENT_BYTES;
+use crate::many::{self, keys};
 use crate::row::Row;
 use crate::tx::{Tx, params};
 
 macro_rules! select {
-    ($rest:literal) => {
+    ($($rest:expr),+) => {
         concat!(
             "SELECT connection, opportunity_id, opportunity_number, body, matrix_version, agreed_at FROM bases ",
-            $rest
+            $($rest),+
         )
     };
 }
 
 const PUT: &str =
-    "INSERT INTO bases (connection, opportunity_id, opportunity_number, body, matrix_version, agreed_at)
-  VALUES ($1, $2, $3, $4, $5, $6)
+    "INSERT INTO bases (connection, opportunity_id, opportunity_number, body, matrix_version, agreed_at,
+  looked_at) VALUES ($1, $2, $3, $4, $5, $6, $6)
   ON CONFLICT (connection, opportunity_id) DO UPDATE SET opportunity_number = excluded.opportunity_number,
-    body = excluded.body, matrix_version = excluded.matrix_version, agreed_at = excluded.agreed_at";
+    body = excluded.body, matrix_version = excluded.matrix_version, agreed_at = excluded.agreed_at,
+    looked_at = excluded.looked_at";
 const BY_ID: &str = select!("WHERE connection = $1 AND opportunity_id = $2");
 const BY_NUMBER: &str =
     select!("WHERE connection = $1 AND opportunity_number = $2 ORDER BY agreed_at DESC LIMIT 1");
+const LOOK: &str = "UPDATE bases SET looked_at = $3 WHERE connection = $1 AND opportunity_id IN
+  (SELECT b.opportunity_id FROM bases b WHERE b.connection = $1 AND b.looked_at <= $2 ORDER BY b.looked_at LIMIT $4)
+  RETURNING opportunity_id, opportunity_number";
+const OF_MANY: &str = select!("WHERE connection = $1 AND opportunity_id IN (", keys!(), ")");
 const REMOVE: &str = "DELETE FROM bases WHERE connection = $1 AND opportunity_id = $2";
 
-pub(crate) const STATEMENTS: &[&str] = &[PUT, BY_ID, BY_NUMBER, REMOVE];
+pub(crate) const STATEMENTS: &[&str] = &[PUT, BY_ID, BY_NUMBER, OF_MANY, LOOK, REMOVE];
 
 /// The last agreement about an opportunity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +78,35 @@ pub async fn get(
         None => tx.first(BY_NUMBER, params![connection, key]).await?,
     };
     row.map(read).transpose()
+}
+
+/// The last agreements about these opportunities, by the CRM's ids.
+pub async fn of_many(
+    tx: &mut dyn Tx,
+    connection: &ConnectionName,
+    ids: &[RecordId],
+) -> Result<Vec<Agreement>> {
+    let keys: Vec<&str> = ids.iter().map(RecordId::as_str).collect();
+    let rows = many::rows(tx, OF_MANY, connection.as_str(), &keys, &[]).await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Opportunities of the connection that nobody looked at since `before`, those longest ago first, at most `limit`. They
+/// count as looked at from `now` on, so that one whose look fails does not come up at once again. Gives the name of
+/// each: the business number, or the id.
+pub async fn look_again(
+    tx: &mut dyn Tx,
+    connection: &ConnectionName,
+    before: Timestamp,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<OpportunityKey>> {
+    let rows = tx.query(LOOK, params![connection, before, now, limit]).await?;
+    let name = |mut row: Row| {
+        let (id, number): (OpportunityKey, Option<OpportunityKey>) = (row.take()?, row.take()?);
+        Ok(number.unwrap_or(id))
+    };
+    rows.into_iter().map(name).collect()
 }
 
 /// Forgets the agreement: the next sync of the opportunity is a first one. Returns whether there was one.

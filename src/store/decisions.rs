@@ -1,10 +1,10 @@
 //! Every decision about a field, for ever: what `cpq why` tells from.
 
-use cpq_domain::Result;
 use cpq_domain::id::{ConnectionName, CorrelationId, LineKey, RecordId, RunId};
 use cpq_domain::limits::PAGE_ROWS;
-use cpq_domain::resolve::Decision;
+use cpq_domain::resolve::{Decision, Held, Origin};
 use cpq_domain::view::FieldName;
+use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -17,19 +17,27 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT run_id, correlation, connection, opportunity_id, matrix_version, at,
-  field, line, verdict, owner, policy, crm, cpq, lost, reason FROM decisions ",
+  field, line, verdict, owner, policy, crm, cpq, lost, reason, origin, given, conflict, position FROM decisions ",
             $rest
         )
     };
 }
 
+/// Not when the last decision about the field was the same: one that leaves things as they are is made anew at every
+/// look, and a run that started over tells again what it told before.
 const APPEND: &str =
     "INSERT INTO decisions (run_id, correlation, connection, opportunity_id, matrix_version, at,
-  field, line, verdict, owner, policy, crm, cpq, lost, reason)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+  field, line, verdict, owner, policy, crm, cpq, lost, reason, origin, given, conflict)
+  SELECT $1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
+  WHERE NOT EXISTS (SELECT 1 FROM decisions WHERE position = (SELECT MAX(position) FROM decisions
+      WHERE connection = $3 AND opportunity_id = $4 AND field = $7 AND COALESCE(line, '') = COALESCE($8, ''))
+    AND verdict = $9 AND crm = $12 AND cpq = $13 AND (reason = $15 OR verdict = 'review')
+    AND (run_id = $1 OR verdict IN ('keep', 'review')))";
 const OF_RUN: &str = select!("WHERE run_id = $1 ORDER BY position LIMIT $2");
-const OF_FIELD: &str =
-    select!("WHERE connection = $1 AND opportunity_id = $2 AND field = $3 ORDER BY position DESC LIMIT $4");
+const OF_FIELD: &str = select!(
+    "WHERE connection = $1 AND opportunity_id = $2 AND field = $3 AND COALESCE(line, '') = COALESCE($4, '')
+  AND position < COALESCE($5, 9223372036854775807) ORDER BY position DESC LIMIT $6"
+);
 
 pub(crate) const STATEMENTS: &[&str] = &[APPEND, OF_RUN, OF_FIELD];
 
@@ -58,21 +66,28 @@ pub struct StoredDecision {
     /// Under what it was made.
     #[serde(flatten)]
     pub circumstances: Circumstances,
-    /// The decision.
+    /// The decision. What both sides held before is in the decision before.
     #[serde(flatten)]
     pub decision: Decision,
+    /// Its place among all decisions.
+    pub position: i64,
 }
 
-/// Keeps the decisions of a sync.
-pub async fn append(tx: &mut dyn Tx, circumstances: &Circumstances, decisions: &[Decision]) -> Result<()> {
+/// Keeps the decisions of a sync, each unless it only repeats the last one about its field. Returns which were kept.
+pub async fn append(
+    tx: &mut dyn Tx,
+    circumstances: &Circumstances,
+    decisions: &[Decision],
+) -> Result<Vec<bool>> {
     bounded("the decisions of a run", decisions.len(), DECISIONS as usize)?;
+    let mut kept = Vec::with_capacity(decisions.len());
     for decision in decisions {
-        write(tx, circumstances, decision).await?;
+        kept.push(write(tx, circumstances, decision).await?);
     }
-    Ok(())
+    Ok(kept)
 }
 
-async fn write(tx: &mut dyn Tx, circumstances: &Circumstances, decision: &Decision) -> Result<()> {
+async fn write(tx: &mut dyn Tx, circumstances: &Circumstances, decision: &Decision) -> Result<bool> {
     let value = |value| json("a field's value", value, TEXT_BYTES);
     let values = params![
         circumstances.run_id,
@@ -90,8 +105,11 @@ async fn write(tx: &mut dyn Tx, circumstances: &Circumstances, decision: &Decisi
         value(&decision.cpq)?,
         decision.lost.as_ref().map(value).transpose()?,
         &decision.reason,
+        word(&decision.origin)?,
+        decision.given.as_ref().map(value).transpose()?,
+        decision.ruling.as_ref(),
     ];
-    tx.execute(APPEND, values).await.map(drop)
+    Ok(tx.execute(APPEND, values).await? == 1)
 }
 
 /// The decisions of a run, in the order in which they were made.
@@ -103,15 +121,33 @@ pub async fn of_run(tx: &mut dyn Tx, run_id: RunId) -> Result<Vec<StoredDecision
         .collect()
 }
 
-/// What was decided about a field of an opportunity, newest first; at most [`PAGE_ROWS`].
-pub async fn of_field(
-    tx: &mut dyn Tx,
-    connection: &ConnectionName,
-    opportunity: &RecordId,
-    field: &FieldName,
-    limit: u32,
-) -> Result<Vec<StoredDecision>> {
-    let values = params![connection, opportunity, field.as_str(), limit.min(PAGE_ROWS)];
+/// Which decisions to look for.
+#[derive(Clone, Debug)]
+pub struct OfField {
+    /// Of this connection.
+    pub connection: ConnectionName,
+    /// The CRM's id of the opportunity.
+    pub opportunity: RecordId,
+    /// About this field.
+    pub field: FieldName,
+    /// Of this line, for line fields.
+    pub line: Option<LineKey>,
+    /// Made before the one at this position.
+    pub before: Option<i64>,
+    /// Rows, at most [`PAGE_ROWS`].
+    pub limit: u32,
+}
+
+/// What was decided about a field, newest first.
+pub async fn of_field(tx: &mut dyn Tx, which: &OfField) -> Result<Vec<StoredDecision>> {
+    let values = params![
+        &which.connection,
+        &which.opportunity,
+        which.field.as_str(),
+        which.line.as_ref().map(LineKey::as_str),
+        which.before,
+        which.limit.min(PAGE_ROWS),
+    ];
     tx.query(OF_FIELD, values).await?.into_iter().map(read).collect()
 }
 
@@ -135,6 +171,20 @@ fn read(mut row: Row) -> Result<StoredDecision> {
             cpq: row.json()?,
             lost: row.json_or_none()?,
             reason: row.take()?,
+            origin: origin(row.take()?)?,
+            base: Held::default(),
+            given: row.json_or_none()?,
+            ruling: row.take()?,
         },
+        position: row.take()?,
     })
+}
+
+/// Decisions that were kept by the first version name no origin.
+fn origin(word: Option<String>) -> Result<Origin> {
+    let Some(word) = word else {
+        return Ok(Origin::Neither);
+    };
+    serde_json::from_value(word.into())
+        .map_err(|why| Error::new(Code::Internal, "the store holds a decision of unknown origin").cause(why))
 }

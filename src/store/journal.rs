@@ -4,6 +4,7 @@
 //! the whole journal. On SQLite positions are given under the one writer's lock, so they appear in order; an engine
 //! with several writers gives them before it commits, and must keep a reader behind the oldest transaction still open.
 
+use cpq_domain::change::Hint;
 use cpq_domain::event::SyncEvent;
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, OpportunityKey, RunId};
 use cpq_domain::limits::PAGE_ROWS;
@@ -11,7 +12,7 @@ use cpq_domain::{Code, Error, Result};
 use serde::Serialize;
 
 use crate::encode::{count, json, word};
-use crate::limits::{JOURNAL_DATA_BYTES, JOURNAL_ROWS};
+use crate::limits::{HINTS_READ, JOURNAL_DATA_BYTES, JOURNAL_ROWS};
 use crate::row::Row;
 use crate::tx::{Tx, params};
 
@@ -20,12 +21,14 @@ const APPEND: &str = "INSERT INTO journal (run_id, sequence, kind, step, attempt
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const OF_RUN: &str = "SELECT sequence, kind, step, attempt, at, duration_us, data FROM journal
   WHERE run_id = $1 ORDER BY sequence LIMIT $2";
+const HINTS: &str =
+    "SELECT data FROM journal WHERE run_id = $1 AND kind = 'hint' ORDER BY sequence DESC LIMIT $2";
 const AFTER: &str = "SELECT j.position, j.run_id, r.connection, r.opportunity, r.correlation,
   j.sequence, j.kind, j.step, j.attempt, j.at, j.duration_us, j.data
   FROM journal j JOIN runs r ON r.id = j.run_id WHERE j.position > $1 ORDER BY j.position LIMIT $2";
 const HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM journal";
 
-pub(crate) const STATEMENTS: &[&str] = &[LAST, APPEND, OF_RUN, AFTER, HEAD];
+pub(crate) const STATEMENTS: &[&str] = &[LAST, APPEND, OF_RUN, HINTS, AFTER, HEAD];
 
 /// A row of the journal as a reader of all runs sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -84,6 +87,12 @@ async fn write(tx: &mut dyn Tx, run_id: RunId, event: &SyncEvent) -> Result<()> 
 pub async fn of_run(tx: &mut dyn Tx, run_id: RunId) -> Result<Vec<SyncEvent>> {
     let rows = tx.query(OF_RUN, params![run_id, JOURNAL_ROWS]).await?;
     rows.into_iter().map(|mut row| read(&mut row)).collect()
+}
+
+/// What told a run to look, newest first.
+pub async fn hints(tx: &mut dyn Tx, run_id: RunId) -> Result<Vec<Hint>> {
+    let rows = tx.query(HINTS, params![run_id, HINTS_READ]).await?;
+    rows.into_iter().map(|mut row| row.json()).collect()
 }
 
 /// Rows of all runs behind `position` (0 for the start), in order; at most [`PAGE_ROWS`].

@@ -16,16 +16,22 @@
 //! ```
 
 pub mod bases;
+pub mod certificates;
+pub mod conflicts;
 pub mod counters;
 pub mod decisions;
+pub mod deletions;
 pub mod grants;
 pub mod idempotency;
 pub mod journal;
 pub mod limits;
 pub mod links;
 pub mod ownership;
+pub mod positions;
 pub mod quote_events;
 pub mod quotes;
+pub mod reconcile_records;
+pub mod reconciliations;
 pub mod runs;
 pub mod schemas;
 pub mod settings;
@@ -33,6 +39,7 @@ pub mod tokens;
 pub mod webhooks;
 
 mod encode;
+mod many;
 mod registry;
 mod row;
 mod sqlite;

@@ -28,11 +28,19 @@ pub const EXPIRED_RUNS: i64 = 1_000;
 pub const PURGE_ROWS: i64 = 5_000;
 /// Steps of one run. A sync has about six per attempt, and at most twelve attempts and five restarts.
 pub const JOURNAL_ROWS: i64 = 10_000;
+/// Hints of one run that are searched for the author of a change; later submissions can add to a run that waits.
+pub const HINTS_READ: i64 = 500;
 /// Decisions of one run: every field of 5,000 lines would exceed it, and only what is not agreed is kept.
 pub const DECISIONS: i64 = 50_000;
+/// Open conflicts of one opportunity: every field of 5,000 lines would exceed it, and a person could not decide them.
+pub const OPEN_CONFLICTS: i64 = 5_000;
 /// Revisions of one opportunity's quote.
 pub const REVISIONS: i64 = 1_000;
 /// API tokens or grants in one list.
 pub const CREDENTIALS: i64 = 10_000;
+/// Feeds in one list: a few for each connection.
+pub const FEEDS: i64 = 10_000;
+/// Bytes of the mark of a feed: a replay id has a dozen, a poll in the middle of its pages some hundred.
+pub const MARK_BYTES: usize = 64 * 1024;
 /// Days for which the id of a webhook delivery is remembered; no sender we know repeats for longer than four.
 pub const WEBHOOK_DAYS: i64 = 30;

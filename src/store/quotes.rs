@@ -1,13 +1,15 @@
 //! Quotes of the embedded CPQ: one row per revision, the whole document with the columns to find it by.
 
-use cpq_domain::id::{OpportunityKey, QuoteId, QuoteNumber};
+use cpq_domain::id::{OpportunityKey, QuoteId, QuoteNumber, RecordId};
 use cpq_domain::limits::PAGE_ROWS;
-use cpq_domain::quote::{Quote, Status};
+use cpq_domain::paging::QuoteMark;
+use cpq_domain::quote::{OpportunityRef, Quote, Status};
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
 
 use crate::encode::{count, json};
 use crate::limits::{DOCUMENT_BYTES, REVISIONS};
+use crate::many::{self, keys};
 use crate::row::Row;
 use crate::tx::{Tx, params};
 
@@ -44,7 +46,37 @@ macro_rules! page {
 const LIST: &str = page!("TRUE");
 const LIST_OF_STATUS: &str = page!("status = $2");
 
+/// Only the newest revision of each.
+macro_rules! newest {
+    () => {
+        " AND NOT EXISTS (SELECT 1 FROM quotes n WHERE n.system = q.system AND n.opportunity_id = q.opportunity_id
+    AND n.revision > q.revision)"
+    };
+}
+
+const CURRENT_OF_MANY: &str = concat!(
+    "SELECT q.body FROM quotes q WHERE q.system = $1 AND q.opportunity_id IN (",
+    keys!(),
+    ")",
+    newest!()
+);
+const MARKS: &str = concat!(
+    "SELECT q.opportunity_id, q.opportunity_number, q.updated_at FROM quotes q
+  WHERE q.system = $1 AND q.opportunity_id > $2",
+    newest!(),
+    " ORDER BY q.opportunity_id LIMIT $3"
+);
+const MARKS_SINCE: &str = concat!(
+    "SELECT q.opportunity_id, q.opportunity_number, q.updated_at, q.id FROM quotes q
+  WHERE q.system = $1 AND (q.updated_at, q.id) > ($2, $3)",
+    newest!(),
+    " ORDER BY q.updated_at, q.id LIMIT $4"
+);
+
 pub(crate) const STATEMENTS: &[&str] = &[
+    CURRENT_OF_MANY,
+    MARKS,
+    MARKS_SINCE,
     INSERT,
     REPLACE,
     BY_ID,
@@ -157,6 +189,63 @@ pub async fn current(tx: &mut dyn Tx, system: &str, key: &OpportunityKey) -> Res
         None => tx.first(CURRENT_BY_NUMBER, params![system, key]).await?,
     };
     row.map(read).transpose()
+}
+
+/// The newest revisions of the quotes of these opportunities, by the CRM's ids.
+pub async fn current_of_many(tx: &mut dyn Tx, system: &str, ids: &[RecordId]) -> Result<Vec<Quote>> {
+    let keys: Vec<&str> = ids.iter().map(RecordId::as_str).collect();
+    let rows = many::rows(tx, CURRENT_OF_MANY, system, &keys, &[]).await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// A page of the quotes of one system, each once, without their documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// The quotes.
+    pub quotes: Vec<QuoteMark>,
+    /// Where the next page begins, if this one was full.
+    pub next: Option<Behind>,
+}
+
+/// Behind which quote a page of marks begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// All quotes, by opportunity: behind this id; empty for the start.
+    Opportunity(String),
+    /// Quotes by their last change: behind this moment (microseconds since 1970) and quote id.
+    Change(i64, String),
+}
+
+/// A page of marks, at most [`PAGE_ROWS`].
+pub async fn marks(tx: &mut dyn Tx, system: &str, behind: &Behind, limit: u32) -> Result<Marks> {
+    let limit = limit.min(PAGE_ROWS);
+    let rows = match behind {
+        Behind::Opportunity(id) => tx.query(MARKS, params![system, id, limit]).await?,
+        Behind::Change(at, id) => tx.query(MARKS_SINCE, params![system, *at, id, limit]).await?,
+    };
+    let full = rows.len() == limit as usize;
+    let mut marks = Marks::default();
+    for mut row in rows {
+        let opportunity = OpportunityRef {
+            system: system.to_owned(),
+            id: row.take()?,
+            number: row.take()?,
+        };
+        let updated_at: Timestamp = row.take()?;
+        marks.next = full
+            .then(|| match behind {
+                Behind::Opportunity(_) => Ok(Behind::Opportunity(opportunity.id.to_string())),
+                Behind::Change(..) => row
+                    .take()
+                    .map(|id| Behind::Change(updated_at.as_microsecond(), id)),
+            })
+            .transpose()?;
+        marks.quotes.push(QuoteMark {
+            opportunity,
+            updated_at,
+        });
+    }
+    Ok(marks)
 }
 
 /// Which quotes to list; what is `None` does not narrow.

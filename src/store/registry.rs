@@ -1,23 +1,30 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, counters, decisions, grants, idempotency, journal, links, ownership, quote_events, quotes, runs,
-    schemas, settings, tokens, webhooks,
+    bases, certificates, conflicts, counters, decisions, deletions, grants, idempotency, journal, links,
+    ownership, positions, quote_events, quotes, reconcile_records, reconciliations, runs, schemas, settings,
+    tokens, webhooks,
 };
 
 /// All statements, by module.
 pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         ("bases", bases::STATEMENTS.to_vec()),
+        ("conflicts", conflicts::STATEMENTS.to_vec()),
+        ("certificates", certificates::STATEMENTS.to_vec()),
         ("counters", counters::STATEMENTS.to_vec()),
         ("decisions", decisions::STATEMENTS.to_vec()),
+        ("deletions", deletions::STATEMENTS.to_vec()),
         ("grants", grants::STATEMENTS.to_vec()),
         ("idempotency", idempotency::STATEMENTS.to_vec()),
         ("journal", journal::STATEMENTS.to_vec()),
         ("links", links::STATEMENTS.to_vec()),
         ("ownership", ownership::STATEMENTS.to_vec()),
+        ("positions", positions::STATEMENTS.to_vec()),
         ("quote_events", quote_events::STATEMENTS.to_vec()),
         ("quotes", quotes::STATEMENTS.to_vec()),
+        ("reconcile_records", reconcile_records::STATEMENTS.to_vec()),
+        ("reconciliations", reconciliations::STATEMENTS.to_vec()),
         ("runs", runs::STATEMENTS.concat()),
         ("schemas", schemas::STATEMENTS.to_vec()),
         ("settings", settings::STATEMENTS.to_vec()),

@@ -1,7 +1,8 @@
 //! Rows of an answer, read cell by cell.
 
 use cpq_domain::id::{
-    ClientId, ConnectionName, CorrelationId, LineKey, OpportunityKey, QuoteId, QuoteNumber, RecordId, RunId,
+    ClientId, ConflictId, ConnectionName, CorrelationId, LineKey, OpportunityKey, QuoteId, QuoteNumber,
+    RecordId, RunId,
 };
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
@@ -172,6 +173,7 @@ macro_rules! ids {
 }
 ids!(
     ClientId,
+    ConflictId,
     ConnectionName,
     CorrelationId,
     LineKey,

@@ -13,12 +13,15 @@ use crate::tx::{Tx, params};
 mod hold;
 mod list;
 mod queue;
+mod unlinked;
 
 pub use hold::{claim_run, heartbeat};
 pub use list::{Filter, counts_by_state, list};
 pub use queue::{
-    Expired, claim, expire_leases, fence, lane_busy, next_due, next_expiry, requeue_waiting, waiting_in_lane,
+    Expired, claim, expire_leases, fence, lane_busy, more_due_than, next_due, next_expiry, requeue_waiting,
+    requeue_waiting_in, waiting_in_lane,
 };
+pub use unlinked::read_by_run;
 
 /// Columns of a run, in the order in which [`read`] takes them.
 macro_rules! columns {
@@ -50,6 +53,7 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
     hold::STATEMENTS,
     queue::STATEMENTS,
     list::STATEMENTS,
+    unlinked::STATEMENTS,
 ];
 
 /// Adds a run.

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use cpq_domain::Result;
 use cpq_domain::id::{
-    ClientId, ConnectionName, CorrelationId, IdempotencyKey, OpportunityKey, QuoteId, QuoteNumber, RecordId,
-    RunId,
+    ClientId, ConflictId, ConnectionName, CorrelationId, IdempotencyKey, OpportunityKey, QuoteId,
+    QuoteNumber, RecordId, RunId,
 };
 use jiff::Timestamp;
 
@@ -116,6 +116,7 @@ macro_rules! id_params {
 }
 id_params!(
     ClientId,
+    ConflictId,
     ConnectionName,
     CorrelationId,
     IdempotencyKey,

@@ -150,7 +150,8 @@ impl House {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    fn crm_token(&self) -> String {
+    /// A session of somebody else in the org.
+    pub fn crm_token(&self) -> String {
         let info = self.control(reqwest::Method::GET, "/sandbox/info", &json!(null));
         let text = |name: &str| info[name].as_str().expect("a text").to_owned();
         let form = format!(
@@ -174,11 +175,27 @@ impl House {
 
     /// The same with environment variables.
     pub fn serve_with(&self, env: &[(&str, &str)]) -> Service {
-        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        self.serve_at("127.0.0.1:0", env, Stdio::null())
+    }
+
+    /// The same on a chosen address, with its log to `log`.
+    pub fn serve_at(&self, listen: &str, env: &[(&str, &str)], log: impl Into<Stdio>) -> Service {
+        // Reading changes calls the CRM beside the syncs that most tests count.
+        self.start(&["serve", "--listen", listen, "--changes", "off"], env, log)
+    }
+
+    /// The same on a free port with these arguments.
+    pub fn serve_as(&self, args: &[&str], env: &[(&str, &str)]) -> Service {
+        let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
+        self.start(&args, env, Stdio::null())
+    }
+
+    fn start(&self, args: &[&str], env: &[(&str, &str)], log: impl Into<Stdio>) -> Service {
+        let mut command = self.command(args);
         command
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .stderr(log);
         let mut child = command.spawn().expect("the service starts");
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().expect("a pipe"));

@@ -1,6 +1,6 @@
 //! `cpq ownership check`: what is wrong with a matrix before it is used.
 
-use crate::house::House;
+use crate::house::{House, until};
 
 fn matrix(house: &House, more: &str) -> String {
     let shown = house.cpq(&["ownership", "show", "--toml"]).ok();
@@ -137,4 +137,50 @@ fn a_wrong_matrix_does_not_come_into_force() {
         unknown.code == 1 && unknown.err.contains("cpq ownership versions"),
         "{unknown:?}"
     );
+}
+
+#[test]
+fn a_service_takes_a_new_matrix_while_it_runs_and_keeps_the_last_good_one() {
+    let house = House::connected();
+    let path = matrix(&house, "");
+    let good = std::fs::read_to_string(&path).expect("a text");
+    std::fs::write(
+        house.path().join("cpq.toml"),
+        "[ownership]\nfile = \"matrix.toml\"\n",
+    )
+    .expect("a file");
+    let service = house.serve();
+    let shown = || {
+        service
+            .json(
+                reqwest::Method::GET,
+                "/api/v1/ownership",
+                &[],
+                &serde_json::Value::Null,
+            )
+            .1
+    };
+    let first = shown();
+    let other = good.replacen("policy = \"always\"", "policy = \"never\"", 1);
+    std::fs::write(&path, &other).expect("a file");
+    let second = until("the new matrix", shown, |now| now["version"] != first["version"]);
+    std::fs::write(&path, "rule = 7").expect("a file");
+    let refused = until("the refusal", shown, |now| now["refused"].is_string());
+    assert_eq!(refused["version"], second["version"], "the last good one stays");
+    assert!(
+        refused["refused"]
+            .as_str()
+            .is_some_and(|why| why.contains("line 1")),
+        "{refused}"
+    );
+    let synced = service.json(
+        reqwest::Method::POST,
+        "/api/v1/sync/opportunities/OPP-4482",
+        &[],
+        &serde_json::json!({}),
+    );
+    assert_eq!(synced.1["status"], "success", "{synced:?}");
+    std::fs::write(&path, &good).expect("a file");
+    let back = until("the old matrix", shown, |now| now["version"] == first["version"]);
+    assert!(back["refused"].is_null(), "{back}");
 }

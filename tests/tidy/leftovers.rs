@@ -32,6 +32,11 @@ const STARTED_OTHERWISE: &[(&str, &str, &str)] = &[
         "test",
         "--test against_sandbox -- --ignored",
     ),
+    (
+        "src/adapters/tests/against_sandbox/polling.rs",
+        "test",
+        "--test against_sandbox -- --ignored",
+    ),
 ];
 
 /// Folders that exist on one machine only.

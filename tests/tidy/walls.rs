@@ -15,7 +15,8 @@ struct Room {
 const PLAN: &[Room] = &[
     // Pure: values in, values out. No async runtime, no I/O.
     Room { folder: "src/domain", name: "cpq-domain", rooms: &[], crates: &[
-        "async-trait", "jiff", "rust_decimal", "secrecy", "serde", "serde_json", "thiserror", "toml", "utoipa", "uuid",
+        "async-trait", "jiff", "rust_decimal", "rust_iso3166", "secrecy", "serde", "serde_json", "thiserror", "toml",
+        "utoipa", "uuid",
     ] },
     // Speaks OAuth and seals tokens; knows no record of any vendor and no SQL.
     Room { folder: "src/auth", name: "cpq-auth", rooms: &["cpq-domain"], crates: &[
@@ -29,8 +30,9 @@ const PLAN: &[Room] = &[
     ] },
     // The hands: speak to vendors. Cannot remember, cannot enqueue.
     Room { folder: "src/adapters", name: "cpq-adapters", rooms: &["cpq-domain", "cpq-auth"], crates: &[
-        "async-trait", "base64", "futures-util", "http", "jiff", "metrics", "reqwest", "rust_decimal", "secrecy",
-        "serde", "serde_json", "tokio", "tokio-util", "toml", "tracing", "url",
+        "apache-avro", "async-trait", "base64", "futures-util", "http", "jiff", "metrics", "prost", "reqwest", "rhai",
+        "rust_decimal", "secrecy", "serde", "serde_json", "tokio", "tokio-util", "toml", "tonic", "tonic-prost",
+        "tracing", "url",
     ] },
     // A CPQ of our own behind the same trait as a foreign one. Knows no vendor and no HTTP.
     Room { folder: "src/quoting", name: "cpq-quoting", rooms: &["cpq-domain", "cpq-store"], crates: &[
@@ -38,14 +40,15 @@ const PLAN: &[Room] = &[
     ] },
     // The will: knows traits, no vendor, no HTTP.
     Room { folder: "src/orchestrator", name: "cpq-orchestrator", rooms: &["cpq-domain", "cpq-store"], crates: &[
-        "async-trait", "futures-util", "jiff", "metrics", "rust_decimal", "serde", "serde_json", "tokio", "tokio-util",
-        "tracing",
+        "async-trait", "aws-lc-rs", "futures-util", "jiff", "metrics", "rust_decimal", "serde", "serde_json", "tokio",
+        "tokio-util", "tracing",
     ] },
     // People and hooks. A request never calls a CRM: it submits a run.
     Room { folder: "src/api", name: "cpq-api", rooms: &["cpq-domain", "cpq-store", "cpq-orchestrator", "cpq-auth"],
         crates: &[
         "async-trait", "aws-lc-rs", "axum", "base64", "futures-util", "http", "hyper", "hyper-util", "jiff", "metrics",
-        "metrics-exporter-prometheus", "rust_decimal", "secrecy", "serde", "serde_json", "serde_path_to_error", "tokio",
+        "metrics-exporter-prometheus", "roxmltree", "rust_decimal", "secrecy", "serde", "serde_json",
+        "serde_path_to_error", "tokio",
         "tokio-util", "tower", "tower-http", "tower-service", "tracing", "url", "utoipa", "utoipa-axum", "uuid",
     ] },
     // Across the street: nothing of ours, or one misreading of Salesforce would pass every test.

@@ -217,3 +217,44 @@ async fn the_allocation_is_shared_by_all_subscribers_and_comes_back_after_a_day(
     let mut three = Subscriber::of(&house, first).await;
     assert_eq!(three.events(5).await.len(), 5);
 }
+
+/// Looked at by a thread that does nothing else, as a subscriber may look at any moment.
+#[tokio::test]
+async fn the_events_of_a_transaction_are_seen_together() {
+    let house = house().await;
+    let sandbox = house.running.sandbox.clone();
+    let topic = sandbox
+        .events
+        .topic(&sandbox.org.lock().unwrap(), OPPORTUNITIES)
+        .unwrap();
+    let start = sandbox.events.bus.tip();
+    let watching = std::thread::spawn(move || {
+        let mut sizes = std::collections::BTreeSet::new();
+        loop {
+            let now = sandbox.clock.now();
+            let seen = sandbox.events.bus.read(&topic, start, usize::MAX, now).unwrap();
+            sizes.insert(seen.events.len());
+            if seen.events.len() == 1_000 {
+                return sizes;
+            }
+        }
+    });
+    let url = format!(
+        "{}/services/data/v68.0/composite/sobjects",
+        house.info.instance_url
+    );
+    for round in 0..5 {
+        let record = |at: usize| {
+            serde_json::json!({
+                "attributes": {"type": "Opportunity"}, "Name": format!("{round}-{at}"),
+                "StageName": "Prospecting", "CloseDate": "2027-01-31",
+            })
+        };
+        let records: Vec<_> = (0..200).map(record).collect();
+        let body = serde_json::json!({"allOrNone": true, "records": records});
+        let request = house.http.post(&url).bearer_auth(&house.token).json(&body);
+        assert_eq!(request.send().await.unwrap().status(), 200);
+    }
+    let sizes = watching.join().unwrap();
+    assert!(sizes.iter().all(|size| size % 200 == 0), "{sizes:?}");
+}

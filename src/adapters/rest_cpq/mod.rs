@@ -6,15 +6,18 @@ use std::sync::Arc;
 use ::http::Method;
 use async_trait::async_trait;
 use cpq_domain::adapter::{Call, CpqAdapter, CpqCapabilities, CpqWrite, QuoteTarget};
-use cpq_domain::id::{IdempotencyKey, OpportunityKey, QuoteId};
+use cpq_domain::id::{IdempotencyKey, OpportunityKey, QuoteId, RecordId};
+use cpq_domain::paging::QuoteMarkPage;
 use cpq_domain::quote::{OpportunityRef, Quote, Status, Transition};
 use cpq_domain::view::Patch;
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use self::http::{Http, Request};
 
+mod all;
 mod config;
 mod errors;
 mod http;
@@ -67,6 +70,8 @@ impl RestCpqAdapter {
 
 /// Pages of quotes followed for one opportunity. A page has up to 200 revisions.
 const PAGES: usize = 10;
+/// Revisions of such a page.
+const PAGE_LIMIT: u32 = 200;
 
 #[async_trait]
 impl CpqAdapter for RestCpqAdapter {
@@ -92,6 +97,21 @@ impl CpqAdapter for RestCpqAdapter {
             .into_iter()
             .filter(|quote| quote.status != Status::Superseded);
         Ok(current.max_by_key(|quote| quote.revision))
+    }
+
+    async fn page(
+        &self,
+        call: &Call,
+        system: &str,
+        since: Option<Timestamp>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<QuoteMarkPage> {
+        all::page(self, call, system, since, after, limit).await
+    }
+
+    async fn find_many(&self, call: &Call, system: &str, ids: &[RecordId]) -> Result<Vec<Quote>> {
+        all::find_many(self, call, system, ids).await
     }
 
     async fn get(&self, call: &Call, id: &QuoteId) -> Result<Quote> {
@@ -184,7 +204,7 @@ impl RestCpqAdapter {
         key: &OpportunityKey,
         cursor: Option<&str>,
     ) -> Result<Page> {
-        let path = list_path(system, key, cursor);
+        let path = list_path(system, Some(key), PAGE_LIMIT, cursor);
         let request = Request {
             operation: "find",
             ..read(&path, format!("find the quotes of opportunity {key}"))
@@ -193,12 +213,13 @@ impl RestCpqAdapter {
     }
 }
 
-fn list_path(system: &str, key: &OpportunityKey, cursor: Option<&str>) -> String {
+fn list_path(system: &str, key: Option<&OpportunityKey>, limit: u32, cursor: Option<&str>) -> String {
     let mut query = url::form_urlencoded::Serializer::for_suffix(String::from("quotes?"), 7);
-    query
-        .append_pair("system", system)
-        .append_pair("opportunity", key.as_str())
-        .append_pair("limit", "200");
+    query.append_pair("system", system);
+    if let Some(key) = key {
+        query.append_pair("opportunity", key.as_str());
+    }
+    query.append_pair("limit", &limit.to_string());
     if let Some(cursor) = cursor {
         query.append_pair("cursor", cursor);
     }

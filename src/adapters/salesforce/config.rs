@@ -9,6 +9,8 @@ pub struct Config {
     pub connection: ConnectionName,
     /// API version without the `v`, e.g. `68.0` (Winter '27).
     pub api_version: String,
+    /// Name of our API client. Change events of what we write carry it, so it is ours alone in the org.
+    pub client: String,
     /// Custom field with the business number of an opportunity, unique and an external id.
     pub number_field: String,
     /// Custom field that takes the correlation id of the last write; not written where it does not exist.
@@ -25,6 +27,10 @@ pub struct Config {
     pub currency: Option<String>,
     /// Entries on top of the embedded field mapping, as TOML of the same form.
     pub fields: Option<String>,
+    /// Name of the file that they are from, for people.
+    pub fields_file: String,
+    /// IANA name of the zone in which a moment of the CRM is a day, e.g. `Europe/Berlin`; none: the organisation's.
+    pub time_zone: Option<String>,
     /// Certificate authorities to trust beside the built-in ones, as PEM.
     pub ca_certificates_pem: Vec<Vec<u8>>,
 }
@@ -35,6 +41,7 @@ impl Config {
         Config {
             connection,
             api_version: "68.0".to_owned(),
+            client: "cpq".to_owned(),
             number_field: "Opportunity_Number__c".to_owned(),
             correlation_field: "CPQ_Correlation_Id__c".to_owned(),
             line_key_field: "CPQ_Line_Key__c".to_owned(),
@@ -43,6 +50,8 @@ impl Config {
             quote_relationship: "Quotes".to_owned(),
             currency: None,
             fields: None,
+            fields_file: "fields.toml".to_owned(),
+            time_zone: None,
             ca_certificates_pem: Vec::new(),
         }
     }

@@ -12,10 +12,13 @@ use serde::Deserialize;
 use super::composite::{self, Manner, Part, PartAnswer};
 use super::errors::{self, About};
 use super::fields::{Field, Rows};
+use super::query;
 use super::rest::{Effect, Rest};
 
 /// Parts of one composite call (REST API Developer Guide, "Composite").
 const PARTS: usize = 25;
+/// The zone in which the organisation's days begin (Object Reference, "Organization"). Asked in the same call.
+const ZONE: &str = "SELECT TimeZoneSidKey FROM Organization";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -28,6 +31,18 @@ struct Description {
     updateable: bool,
     #[serde(default)]
     child_relationships: Vec<ChildDescription>,
+    #[serde(default)]
+    record_type_infos: Vec<RecordType>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RecordType {
+    #[serde(default)]
+    developer_name: String,
+    /// The one that every object has.
+    #[serde(default)]
+    master: bool,
 }
 
 fn yes() -> bool {
@@ -54,6 +69,14 @@ struct FieldDescription {
     length: u32,
     #[serde(default)]
     scale: u32,
+    /// Of numbers with fractions.
+    #[serde(default)]
+    precision: u32,
+    /// Of whole numbers.
+    #[serde(default)]
+    digits: u32,
+    #[serde(default)]
+    defaulted_on_create: bool,
     #[serde(default)]
     createable: bool,
     #[serde(default)]
@@ -82,11 +105,16 @@ struct PicklistValue {
 impl From<FieldDescription> for FieldSchema {
     fn from(field: FieldDescription) -> Self {
         let values = field.picklist_values.into_iter().filter(|value| value.active);
+        let values: Vec<String> = values.map(|value| value.value).collect();
+        let (choices, suggested) = match field.restricted_picklist {
+            true => (values, Vec::new()),
+            false => (Vec::new(), values),
+        };
         FieldSchema {
-            choices: values
-                .filter(|_| field.restricted_picklist)
-                .map(|value| value.value)
-                .collect(),
+            choices,
+            suggested,
+            precision: field.precision.max(field.digits),
+            defaulted: field.defaulted_on_create,
             name: field.name,
             kind: field.kind,
             length: field.length,
@@ -105,29 +133,36 @@ impl From<FieldDescription> for FieldSchema {
 pub(crate) async fn describe(rest: &Rest, call: &Call, fields: &[Field]) -> Result<CrmSchema> {
     let mut schema = CrmSchema::default();
     let objects: Vec<String> = objects(fields).into_iter().collect();
-    for some in objects.chunks(PARTS) {
-        let parts: Vec<Part> = some
+    for some in objects.chunks(PARTS - 1) {
+        let describes = some
             .iter()
-            .map(|object| Part::get(rest.data(&format!("sobjects/{object}/describe")), object.as_str()))
-            .collect();
+            .map(|object| Part::get(rest.data(&format!("sobjects/{object}/describe")), object.as_str()));
+        let zone = Part::get(query::path(rest, ZONE), "zone");
+        let parts: Vec<Part> = describes.chain([zone]).collect();
         let manner = Manner {
             all_or_none: false,
             effect: Effect::Read,
             operation: "describe",
         };
-        let described = composite::send(rest, &[call], manner, &parts, |answers| {
-            some.iter()
+        let (described, zone) = composite::send(rest, &[call], manner, &parts, |answers| {
+            let described = some
+                .iter()
                 .zip(answers)
                 .map(|(object, answer)| one(rest, object, answer))
-                .collect::<Result<Vec<_>>>()
+                .collect::<Result<Vec<_>>>()?;
+            Ok((described, answers.last().and_then(time_zone)))
         })
         .await?;
+        schema.time_zone = zone;
         for described in described.into_iter().flatten() {
+            schema.record_types.extend(described.record_types);
             schema.children.extend(described.children);
             schema.objects.insert(described.name, described.fields);
         }
     }
-    let CrmSchema { objects, children } = &mut schema;
+    let CrmSchema {
+        objects, children, ..
+    } = &mut schema;
     children.retain(|_, child| objects.contains_key(&child.object));
     match schema.objects.contains_key(Rows::Opportunity.object()) {
         true => Ok(schema),
@@ -155,6 +190,8 @@ struct Described {
     fields: BTreeMap<String, FieldSchema>,
     /// Of the opportunity only; nothing else is read with its children.
     children: BTreeMap<String, ChildSchema>,
+    /// Of the opportunity only, too.
+    record_types: Vec<String>,
 }
 
 impl From<Description> for Described {
@@ -172,12 +209,28 @@ impl From<Description> for Described {
             let (object, field) = (child.object, child.field);
             Some((child.relationship_name?, ChildSchema { object, field }))
         });
+        let record_types = object.record_type_infos.into_iter();
+        let named = record_types.filter(|one| parent && !one.master && !one.developer_name.is_empty());
         Described {
             fields: fields.collect(),
+            record_types: named.map(|one| one.developer_name).collect(),
             children: children.collect(),
             name: object.name,
         }
     }
+}
+
+/// The zone, if our user may read it; a mapping that needs one says so.
+fn time_zone(answer: &PartAnswer) -> Option<String> {
+    let answer = answer.is_success().then(|| answer.node().ok()).flatten()?;
+    let zone = answer
+        .get("records")?
+        .list()
+        .first()?
+        .get("TimeZoneSidKey")?
+        .text()?
+        .to_owned();
+    Some(zone).filter(|zone| !zone.is_empty())
 }
 
 fn one(rest: &Rest, object: &str, answer: &PartAnswer) -> Result<Option<Described>> {

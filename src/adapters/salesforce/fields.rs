@@ -1,11 +1,21 @@
 //! Which canonical field lives where: `fields.toml`, with the connection's own entries on top.
 
+use std::sync::Arc;
+
 use cpq_domain::view::FieldName;
 use cpq_domain::{Code, Error, Result};
-use serde::Deserialize;
 
 use super::config::Config;
+use super::convert::{Rules, Stored};
 use super::soql::Path;
+
+mod check;
+mod entry;
+mod fault;
+
+pub(crate) use cpq_domain::kind::Kind;
+use entry::{Entry, Reader};
+pub use fault::Fault;
 
 /// Name of the field that holds the key of the quote's own record.
 pub(crate) const RECORD_KEY: &str = "quote_record.key";
@@ -13,21 +23,7 @@ pub(crate) const RECORD_KEY: &str = "quote_record.key";
 pub(crate) const RECORD_NAME: &str = "quote_record.name";
 
 /// The embedded entries.
-const DEFAULTS: &str = include_str!("fields.toml");
-
-/// How a value is written in the CRM, and what it means to us.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
-    Text,
-    Choice,
-    Choices,
-    Flag,
-    Number,
-    Money,
-    Date,
-    Instant,
-}
+pub const DEFAULTS: &str = include_str!("fields.toml");
 
 /// From which rows a field is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,55 +55,91 @@ pub(crate) struct Field {
     pub(crate) path: Path,
     pub(crate) kind: Kind,
     pub(crate) writable: bool,
+    /// What its entry says about its values.
+    pub(crate) rules: Arc<Rules>,
+    /// What the org says about it.
+    pub(crate) stored: Stored,
+    /// Line of its entry in the connection's own file.
+    pub(crate) line: Option<usize>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    field: Vec<Entry>,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Entry {
-    name: String,
-    object: Option<String>,
-    path: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<Kind>,
-    writable: Option<bool>,
-    #[serde(default)]
-    off: bool,
+impl Field {
+    /// The columns that it is read from: its own, and those that its expressions look at.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = Path> + '_ {
+        // They were checked when the mapping was loaded.
+        let others = self.rules.reads().filter_map(|path| Path::new(path).ok());
+        [self.path.clone()].into_iter().chain(others)
+    }
 }
 
 /// The fields of a connection.
 ///
 /// # Errors
-/// [`Code::ConfigInvalid`] when the extra entries do not parse or an entry makes no sense.
+/// [`Code::ConfigInvalid`] with every mistake in the extra entries, each with its line.
 pub(crate) fn load(config: &Config) -> Result<Vec<Field>> {
-    let mut entries = parse(DEFAULTS)?;
-    for over in config
-        .fields
-        .as_deref()
-        .map(parse)
-        .transpose()?
-        .unwrap_or_default()
-    {
-        match entries.iter_mut().find(|entry| entry.name == over.name) {
+    read(config).unwrap_or_else(|faults| Err(refusal(&config.fields_file, &faults)))
+}
+
+/// Everything that is wrong with the connection's own entries.
+pub(crate) fn faults(config: &Config) -> Vec<Fault> {
+    read(config).err().unwrap_or_default()
+}
+
+fn refusal(file: &str, faults: &[Fault]) -> Error {
+    let told: Vec<String> = faults.iter().map(Fault::to_string).collect();
+    let message = format!(
+        "the field mapping {file} is wrong in {} places\n{}",
+        faults.len(),
+        told.join("\n")
+    );
+    Error::new(Code::ConfigInvalid, message)
+        .field("crm.fields_file")
+        .next("correct them, and look again with `cpq mapping check`")
+}
+
+/// Of the outer results the first is about the file, the second about settings beside it.
+fn read(config: &Config) -> Result<Result<Vec<Field>>, Vec<Fault>> {
+    let mut entries = built_in();
+    let mut reader = Reader {
+        file: &config.fields_file,
+        text: config.fields.as_deref().unwrap_or_default(),
+        faults: Vec::new(),
+    };
+    for over in reader.entries() {
+        match entries
+            .iter_mut()
+            .find(|entry| entry.name.value == over.name.value)
+        {
             Some(entry) => entry.lay_over(over),
             None => entries.push(over),
         }
     }
-    let fields = entries.iter().filter(|entry| !entry.off).map(|entry| {
-        let field = field(entry)?;
-        match field.rows {
-            Rows::Quote if config.quote_object.is_empty() => Ok(None),
-            Rows::Quote => in_org(config, field).map(Some),
-            _ => Ok(Some(field)),
-        }
+    let kept = entries.iter().filter(|entry| !entry.off);
+    let fields: Vec<Field> = kept
+        .filter_map(|entry| check::field(entry, &mut reader))
+        .collect();
+    let mut faults = reader.faults;
+    if !faults.is_empty() {
+        faults.sort_by_key(|fault| (fault.line, fault.column));
+        return Err(faults);
+    }
+    let placed = fields.into_iter().map(|field| match field.rows {
+        Rows::Quote if config.quote_object.is_empty() => Ok(None),
+        Rows::Quote => in_org(config, field).map(Some),
+        _ => Ok(Some(field)),
     });
-    fields.filter_map(Result::transpose).collect()
+    Ok(placed.filter_map(Result::transpose).collect())
+}
+
+fn built_in() -> Vec<Entry> {
+    let mut reader = Reader {
+        file: "built in",
+        text: DEFAULTS,
+        faults: Vec::new(),
+    };
+    let mut entries = reader.entries();
+    entries.iter_mut().for_each(Entry::unplace);
+    entries
 }
 
 /// A field of the quotes under the names that the org has for their object and its key.
@@ -119,64 +151,6 @@ fn in_org(config: &Config, mut field: Field) -> Result<Field> {
         field.path = Path::new(&config.quote_key_field)?;
     }
     Ok(field)
-}
-
-fn parse(text: &str) -> Result<Vec<Entry>> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let message = format!("the field mapping does not parse: {}", error.message());
-        Error::new(Code::ConfigInvalid, message).cause(error)
-    })?;
-    Ok(file.field)
-}
-
-impl Entry {
-    fn lay_over(&mut self, over: Entry) {
-        self.off = over.off;
-        self.object = over.object.or(self.object.take());
-        self.path = over.path.or(self.path.take());
-        self.kind = over.kind.or(self.kind);
-        self.writable = over.writable.or(self.writable);
-    }
-}
-
-fn field(entry: &Entry) -> Result<Field> {
-    let refuse = |why: &str| {
-        let message = format!("the field mapping of {} {why}", entry.name);
-        Err(Error::new(Code::ConfigInvalid, message).field(entry.name.as_str()))
-    };
-    let name = FieldName::new(&entry.name);
-    let rows = match name.object() {
-        "" => return refuse("has a name without an object, such as quote.number"),
-        "line" => Rows::Line,
-        "contact" => Rows::ContactRole,
-        "quote_record" => Rows::Quote,
-        _ => Rows::Opportunity,
-    };
-    let (Some(object), Some(path), Some(kind)) = (&entry.object, &entry.path, entry.kind) else {
-        return refuse("needs object, path and type");
-    };
-    let (object, path) = (Path::new(object)?, Path::new(path)?);
-    let of_the_row = path.relationship().is_none();
-    if of_the_row && !object.as_str().eq_ignore_ascii_case(rows.object()) {
-        return refuse(&format!(
-            "names a field of {}, so its object must be that too",
-            rows.object()
-        ));
-    }
-    let writable = entry.writable.unwrap_or(false);
-    if writable && !(of_the_row && matches!(rows, Rows::Opportunity | Rows::Quote | Rows::Line)) {
-        return refuse(
-            "cannot be writable: only fields of the opportunity, its lines and its quote are written",
-        );
-    }
-    Ok(Field {
-        name,
-        rows,
-        object,
-        path,
-        kind,
-        writable,
-    })
 }
 
 #[cfg(test)]

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cpq_domain::Result;
 use cpq_domain::adapter::{Mapped, Mapping};
 use cpq_domain::schema::{CrmSchema, FieldSchema};
 use cpq_domain::value::Shape;
 use cpq_domain::view::FieldName;
+use cpq_domain::{Code, Error, Result};
+use jiff::tz::TimeZone;
 
 use super::config::Config;
+use super::convert::Stored;
 use super::fields::{Field, Kind, RECORD_KEY, Rows};
 use super::lines::Lines;
 use super::quote_record::Records;
@@ -17,7 +19,10 @@ use super::soql::{Order, Path, Select};
 use crate::limits::CONTACT_ROLES;
 
 /// Currency of amounts where neither the org nor the configuration names one.
-const CURRENCY_FALLBACK: &str = "USD";
+pub(super) const CURRENCY_FALLBACK: &str = "USD";
+
+/// Digits after the point of a number that an expression makes, where the mapping does not say.
+const COMPUTED_SCALE: u32 = 2;
 
 /// Everything that reads and writes are made from.
 #[derive(Debug)]
@@ -40,6 +45,8 @@ pub(crate) struct Layout {
     pub(crate) currency_field: Option<Path>,
     /// Currency of an org that has only one.
     pub(crate) currency: String,
+    /// Record type of an opportunity, where a value map asks for it.
+    pub(crate) record_type: Option<Path>,
     pub(crate) select: Select,
 }
 
@@ -52,13 +59,14 @@ impl Layout {
     pub(crate) fn new(config: &Config, all: &[Field], schema: Option<&CrmSchema>) -> Result<Layout> {
         let org = Org(schema);
         let mut mapping = Mapping::default();
+        let zone = Arc::new(time_zone(config, schema)?.unwrap_or(TimeZone::UTC));
         let quotes = Records::find(config, &org, &mut mapping.warnings)?;
         let has_rows = |field: &&Field| field.rows != Rows::Quote || quotes.is_some();
         let fields: Vec<Field> = all
             .iter()
             .filter(has_rows)
             .filter(|field| org.admit(field, &mut mapping))
-            .cloned()
+            .map(|field| org.stored(field, &zone))
             .collect();
         let currency_field = org
             .own("Opportunity", "CurrencyIsoCode")?
@@ -71,6 +79,14 @@ impl Layout {
                 "opportunities are found by id only: Opportunity.{field} {MISSING}"
             ));
         }
+        let author = org
+            .own("Opportunity", "LastModifiedById")?
+            .filter(|_| schema.is_some());
+        let author_name = author
+            .as_ref()
+            .map(|_| Path::new("LastModifiedBy.Name"))
+            .transpose()?;
+        let record_type = record_type(&org, &fields)?;
         let line_key = org.own("OpportunityLineItem", &config.line_key_field)?;
         let lines = Lines::find(config, &org, &fields, &mut mapping)?;
         hush_sync_state(&mut mapping);
@@ -80,7 +96,7 @@ impl Layout {
             select: select(
                 &org,
                 &fields,
-                [&number, &currency_field],
+                [&number, &currency_field, &author, &author_name, &record_type],
                 &line_key,
                 quotes.as_deref(),
             )?,
@@ -95,6 +111,7 @@ impl Layout {
             line_key,
             lines,
             quotes,
+            record_type,
             currency_field,
         })
     }
@@ -103,6 +120,23 @@ impl Layout {
     pub(crate) fn field(&self, name: &FieldName) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == *name)
     }
+}
+
+/// Where the record type of an opportunity is read.
+pub(super) const RECORD_TYPE: &str = "RecordType.DeveloperName";
+
+/// The zone that the configuration names, else that of the organisation; none when neither is known.
+pub(super) fn time_zone(config: &Config, schema: Option<&CrmSchema>) -> Result<Option<TimeZone>> {
+    if let Some(name) = &config.time_zone {
+        return TimeZone::get(name).map(Some).map_err(|cause| {
+            let message = format!("{name:?} is no time zone: write its IANA name, e.g. Europe/Berlin");
+            Error::new(Code::ConfigInvalid, message)
+                .field("crm.time_zone")
+                .cause(cause)
+        });
+    }
+    let theirs = schema.and_then(|schema| schema.time_zone.as_ref());
+    Ok(theirs.and_then(|name| TimeZone::get(name).ok()))
 }
 
 pub(super) const MISSING: &str = "does not exist or is hidden from our user";
@@ -216,6 +250,19 @@ impl Org<'_> {
         true
     }
 
+    /// The field with what the org says about how it is stored.
+    pub(super) fn stored(&self, field: &Field, zone: &Arc<TimeZone>) -> Field {
+        let there = self.field(field.object.as_str(), field.path.field());
+        Field {
+            stored: Stored {
+                kind: there.map(|there| there.kind.clone()).unwrap_or_default(),
+                nillable: there.is_none_or(|there| there.nillable),
+                zone: zone.clone(),
+            },
+            ..field.clone()
+        }
+    }
+
     fn missing(&self, field: &Field, place: &str) -> Option<String> {
         let row = field.rows.object();
         if let Some(relationship) = field.path.relationship().filter(|_| field.rows != Rows::Quote) {
@@ -224,21 +271,56 @@ impl Org<'_> {
                 return Some(format!("{row}.{key} {MISSING}"));
             }
         }
-        (!self.has(field.object.as_str(), field.path.field())).then(|| format!("{place} {MISSING}"))
+        if !self.has(field.object.as_str(), field.path.field()) {
+            return Some(format!("{place} {MISSING}"));
+        }
+        self.unreadable(field)
+    }
+
+    /// A column that is looked at to read the field, and is not there. What a custom relationship leads to is not
+    /// known here.
+    pub(super) fn unreadable(&self, field: &Field) -> Option<String> {
+        let row = match field.rows {
+            Rows::Quote => field.object.as_str(),
+            rows => rows.object(),
+        };
+        field.rules.reads().find_map(|path| {
+            let (parent, rest) = path.split_once('.').unwrap_or((path, ""));
+            let own = if rest.is_empty() {
+                path.to_owned()
+            } else {
+                foreign_key(parent)
+            };
+            if !self.has(row, &own) {
+                return Some(format!("{row}.{own}, which it looks at, {MISSING}"));
+            }
+            let known =
+                !rest.is_empty() && !rest.contains('.') && self.0.is_some() && self.has_object(parent);
+            (known && !self.has(parent, rest))
+                .then(|| format!("{parent}.{rest}, which it looks at, {MISSING}"))
+        })
     }
 
     /// Digits after the point that the CRM keeps.
-    fn shape(&self, field: &Field) -> Shape {
-        let numeric = matches!(field.kind, Kind::Number | Kind::Money);
+    pub(super) fn shape(&self, field: &Field) -> Shape {
         let described = self.field(field.object.as_str(), field.path.field());
+        let (theirs, asked) = (described.map(|described| described.scale), field.rules.scale);
+        let scale = match field.kind {
+            // An expression may stretch a number: then the CRM's digits are not ours.
+            Kind::Number if field.rules.computed() => Some(asked.unwrap_or(COMPUTED_SCALE)),
+            Kind::Money if field.rules.computed() => asked,
+            Kind::Number | Kind::Money => theirs.into_iter().chain(asked).min(),
+            _ => None,
+        };
         Shape {
-            scale: described.filter(|_| numeric).map(|described| described.scale),
+            scale,
+            form: field.kind.form(),
         }
     }
 }
 
 /// The field behind a relationship: `Account` → `AccountId`, `Partner__r` → `Partner__c`.
-fn foreign_key(relationship: &str) -> String {
+pub(super) fn foreign_key(relationship: &str) -> String {
     match relationship.strip_suffix("__r") {
         Some(name) => format!("{name}__c"),
         None => format!("{relationship}Id"),
@@ -254,11 +336,20 @@ pub(super) fn find<'a, T>(map: &'a BTreeMap<String, T>, name: &str) -> Option<&'
     })
 }
 
+/// The column with the record type, where a value map asks for it and the org has record types.
+fn record_type(org: &Org, fields: &[Field]) -> Result<Option<Path>> {
+    if fields.iter().all(|field| field.rules.by_record_type.is_empty()) {
+        return Ok(None);
+    }
+    let has_types = org.own("Opportunity", "RecordTypeId")?;
+    has_types.map(|_| Path::new(RECORD_TYPE)).transpose()
+}
+
 /// The query that reads an opportunity with everything that the mapping knows.
 fn select(
     org: &Org,
     fields: &[Field],
-    extra: [&Option<Path>; 2],
+    extra: [&Option<Path>; 5],
     line_key: &Option<Path>,
     quotes: Option<&Records>,
 ) -> Result<Select> {
@@ -266,7 +357,7 @@ fn select(
         fields
             .iter()
             .filter(move |field| field.rows == rows)
-            .map(|field| field.path.clone())
+            .flat_map(|field| field.columns())
     };
     let mut children = Vec::new();
     if org.has_object(Rows::ContactRole.object()) {
@@ -320,7 +411,7 @@ fn lines(line_key: &Option<Path>, mapped: impl Iterator<Item = Path>) -> Result<
 }
 
 /// Each path once; Salesforce refuses a column that is named twice.
-fn distinct(paths: impl Iterator<Item = Path>) -> Vec<Path> {
+pub(super) fn distinct(paths: impl Iterator<Item = Path>) -> Vec<Path> {
     let mut seen: Vec<Path> = Vec::new();
     for path in paths {
         if !seen

@@ -6,10 +6,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use async_trait::async_trait;
 use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CallBudget, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, Mapping, Probe};
-use cpq_domain::id::OpportunityKey;
+use cpq_domain::change::ChangeFeed;
+use cpq_domain::deletion::Fate;
+use cpq_domain::id::{OpportunityKey, RecordId};
+use cpq_domain::paging::{FoundSnapshots, SnapshotPage};
 use cpq_domain::schema::CrmSchema;
 use cpq_domain::view::View;
 use cpq_domain::world::World;
+use jiff::Timestamp;
 
 use crate::batch::Gather;
 use crate::credentials::Credentials;
@@ -22,14 +26,20 @@ use write::{Bodies, Ordered, Writes};
 
 mod composite;
 mod config;
+mod convert;
 mod describe;
+mod drawn;
 mod entries;
 mod errors;
+mod fate;
 mod fields;
 mod layout;
 mod limit_info;
 mod lines;
+mod page;
+mod polling;
 mod probe;
+pub mod pubsub;
 mod query;
 mod quote_record;
 mod read;
@@ -41,6 +51,9 @@ mod values;
 mod write;
 
 pub use config::Config;
+pub use drawn::drawn;
+pub use fields::{DEFAULTS as FIELDS, Fault};
+pub use polling::{Polling, PollingFeed, Watched};
 
 /// What a connection of these settings syncs: all that its field files name, or with a schema what of it the org has.
 ///
@@ -49,6 +62,11 @@ pub use config::Config;
 pub fn mapping(config: &Config, schema: Option<&CrmSchema>) -> Result<Mapping> {
     let layout = Layout::new(config, &fields::load(config)?, schema)?;
     Ok(Arc::unwrap_or_clone(layout.mapping))
+}
+
+/// Every mistake in the settings' own field entries, each with its place.
+pub fn faults(config: &Config) -> Vec<Fault> {
+    fields::faults(config)
 }
 
 /// One Salesforce org. Reads and writes of different syncs that come at the same time share calls.
@@ -98,6 +116,14 @@ impl SalesforceAdapter {
             writes: Gather::new(Writes(org.clone())),
             org,
         })
+    }
+
+    /// What the org tells of changes by itself, over its Pub/Sub API. Nothing is called before the feed is opened.
+    ///
+    /// # Errors
+    /// [`cpq_domain::Code::ConfigInvalid`] when a setting makes no sense.
+    pub fn pubsub(&self, settings: pubsub::Settings) -> Result<Arc<dyn ChangeFeed>> {
+        Ok(Arc::new(pubsub::PubSub::new(self.org.clone(), settings)?))
     }
 }
 
@@ -153,6 +179,10 @@ impl CrmAdapter for SalesforceAdapter {
             .await
     }
 
+    async fn fate(&self, call: &Call, opportunity: &RecordId) -> Result<Fate> {
+        fate::of(&self.org.rest, call, opportunity).await
+    }
+
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten> {
         if write.patch.is_empty() {
             return Ok(CrmWritten {
@@ -177,6 +207,20 @@ impl CrmAdapter for SalesforceAdapter {
             self.org.entries.forget();
         }
         written
+    }
+
+    async fn page(
+        &self,
+        call: &Call,
+        since: Option<Timestamp>,
+        after: Option<&RecordId>,
+        limit: u32,
+    ) -> Result<SnapshotPage> {
+        page::page(&self.org, call, since, after, limit).await
+    }
+
+    async fn find_many(&self, call: &Call, ids: &[RecordId]) -> Result<FoundSnapshots> {
+        page::find_many(&self.org, call, ids).await
     }
 
     fn budget(&self) -> Option<CallBudget> {

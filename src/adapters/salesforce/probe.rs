@@ -13,10 +13,7 @@ use crate::json::Node;
 /// Asks for the limits, which counts as one call and shows that the API may be used, and for the user, which counts
 /// as none. A token without the scope for the user's identity still probes well.
 pub(crate) async fn probe(rest: &Rest, call: &Call) -> Result<Probe> {
-    let limits = get(rest, call, &rest.data("limits")).await?;
-    if let Some(budget) = daily(&limits) {
-        rest.note_budget(budget);
-    }
+    limits(rest, call).await?;
     let user = get(rest, call, "/services/oauth2/userinfo")
         .await
         .unwrap_or(Node::Null);
@@ -32,6 +29,15 @@ pub(crate) async fn probe(rest: &Rest, call: &Call) -> Result<Probe> {
         api_version: rest.version().to_owned(),
         budget: rest.budget(),
     })
+}
+
+/// Asks for the limits, and keeps what they say about our calls.
+pub(crate) async fn limits(rest: &Rest, call: &Call) -> Result<()> {
+    let limits = get(rest, call, &rest.data("limits")).await?;
+    if let Some(budget) = daily(&limits) {
+        rest.note_budget(budget);
+    }
+    Ok(())
 }
 
 async fn get(rest: &Rest, call: &Call, path: &str) -> Result<Node> {

@@ -21,32 +21,48 @@ pub(crate) fn path(rest: &Rest, soql: &str) -> String {
 
 /// All rows of a query over opportunities.
 pub(crate) async fn rows(rest: &Rest, calls: &[&Call], soql: &str, record: &str) -> Result<Vec<Node>> {
-    let path = path(rest, soql);
+    counted(rest, calls, path(rest, soql), record)
+        .await
+        .map(|(rows, _)| rows)
+}
+
+/// All rows of the query at a path, and how many calls they took.
+pub(crate) async fn counted(
+    rest: &Rest,
+    calls: &[&Call],
+    path: String,
+    record: &str,
+) -> Result<(Vec<Node>, u32)> {
     let first = match path.len() > QUERY_URL_BYTES {
         true => long(rest, calls, path, record).await?,
         false => page(rest, calls, &path, record).await?,
     };
-    all(rest, calls, first).await
+    let (rows, more) = all(rest, calls, first).await?;
+    Ok((rows, more + 1))
 }
 
-/// Fetches the pages that a row's sub-queries left open.
-pub(crate) async fn complete(rest: &Rest, calls: &[&Call], row: &mut Node) -> Result<()> {
-    let Node::Object(members) = row else { return Ok(()) };
+/// Fetches the pages that a row's sub-queries left open. Returns how many calls that took.
+pub(crate) async fn complete(rest: &Rest, calls: &[&Call], row: &mut Node) -> Result<u32> {
+    let Node::Object(members) = row else { return Ok(0) };
+    let mut took = 0;
     for (_, member) in members {
         if member.get("nextRecordsUrl").is_some() {
-            *member = Node::List(all(rest, calls, std::mem::replace(member, Node::Null)).await?);
+            let (rows, more) = all(rest, calls, std::mem::replace(member, Node::Null)).await?;
+            took += more;
+            *member = Node::List(rows);
         } else if member.get("records").is_some() {
             *member = Node::List(records(member));
         }
     }
-    Ok(())
+    Ok(took)
 }
 
-async fn all(rest: &Rest, calls: &[&Call], first: Node) -> Result<Vec<Node>> {
+/// The rows of a page and of those behind it, and how many of those there were.
+pub(super) async fn all(rest: &Rest, calls: &[&Call], first: Node) -> Result<(Vec<Node>, u32)> {
     let mut rows = records(&first);
     let mut next = next_page(&first);
-    for _ in 0..PAGES {
-        let Some(path) = next else { return Ok(rows) };
+    for took in 0..PAGES as u32 {
+        let Some(path) = next else { return Ok((rows, took)) };
         let more = page(rest, calls, &path, "").await?;
         rows.append(&mut records(&more));
         next = next_page(&more);
@@ -63,7 +79,7 @@ fn next_page(page: &Node) -> Option<String> {
     page.get("nextRecordsUrl").and_then(Node::text).map(str::to_owned)
 }
 
-async fn page(rest: &Rest, calls: &[&Call], path: &str, record: &str) -> Result<Node> {
+pub(crate) async fn page(rest: &Rest, calls: &[&Call], path: &str, record: &str) -> Result<Node> {
     let request = Request {
         method: Method::GET,
         path,

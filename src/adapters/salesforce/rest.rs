@@ -2,14 +2,17 @@
 //! every failure.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cpq_auth::Access;
 use cpq_domain::adapter::{Call, CallBudget};
 use cpq_domain::error::Written;
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
+use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret as _;
 
 use super::config::Config;
@@ -46,7 +49,10 @@ pub(crate) struct Rest {
     world: Arc<dyn World>,
     connection: String,
     version: String,
+    client: String,
     budget: Mutex<Option<CallBudget>>,
+    /// The CRM's clock as last heard, and ours at that moment in microseconds.
+    clock: Mutex<Option<(Timestamp, u64)>>,
 }
 
 impl Rest {
@@ -60,13 +66,24 @@ impl Rest {
             let message = format!("{version:.20?} is not an API version such as 68.0");
             return Err(Error::new(Code::ConfigInvalid, message).connection(config.connection.as_str()));
         }
+        let client = config.client.as_str();
+        if client.is_empty()
+            || !client
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b))
+        {
+            let message = format!("{client:.80?} is no name of an API client: use letters, digits or -_./");
+            return Err(Error::new(Code::ConfigInvalid, message).connection(config.connection.as_str()));
+        }
         Ok(Rest {
             http: transport::client(&config.ca_certificates_pem)?,
             credentials,
             world,
             connection: config.connection.as_str().to_owned(),
             version: version.to_owned(),
+            client: client.to_owned(),
             budget: Mutex::default(),
+            clock: Mutex::default(),
         })
     }
 
@@ -83,9 +100,49 @@ impl Rest {
         &self.connection
     }
 
+    /// Name of our client, which the change events of what we write carry.
+    pub(crate) fn client(&self) -> &str {
+        &self.client
+    }
+
+    pub(crate) fn credentials(&self) -> Arc<dyn Credentials> {
+        self.credentials.clone()
+    }
+
     /// Calls used and allowed, as last heard.
     pub(crate) fn budget(&self) -> Option<CallBudget> {
         *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the CRM's clock shows now, to the second, by the last answer that carried a date.
+    pub(crate) fn crm_now(&self) -> Option<Timestamp> {
+        let (heard, at) = (*self.clock.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let since = i64::try_from(self.world.monotonic_us().saturating_sub(at)).unwrap_or(i64::MAX);
+        heard.saturating_add(SignedDuration::from_micros(since)).ok()
+    }
+
+    fn note_clock(&self, headers: &HeaderMap) {
+        let date = text(headers, DATE.as_str());
+        // RFC 9110 §5.6.7 writes it as RFC 2822 does, with the zone as GMT.
+        let heard = date.and_then(|date| rfc2822::DateTimeParser::new().parse_timestamp(date).ok());
+        if let Some(heard) = heard {
+            let at = self.world.monotonic_us();
+            *self.clock.lock().unwrap_or_else(PoisonError::into_inner) = Some((heard, at));
+        }
+    }
+
+    /// Asks for the versions of the API: the one request that counts as none and needs no right.
+    pub(crate) async fn versions(&self, call: &Call) -> Result<()> {
+        let request = Request {
+            method: Method::GET,
+            path: "/services/data",
+            body: None,
+            effect: Effect::Read,
+            operation: "probe",
+            object: "",
+            record: "",
+        };
+        self.send(&[call], &request).await.map(drop)
     }
 
     /// Takes over a count that came in a body.
@@ -126,10 +183,10 @@ impl Rest {
             return Err(Error::new(Code::ProtocolViolation, message).connection(self.connection.as_str()));
         }
         let url = format!("{}{}", access.instance_url, request.path);
-        let mut wire = self
-            .http
-            .request(request.method.clone(), url)
-            .headers(headers(calls, access)?);
+        let mut wire =
+            self.http
+                .request(request.method.clone(), url)
+                .headers(headers(calls, access, &self.client)?);
         if let Some(body) = &request.body {
             wire = wire
                 .header(CONTENT_TYPE, "application/json; charset=UTF-8")
@@ -138,6 +195,7 @@ impl Rest {
         let answer = transport::exchange(wire)
             .await
             .map_err(|lost| self.lost(request, lost))?;
+        self.note_clock(&answer.headers);
         if let Some(budget) = text(&answer.headers, "sforce-limit-info").and_then(limit_info::parse) {
             self.note_budget(budget);
         }
@@ -197,7 +255,7 @@ impl Rest {
         .increment(1);
         metrics::histogram!("cpq_crm_request_seconds", "connection" => self.connection.clone(),
             "operation" => request.operation)
-        .record(std::time::Duration::from_micros(micros).as_secs_f64());
+        .record(Duration::from_micros(micros).as_secs_f64());
         tracing::debug!(
             connection = self.connection,
             operation = request.operation,
@@ -217,7 +275,7 @@ fn session_ended(error: &Error) -> bool {
             .is_some_and(|said| said.status == 401 && said.code == "INVALID_SESSION_ID")
 }
 
-fn headers(calls: &[&Call], access: &Access) -> Result<HeaderMap> {
+fn headers(calls: &[&Call], access: &Access, client: &str) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let mut token =
         HeaderValue::from_str(&format!("Bearer {}", access.token.expose_secret())).map_err(|_| {
@@ -228,7 +286,9 @@ fn headers(calls: &[&Call], access: &Access) -> Result<HeaderMap> {
         })?;
     token.set_sensitive(true);
     headers.insert(AUTHORIZATION, token);
-    headers.insert("sforce-call-options", HeaderValue::from_static("client=cpq"));
+    if let Ok(options) = HeaderValue::from_str(&format!("client={client}")) {
+        headers.insert("sforce-call-options", options);
+    }
     if let Ok(ids) = HeaderValue::from_str(&correlations(calls)) {
         headers.insert("x-correlation-id", ids);
     }

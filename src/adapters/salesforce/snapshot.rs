@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cpq_domain::adapter::CrmSnapshot;
+use cpq_domain::adapter::{Author, CrmSnapshot};
 use cpq_domain::id::{LineKey, OpportunityKey, RecordId};
 use cpq_domain::quote::OpportunityRef;
 use cpq_domain::value::Value;
@@ -10,8 +10,9 @@ use cpq_domain::view::{Fields, View};
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
 
+use super::convert::{self, Around};
 use super::fields::{Field, Rows};
-use super::layout::Layout;
+use super::layout::{Layout, RECORD_TYPE};
 use super::lines;
 use super::values;
 use crate::json::Node;
@@ -52,6 +53,7 @@ pub(crate) fn of(connection: &str, layout: &Layout, row: &Node) -> Result<CrmSna
         },
         line_records,
         modified_at: read.modified_at()?,
+        modified_by: read.modified_by(),
     })
 }
 
@@ -74,6 +76,17 @@ impl Row<'_> {
             .ok_or_else(|| self.wrong("LastModifiedDate", "is not a moment"))
     }
 
+    /// Who changed the opportunity last, where the org tells: system fields of every record (Object Reference, "System
+    /// Fields").
+    fn modified_by(&self) -> Option<Author> {
+        let id = self.row.get("LastModifiedById").and_then(Node::text)?;
+        let name = self.row.at(["LastModifiedBy", "Name"]).and_then(Node::text);
+        Some(Author {
+            id: id.to_owned(),
+            name: name.map(str::to_owned),
+        })
+    }
+
     /// Currency of every amount in the row.
     pub(crate) fn currency(&self) -> &str {
         let field = self.layout.currency_field.as_ref();
@@ -81,6 +94,11 @@ impl Row<'_> {
             .and_then(|field| self.row.get(field.as_str()))
             .and_then(Node::text);
         own.unwrap_or(&self.layout.currency)
+    }
+
+    /// Record type of the opportunity by developer name, if it has one and it was read.
+    fn record_type(&self) -> Option<&str> {
+        self.row.at(RECORD_TYPE.split('.')).and_then(Node::text)
     }
 
     fn header(&self) -> Result<Fields> {
@@ -160,7 +178,12 @@ impl Row<'_> {
         let Some(found) = node.at(field.path.segments()) else {
             return Ok(None);
         };
-        let value = values::from_crm(field.kind, found, self.currency())
+        let around = Around {
+            row: node,
+            currency: self.currency(),
+            record_type: self.record_type(),
+        };
+        let value = convert::read(field, found, &around)
             .map_err(|why| self.wrong(&format!("{}.{}", field.object, field.path.field()), &why))?;
         Ok(Some((field.name.clone(), value)))
     }

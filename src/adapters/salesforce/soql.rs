@@ -5,6 +5,7 @@
 use std::fmt;
 
 use cpq_domain::{Code, Error, Result};
+use jiff::Timestamp;
 
 /// An object, field or relationship path, e.g. `Account.Name`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +130,17 @@ impl Select {
         self.text(&format!(" WHERE {}", conditions.join(" OR ")))
     }
 
+    /// The text, for the rows that have `stamp` at this moment or later and an id behind this one, in the order of ids.
+    pub(crate) fn page(&self, stamp: &Path, since: Option<Timestamp>, after: Option<&str>) -> String {
+        let since = since.map(|since| format!("{stamp} >= {}", whole_second(since)));
+        let after = after.map(|after| format!("Id > {}", Literal(after)));
+        let conditions: Vec<String> = since.into_iter().chain(after).collect();
+        match conditions.is_empty() {
+            true => self.text(""),
+            false => self.text(&format!(" WHERE {}", conditions.join(" AND "))),
+        }
+    }
+
     fn text(&self, filter: &str) -> String {
         let fields = self.fields.iter().map(ToString::to_string);
         let child = |child: &Select| {
@@ -150,6 +162,11 @@ impl Select {
         }
         text
     }
+}
+
+/// A moment as a literal: without quotes, and no finer than a second.
+fn whole_second(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
 }
 
 fn condition(path: &Path, values: &[&str]) -> String {

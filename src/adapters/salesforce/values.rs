@@ -18,7 +18,7 @@ pub(crate) fn from_crm(kind: Kind, node: &Node, currency: &str) -> Result<Value,
     let wrong = || format!("holds {}, which is not a {kind:?}", shown(node));
     Ok(match (kind, node) {
         (_, Node::Null) => Value::Null,
-        (Kind::Text, Node::Text(text)) => Value::text(text),
+        (kind, Node::Text(text)) if kind.is_text() => Value::text(text),
         (Kind::Text, Node::Number(number)) => Value::Text(number.normalize().to_string()),
         (Kind::Text, Node::Bool(yes)) => Value::Text(yes.to_string()),
         (Kind::Choice, Node::Text(text)) if text.is_empty() => Value::Null,
@@ -46,7 +46,8 @@ pub(crate) fn instant(text: &str) -> Option<Timestamp> {
 pub(crate) fn to_crm(kind: Kind, value: &Value) -> Result<Box<RawValue>, String> {
     match (kind, value) {
         (_, Value::Null) => Ok(RawValue::NULL.to_owned()),
-        (Kind::Text, Value::Text(text) | Value::Choice(text)) => Ok(quoted(text)),
+        (Kind::Text, Value::Choice(text)) => Ok(quoted(text)),
+        (kind, Value::Text(text)) if kind.is_text() => Ok(quoted(text)),
         (Kind::Choice, Value::Choice(text) | Value::Text(text)) => Ok(quoted(text)),
         (Kind::Choices, Value::Choices(set)) => Ok(quoted(
             &set.iter().map(String::as_str).collect::<Vec<_>>().join(";"),

@@ -19,7 +19,7 @@ use cpq_domain::{Code, Error, Result};
 use super::Org;
 use super::composite::{self, Manner, Part};
 use super::fields::Rows;
-use super::layout::Layout;
+use super::layout::{Layout, distinct};
 use super::query;
 use super::rest::{Effect, Rest};
 use super::snapshot::Row;
@@ -244,7 +244,7 @@ fn read_back(layout: &Layout, items: &[Ordered]) -> Result<String> {
         let fields = layout.fields.iter().filter(move |field| field.rows == rows);
         fields
             .filter(|field| names.contains(&field.name))
-            .map(|field| field.path.clone())
+            .flat_map(|field| field.columns())
     };
     let upserts: Vec<_> = items
         .iter()
@@ -262,17 +262,18 @@ fn read_back(layout: &Layout, items: &[Ordered]) -> Result<String> {
         .filter(|_| items.iter().any(|item| item.bodies.reads_lines))
         .cloned();
     let select = Select {
-        fields: own
-            .into_iter()
-            .chain(layout.currency_field.clone())
-            .chain(written(Rows::Opportunity))
-            .collect(),
+        fields: distinct(
+            own.into_iter()
+                .chain(layout.currency_field.clone())
+                .chain(layout.record_type.clone())
+                .chain(written(Rows::Opportunity)),
+        ),
         children: records
             .map(|records| {
                 let key = records.key.clone();
                 let others = written(Rows::Quote).filter(|path| *path != records.key);
                 let keys = upserts.iter().map(|upsert| upsert.key.to_string());
-                records.keyed([key].into_iter().chain(others).collect(), keys.collect())
+                records.keyed(distinct([key].into_iter().chain(others)), keys.collect())
             })
             .into_iter()
             .chain(lines)

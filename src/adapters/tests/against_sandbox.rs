@@ -19,6 +19,9 @@ use cpq_domain::world::World;
 use cpq_domain::{Code, Error};
 use serde_json::Value as Json;
 
+#[path = "against_sandbox/polling.rs"]
+mod polling;
+
 struct Grant {
     url: String,
     token: String,
@@ -31,6 +34,7 @@ impl Credentials for Grant {
         Ok(Access {
             token,
             instance_url: self.url.clone(),
+            organization: String::new(),
             generation: 1,
         })
     }
@@ -130,6 +134,7 @@ async fn it_probes_reads_writes_and_sees_conflicts() {
         unmodified_since: read.modified_at,
         quote_record: None,
         lines: Default::default(),
+        record_type: None,
     };
     let written = adapter.write(&call(), &write).await.expect("it writes");
     assert_eq!(written.view.get("quote.net_total"), Some(&total));
@@ -185,6 +190,7 @@ async fn reads_and_writes_at_the_same_time_are_each_right() {
         unmodified_since: read.modified_at,
         quote_record: None,
         lines: Default::default(),
+        record_type: None,
     };
     let orders = [order(&one, "Q-1"), order(&two.expect("it reads"), "Q-2")];
     let writes = futures_util::future::join_all(orders.iter().map(|order| adapter.write(&call, order))).await;
@@ -216,6 +222,7 @@ fn with_record(read: &CrmSnapshot, status: &str) -> CrmWrite {
             price_book: book.map(|id| RecordId::new(id).expect("an id")),
             revision: 1,
         }),
+        record_type: None,
     }
 }
 
@@ -280,6 +287,7 @@ async fn write_number(adapter: &SalesforceAdapter, number: &str) -> Result<(), E
         unmodified_since: read.modified_at,
         quote_record: None,
         lines: Default::default(),
+        record_type: None,
     };
     adapter.write(&call(), &write).await.map(|_| ())
 }

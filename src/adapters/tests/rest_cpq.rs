@@ -259,3 +259,45 @@ fn settings_that_make_no_sense_are_refused() {
         assert_eq!(error.code, Code::ConfigInvalid);
     }
 }
+
+#[tokio::test]
+async fn all_quotes_come_page_by_page_and_many_one_by_one() {
+    let server = Server::start(|asked| async move {
+        let mut old = quote(1, "superseded");
+        old["supersededById"] = json!("q-2");
+        let mut older = quote(3, "draft");
+        older["updatedAt"] = json!("2026-01-01T00:00:00Z");
+        let opportunity = asked.param("opportunity");
+        match (opportunity.as_deref(), asked.param("cursor")) {
+            (Some("006D000000Kv3g5IAB"), _) => reply(200, json!({"quotes": [quote(2, "draft")]})),
+            (Some(_), _) => reply(200, json!({"quotes": []})),
+            (None, None) => reply(200, json!({"quotes": [quote(2, "draft"), old], "cursor": "more"})),
+            (None, Some(_)) => reply(200, json!({"quotes": [older], "cursor": "yet more"})),
+        }
+    })
+    .await;
+    let cpq = adapter(&server);
+    let first = cpq
+        .page(&call("reconcile-1"), "crm", None, None, 2)
+        .await
+        .expect("a page");
+    assert_eq!((first.quotes.len(), first.next.as_deref()), (1, Some("more")));
+    let asked = server.asked();
+    assert_eq!(asked[0].param("system").as_deref(), Some("crm"));
+    assert_eq!(asked[0].param("opportunity"), None);
+
+    // Changed last first: behind the first one that is older there is nothing to look for.
+    let since = "2026-02-01T00:00:00Z".parse().ok();
+    let last = cpq
+        .page(&call("reconcile-1"), "crm", since, Some("more"), 2)
+        .await
+        .expect("a page");
+    assert_eq!((last.quotes.len(), last.next), (0, None));
+
+    let ids = ["006D000000Kv3g5IAB", "006D000000Kv3g6IAB"].map(|id| RecordId::new(id).expect("an id"));
+    let found = cpq
+        .find_many(&call("reconcile-1"), "crm", &ids)
+        .await
+        .expect("an answer");
+    assert_eq!(found.len(), 1);
+}

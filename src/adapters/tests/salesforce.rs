@@ -4,10 +4,16 @@
 
 mod fake;
 
+#[path = "salesforce/fate.rs"]
+mod fate;
 #[path = "salesforce/lines.rs"]
 mod lines;
+#[path = "salesforce/mappings.rs"]
+mod mappings;
 #[path = "salesforce/org.rs"]
 mod org;
+#[path = "salesforce/page.rs"]
+mod page;
 #[path = "salesforce/quote_place.rs"]
 mod quote_place;
 #[path = "salesforce/quote_record.rs"]

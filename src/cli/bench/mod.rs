@@ -6,6 +6,7 @@
 mod house;
 mod idle;
 mod machine;
+mod reconcile;
 mod sandbox;
 mod syncs;
 
@@ -31,6 +32,9 @@ pub struct Args {
     /// Records that the sandbox holds while it is measured.
     #[arg(long, default_value_t = 1_000_000)]
     records: usize,
+    /// Opportunities with quotes that are reconciled.
+    #[arg(long, default_value_t = 100_000)]
+    opportunities: usize,
     /// Calls of each figure of the sandbox.
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
@@ -41,6 +45,8 @@ pub struct Args {
 enum Subject {
     /// The service: time to ready, round trips, throughput, a backlog.
     Sync,
+    /// A reconcile of many opportunities: time, API calls, memory.
+    Reconcile,
     /// The sandbox on its own: seeding, reads, composites, queries.
     Sandbox,
 }
@@ -77,6 +83,10 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
     for subject in subjects {
         figures.extend(match subject {
             Subject::Sync => syncs(&args, &config, output).await?,
+            Subject::Reconcile => {
+                output.say(format!("a reconcile of {} opportunities …", args.opportunities));
+                reconcile::measure(&config, args.opportunities).await?
+            }
             Subject::Sandbox => {
                 output.say(format!("the sandbox with {} records …", args.records));
                 sandbox::measure(&config, args.records, args.calls).await?

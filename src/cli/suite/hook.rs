@@ -7,7 +7,8 @@ use cpq_domain::Result;
 use cpq_domain::adapter::{
     Call, CallBudget, CpqAdapter, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, Mapping, Probe,
 };
-use cpq_domain::id::{ConnectionName, OpportunityKey};
+use cpq_domain::deletion::Fate;
+use cpq_domain::id::{ConnectionName, OpportunityKey, RecordId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::schema::CrmSchema;
 use cpq_orchestrator::Sides;
@@ -76,6 +77,10 @@ impl CrmAdapter for Interrupted {
             deed.await?;
         }
         Ok(read)
+    }
+
+    async fn fate(&self, call: &Call, opportunity: &RecordId) -> Result<Fate> {
+        self.crm.fate(call, opportunity).await
     }
 
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten> {

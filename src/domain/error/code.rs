@@ -127,7 +127,7 @@ codes! {
     /// A write was sent and its answer was lost.
     OutcomeUnknown = "OUTCOME_UNKNOWN", UnknownOutcome, 503, "nothing to do: it is read back before anything is sent again";
     /// A change feed can no longer be continued where we stopped.
-    CursorExpired = "CURSOR_EXPIRED", CursorExpired, 503, "sync the affected opportunities with `cpq sync run`: a sync reads both sides afresh";
+    CursorExpired = "CURSOR_EXPIRED", CursorExpired, 503, "nothing to do: everything that changed since is looked at; `cpq feeds` shows how far it is";
     /// A mapped field or object is missing in the CRM.
     SchemaDrift = "SCHEMA_DRIFT", SchemaDrift, 424, "add the named field or object to the CRM, or let the integration user see it; then sync again";
     /// The other system cannot do this.
@@ -173,7 +173,9 @@ codes! {
     /// The quote was replaced by a newer revision.
     QuoteSuperseded = "QUOTE_SUPERSEDED", Validation, 409, "use the newest revision";
     /// A change needs a person's decision.
-    ReviewNeeded = "REVIEW_NEEDED", Validation, 409, "decide the conflict in the owning system, then sync again";
+    ReviewNeeded = "REVIEW_NEEDED", Validation, 409, "decide it with `cpq conflicts resolve`, or give both systems the same value";
+    /// The conflict was closed, or its values changed, since it was looked at.
+    ConflictOutdated = "CONFLICT_OUTDATED", Validation, 409, "look again with `cpq conflicts show`, then decide what is still open";
     /// The ownership matrix is wrong.
     OwnershipInvalid = "OWNERSHIP_INVALID", Validation, 422, "correct the matrix; `cpq ownership check FILE` tries it before it is used";
     /// The configuration is wrong.

@@ -125,7 +125,7 @@ impl Quote {
 
 /// The word that CRMs have for a state: the standard picklist of Salesforce's Quote (Object Reference, "Quote").
 /// Nothing for states that it has no word for; the record then keeps the one it had.
-fn record_status(status: Status) -> Option<&'static str> {
+pub(crate) fn record_status(status: Status) -> Option<&'static str> {
     match status {
         Status::Draft => Some("Draft"),
         Status::InApproval => Some("In Review"),

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Verdict, frozen};
+use crate::id::ConflictId;
 use crate::ownership::{Facts, OwnershipRule, Policy, Side};
 use crate::value::{Shape, Value};
 
@@ -27,6 +28,10 @@ pub(super) struct Judgement {
     pub(super) lost: Option<Value>,
     /// For `Keep`: whether the present values are the new agreement, or the old one stays.
     pub(super) settled: bool,
+    /// The value that both sides get, for `ToBoth`.
+    pub(super) given: Option<Value>,
+    /// The conflict that a person decided so.
+    pub(super) ruling: Option<ConflictId>,
 }
 
 /// A cell as the owner sees it.
@@ -40,13 +45,25 @@ struct Seen<'a> {
 }
 
 impl Cell {
-    fn seen_by(&self, owner: Side) -> Seen<'_> {
+    /// Whether the CRM and the CPQ hold something else than at the last agreement.
+    pub(super) fn changed(&self) -> (bool, bool) {
         let changed =
             |base: &Option<Value>, now: &Value| base.as_ref().is_none_or(|base| !base.same(now, self.shape));
-        let (crm, cpq) = (
+        (
             changed(&self.base_crm, &self.crm),
             changed(&self.base_cpq, &self.cpq),
-        );
+        )
+    }
+
+    /// Whether an agreement on the present values would be a new one. That neither side ever had a value is none.
+    pub(super) fn is_news(&self) -> bool {
+        let (crm, cpq) = self.changed();
+        let unknown = self.base_crm.is_none() && self.base_cpq.is_none();
+        (crm || cpq) && !(unknown && self.crm.is_null() && self.cpq.is_null())
+    }
+
+    fn seen_by(&self, owner: Side) -> Seen<'_> {
+        let (crm, cpq) = self.changed();
         let known = self.base_crm.is_some() && self.base_cpq.is_some();
         match owner {
             Side::Crm => Seen {
@@ -77,20 +94,10 @@ pub(super) fn judge(
     changed_at: (Timestamp, Timestamp),
 ) -> Judgement {
     if rule.overwrite_policy == Policy::Never {
-        return Judgement {
-            verdict: Verdict::Skip,
-            reason: "not synced".into(),
-            lost: None,
-            settled: false,
-        };
+        return untouched(Verdict::Skip, false, "not synced");
     }
     if cell.crm.same(&cell.cpq, cell.shape) && (!cell.cpq_is_new || cell.crm.is_null()) {
-        return Judgement {
-            verdict: Verdict::Agree,
-            reason: "both sides agree".into(),
-            lost: None,
-            settled: true,
-        };
+        return untouched(Verdict::Agree, true, agreeing(cell));
     }
     let judgement = by_policy(rule, facts, cell, changed_at);
     if judgement.verdict == Verdict::ToCrm && !crm_writable {
@@ -126,11 +133,27 @@ fn by_policy(
 }
 
 pub(super) fn keep(settled: bool, reason: &str) -> Judgement {
+    untouched(Verdict::Keep, settled, reason)
+}
+
+fn untouched(verdict: Verdict, settled: bool, reason: &str) -> Judgement {
     Judgement {
-        verdict: Verdict::Keep,
+        verdict,
         reason: reason.into(),
         lost: None,
         settled,
+        given: None,
+        ruling: None,
+    }
+}
+
+fn agreeing(cell: &Cell) -> &'static str {
+    match cell.changed() {
+        _ if cell.base_crm.is_none() && cell.base_cpq.is_none() => "first look; both sides agree",
+        (true, true) => "both sides changed it to the same value",
+        (true, false) => "the CRM changed it to what the CPQ holds",
+        (false, true) => "the CPQ changed it to what the CRM holds",
+        (false, false) => "both sides agree",
     }
 }
 
@@ -146,6 +169,8 @@ fn carry(seen: &Seen, reason: &str) -> Judgement {
         reason: reason.into(),
         lost: overruled.then(|| seen.other.clone()),
         settled: true,
+        given: None,
+        ruling: None,
     }
 }
 
@@ -221,10 +246,5 @@ fn later((crm, cpq): (Timestamp, Timestamp)) -> Option<Side> {
 }
 
 fn review() -> Judgement {
-    Judgement {
-        verdict: Verdict::Review,
-        reason: "both sides changed it; a person decides".into(),
-        lost: None,
-        settled: false,
-    }
+    untouched(Verdict::Review, false, "both sides changed it; a person decides")
 }

@@ -19,7 +19,7 @@ fn mapping() -> Mapping {
     let mapped = Mapped {
         path: "Opportunity.X__c".into(),
         writable: true,
-        shape: Shape { scale: Some(2) },
+        shape: Shape::scaled(2),
     };
     Mapping {
         fields: [("quote.x".into(), mapped)].into(),
@@ -55,6 +55,7 @@ fn plan(matrix: &Matrix, facts: &Facts, base: &Base, crm: &View, cpq: Option<&Vi
         crm,
         cpq,
         changed_at,
+        rulings: &[],
     })
 }
 
@@ -106,7 +107,7 @@ proptest! {
         let owners = if owner == "crm" { &crm } else { &cpq };
         let others = if owner == "crm" { &cpq } else { &crm };
         let after = other.fields.values().next().unwrap_or(others);
-        prop_assert!(stored_apart || after.same(owners, Shape { scale: Some(2) }), "{plan:?}");
+        prop_assert!(stored_apart || after.same(owners, Shape::scaled(2)), "{plan:?}");
     }
 
     /// Swapping sides and owners swaps the patches: nothing in the rules favours the CRM or the CPQ.
@@ -124,7 +125,7 @@ proptest! {
         let base = Base { crm: view(&old), cpq: view(&old) };
         let plan = plan(&matrix(&owner, POLICIES[policy]), &draft(), &base, &view(&crm), Some(&view(&cpq)));
         for (patch, held) in [(&plan.to_crm, &crm), (&plan.to_cpq, &cpq)] {
-            let edited = !held.same(&old, Shape { scale: Some(2) }) && !held.is_null();
+            let edited = !held.same(&old, Shape::scaled(2)) && !held.is_null();
             if edited && !patch.is_empty() {
                 prop_assert_eq!(plan.decisions[0].lost.as_ref(), Some(held));
             }
@@ -284,6 +285,7 @@ fn of_two_changes_the_later_wins_where_the_rule_says_so_and_the_clocks_can_tell(
             crm: &crm,
             cpq: Some(&cpq),
             changed_at,
+            rulings: &[],
         })
     };
     assert_eq!(by(100, 50).to_cpq.fields["quote.x"], text("a"));

@@ -45,10 +45,13 @@ const WAITING: &str = concat!(
 );
 const REQUEUE: &str = "UPDATE runs SET state = 'queued', due_at = $2, updated_at = $2
   WHERE state = 'waiting' AND connection = $1 RETURNING id";
+const REQUEUE_LANE: &str = "UPDATE runs SET state = 'queued', due_at = $3, updated_at = $3
+  WHERE state = 'waiting' AND connection = $1 AND opportunity = $2 RETURNING id";
 const NEXT_DUE: &str = "SELECT r.ready_at FROM runs r WHERE r.ready_at IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection AND o.opportunity = r.opportunity
     AND o.state = 'running')
   ORDER BY r.ready_at, r.id LIMIT 1";
+const MORE_DUE: &str = "SELECT 1 FROM runs WHERE ready_at <= $1 ORDER BY ready_at, id LIMIT 1 OFFSET $2";
 const NEXT_EXPIRY: &str =
     "SELECT lease_until FROM runs WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1";
 
@@ -59,7 +62,9 @@ pub(super) const STATEMENTS: &[&str] = &[
     LANE_BUSY,
     WAITING,
     REQUEUE,
+    REQUEUE_LANE,
     NEXT_DUE,
+    MORE_DUE,
     NEXT_EXPIRY,
 ];
 
@@ -143,12 +148,25 @@ pub async fn requeue_waiting(
     Ok(ids)
 }
 
+/// Puts the runs of one lane that wait for a person back in the queue, due now: somebody has answered.
+pub async fn requeue_waiting_in(tx: &mut dyn Tx, lane: &Lane, now: Timestamp) -> Result<Vec<RunId>> {
+    let rows = tx
+        .query(REQUEUE_LANE, params![&lane.connection, &lane.opportunity, now])
+        .await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
+}
+
 /// When the next run can be claimed, past or future; `None` when nothing waits but in busy lanes.
 pub async fn next_due(tx: &mut dyn Tx) -> Result<Option<Timestamp>> {
     tx.first(NEXT_DUE, &[])
         .await?
         .map(|mut row| row.take())
         .transpose()
+}
+
+/// Whether more than `limit` runs are due and wait for a worker.
+pub async fn more_due_than(tx: &mut dyn Tx, limit: u32, now: Timestamp) -> Result<bool> {
+    Ok(tx.first(MORE_DUE, params![now, limit]).await?.is_some())
 }
 
 /// When the next lease ends.

@@ -19,11 +19,33 @@ pub(super) struct Migration {
 }
 
 /// All steps, in order.
-pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "0001_store",
-    sql: include_str!("../../../migrations/sqlite/0001_store.sql"),
-}];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "0001_store",
+        sql: include_str!("../../../migrations/sqlite/0001_store.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "0002_conflicts",
+        sql: include_str!("../../../migrations/sqlite/0002_conflicts.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "0003_feeds",
+        sql: include_str!("../../../migrations/sqlite/0003_feeds.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "0004_deletions",
+        sql: include_str!("../../../migrations/sqlite/0004_deletions.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "0005_reconcile",
+        sql: include_str!("../../../migrations/sqlite/0005_reconcile.sql"),
+    },
+];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
   version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, program TEXT NOT NULL) STRICT";

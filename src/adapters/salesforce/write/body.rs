@@ -10,6 +10,7 @@ use super::changes::{self, Collection};
 use super::line;
 use crate::limits::COLLECTIONS;
 use crate::salesforce::composite::Body;
+use crate::salesforce::convert;
 use crate::salesforce::entries::Found;
 use crate::salesforce::fields::{Field, Kind, RECORD_KEY, RECORD_NAME, Rows};
 use crate::salesforce::layout::Layout;
@@ -206,7 +207,7 @@ impl Draft<'_> {
     }
 
     pub(super) fn json(&self, field: &Field, value: &Value) -> Result<Box<serde_json::value::RawValue>> {
-        values::to_crm(field.kind, value).map_err(|why| {
+        convert::write(field, value, self.write.record_type.as_deref()).map_err(|why| {
             let message = format!("{} cannot be written: {why}", field.name);
             self.refusal(Code::CrmRejected, message, &field.name)
         })

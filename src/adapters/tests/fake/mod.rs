@@ -134,6 +134,7 @@ impl Tokens {
         Access {
             token: format!("token-{generation}").into(),
             instance_url: self.url.clone(),
+            organization: String::new(),
             generation,
         }
     }

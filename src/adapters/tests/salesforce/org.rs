@@ -35,7 +35,7 @@ const OBJECTS: &[(&str, &str)] = &[
         "Id:id Name:string:0:u AccountId:reference OwnerId:reference Pricebook2Id:reference RecordTypeId:reference \
          StageName:picklist:0:u Amount:currency:2:u Probability:percent:0:u CloseDate:date:0:u Type:picklist:0:u \
          NextStep:string:0:u IsWon:boolean IsClosed:boolean LeadSource:picklist:0:u Description:textarea:0:u \
-         LastModifiedDate:datetime Opportunity_Number__c:string:0:u CPQ_Quote_Number__c:string:0:u \
+         LastModifiedDate:datetime LastModifiedById:reference Opportunity_Number__c:string:0:u CPQ_Quote_Number__c:string:0:u \
          CPQ_Quote_Status__c:picklist:0:u CPQ_Quote_Revision__c:double:0:u CPQ_Net_Total__c:currency:2:u \
          CPQ_Discount_Percent__c:percent:2:u CPQ_Valid_Until__c:date:0:u CPQ_Correlation_Id__c:string:0:u",
     ),
@@ -130,7 +130,7 @@ pub fn schema() -> CrmSchema {
                     calculated: false,
                     external_id: field["externalId"] == true,
                     unique: field["unique"] == true,
-                    choices: vec![],
+                    ..Default::default()
                 };
                 (text("name"), schema)
             });
@@ -149,6 +149,7 @@ pub fn row(id: &str, number: &str) -> Json {
     json!({
         "attributes": {"type": "Opportunity", "url": format!("/services/data/v68.0/sobjects/Opportunity/{id}")},
         "Id": id, "LastModifiedDate": "2026-03-17T16:21:26.000+0000", "Opportunity_Number__c": number,
+        "LastModifiedById": "005D000000Kv3g5IAB", "LastModifiedBy": {"attributes": {"type": "User"}, "Name": "Jo Rep"},
         "Name": "Acme – 40 seats", "StageName": "Proposal/Price Quote", "Amount": 1.39E8, "Probability": 75.0,
         "CloseDate": "2026-12-31", "Type": null, "NextStep": "", "IsWon": false, "IsClosed": false,
         "LeadSource": "Web", "Description": "a\r\nb", "AccountId": "001D000000Kv3g5IAB",

@@ -34,6 +34,11 @@ async fn one_round_trip_brings_the_whole_context() {
     assert_eq!(read.opportunity.system, "crm");
     assert_eq!(read.opportunity.number, Some(key("OPP-4482")));
     assert_eq!(read.modified_at.to_string(), "2026-03-17T16:21:26Z");
+    let by = read.modified_by.expect("the org tells");
+    assert_eq!(
+        (by.id.as_str(), by.name.as_deref()),
+        ("005D000000Kv3g5IAB", Some("Jo Rep"))
+    );
     for (field, value) in [
         ("opportunity.amount", usd("139000000")),
         ("opportunity.probability", number("75")),
@@ -266,8 +271,11 @@ async fn an_org_that_was_not_described_yet_is_described_once() {
         let answers: Vec<_> = parts
             .iter()
             .map(|part| {
-                let object = part["url"].as_str().and_then(|url| url.split('/').nth(5)).expect("an object");
-                let (status, body) = describe(object);
+                let url = part["url"].as_str().expect("a URL");
+                let (status, body) = match url.split('/').nth(5) {
+                    Some(object) => describe(object),
+                    None => (200, page(vec![json!({"TimeZoneSidKey": "Europe/Berlin"})])),
+                };
                 json!({"body": body, "httpHeaders": {}, "httpStatusCode": status, "referenceId": part["referenceId"]})
             })
             .collect();

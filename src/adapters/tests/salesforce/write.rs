@@ -31,6 +31,7 @@ pub fn order(id: &str, patch: &Patch) -> CrmWrite {
         unmodified_since: "2026-03-17T16:21:26Z".parse().expect("a moment"),
         quote_record: None,
         lines: Default::default(),
+        record_type: None,
     }
 }
 

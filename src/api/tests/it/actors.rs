@@ -157,6 +157,7 @@ impl CrmAdapter for Memory {
             opportunity: opportunity(key.as_str()),
             view,
             modified_at: Timestamp::UNIX_EPOCH,
+            modified_by: None,
         })
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use cpq_api::tokens::{self, NewToken};
-use cpq_api::{ApiSettings, ApiState, WebhookSecret};
-use cpq_domain::id::{ClientId, CorrelationId};
+use cpq_api::{ApiSettings, ApiState, InForce, PathSecret, WebhookSecret};
+use cpq_domain::id::{ClientId, ConnectionName, CorrelationId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::run::Run;
 use cpq_domain::world::World;
@@ -22,6 +22,11 @@ use crate::actors::{Desk, Systems};
 
 /// The secret of the webhook sender `erp`.
 pub const WEBHOOK_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// The organization of the connection `crm`.
+pub const ORGANIZATION: &str = "00D000000000001EAA";
+/// The secret of the sender `workflow` of outbound messages.
+pub const PATH_SECRET: &str = "6f1c9a0c5c0f4a1f8f1d2e7b3a4c5d6e";
 
 const MATRIX: &str = "
     [[rule]]
@@ -148,12 +153,26 @@ impl House {
         let mut settings = ApiSettings::default();
         let secret = WebhookSecret::parse(&WEBHOOK_SECRET.to_owned().into()).expect("a secret");
         settings.webhooks.insert("erp".into(), vec![secret]);
+        let secret = PathSecret::parse(&PATH_SECRET.to_owned().into()).expect("a secret");
+        settings.outbound.sources.insert("workflow".into(), vec![secret]);
+        for (object, field) in [("Opportunity", "Id"), ("Quote", "OpportunityId")] {
+            settings
+                .outbound
+                .opportunity_fields
+                .insert(object.into(), field.into());
+        }
         let mut state = ApiState {
             engine: engine.clone(),
             store: store.clone(),
             desk: Some(Arc::new(Desk::default())),
             world: world.clone(),
-            matrix: Arc::new(move || matrix.clone()),
+            matrix: Arc::new(move || InForce {
+                matrix: matrix.clone(),
+                refused: None,
+            }),
+            organizations: Arc::new(|| {
+                Box::pin(async { Ok(vec![(ConnectionName::new("crm")?, ORGANIZATION.into())]) })
+            }),
             settings: Arc::new(settings),
             readiness: Arc::new(|| Box::pin(async { Vec::new() })),
             metrics: PrometheusBuilder::new().build_recorder().handle(),

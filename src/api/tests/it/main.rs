@@ -6,11 +6,13 @@
 )]
 
 mod actors;
+mod conflicts;
 mod document;
 mod frame;
 mod house;
 mod idempotency;
 mod keys;
+mod outbound;
 mod quotes;
 mod serve;
 mod sync;

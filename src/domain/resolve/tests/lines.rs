@@ -44,6 +44,7 @@ fn decide_lines(base: &Base, crm: &View, cpq: Option<&View>) -> Plan {
         crm,
         cpq,
         changed_at,
+        rulings: &[],
     })
 }
 
@@ -95,6 +96,7 @@ fn ask(status: Status, base: &Base, crm: &View, cpq: Option<&View>) -> Plan {
         crm,
         cpq,
         changed_at: (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
+        rulings: &[],
     })
 }
 
@@ -173,6 +175,7 @@ fn no_line_of_the_crm_goes_as_long_as_there_is_no_quote() {
         crm: &crm,
         cpq: None,
         changed_at: (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
+        rulings: &[],
     });
     assert!(plan.to_crm.is_empty(), "{plan:?}");
 }

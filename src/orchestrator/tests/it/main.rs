@@ -2,14 +2,21 @@
 //! behind when it dies.
 
 mod bench;
+mod conflicts;
 mod crash;
+mod deletes;
 mod failures;
 mod fakes;
+mod feed_faults;
+mod feeds;
 mod fencing;
 mod golden;
 mod keys;
 mod lanes;
 mod outcomes;
+mod reconcile;
 mod retries;
+mod rulings;
 mod scenes;
 mod waiting;
+mod why;

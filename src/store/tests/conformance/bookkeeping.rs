@@ -1,8 +1,9 @@
 //! The small tables.
 
 use cpq_domain::Code;
+use cpq_domain::id::{ConflictId, LineKey};
 use cpq_domain::ownership::{Policy, Side};
-use cpq_domain::resolve::{Base, Decision, Verdict};
+use cpq_domain::resolve::{Base, Decision, Origin, Verdict};
 use cpq_domain::schema::CrmSchema;
 use cpq_domain::value::Value;
 use cpq_domain::view::View;
@@ -101,19 +102,21 @@ pub async fn agreements_are_replaced(store: Store) {
     );
 }
 
-pub async fn decisions_are_kept(store: Store) {
-    queue(&store, &["OPP-1"]).await;
-    let circumstances = Circumstances {
-        run_id: run_id(1),
-        correlation: correlation("csync-001"),
+fn circumstances(run: u128) -> Circumstances {
+    Circumstances {
+        run_id: run_id(run),
+        correlation: correlation(&format!("csync-{run:03}")),
         connection: connection(),
         opportunity_id: record("0061"),
         matrix_version: "m1".into(),
         at: at(1),
-    };
-    let decision = |field: &str, lost: bool| Decision {
+    }
+}
+
+fn decision(field: &str, lost: bool) -> Decision {
+    Decision {
         field: field.into(),
-        line: lost.then(|| cpq_domain::id::LineKey::new("l-1").expect("valid")),
+        line: lost.then(|| LineKey::new("l-1").expect("valid")),
         verdict: Verdict::ToCrm,
         owner: Side::Cpq,
         policy: Policy::IfBlank,
@@ -121,10 +124,45 @@ pub async fn decisions_are_kept(store: Store) {
         cpq: Value::text("x"),
         lost: lost.then(|| Value::text("y")),
         reason: "the CPQ owns it".into(),
+        origin: Origin::Cpq,
+        base: Default::default(),
+        given: lost.then(|| Value::text("z")),
+        ruling: lost.then(|| ConflictId::numbered(1)),
+    }
+}
+
+/// A decision that leaves things as they are comes again with every look, one that writes only when its run starts over.
+pub async fn a_repeated_decision_is_not_kept(store: Store) {
+    queue(&store, &["OPP-1", "OPP-2"]).await;
+    let made = |verdict, crm: &str| Decision {
+        verdict,
+        crm: Value::text(crm),
+        ..decision("quote.name", false)
     };
+    for (run, verdict, crm, kept) in [
+        (1, Verdict::Review, "a", true),
+        (1, Verdict::Review, "a", false),
+        (2, Verdict::Review, "a", false),
+        (2, Verdict::Review, "b", true),
+        (1, Verdict::Keep, "b", true),
+        (2, Verdict::Keep, "b", false),
+        (1, Verdict::ToCrm, "b", true),
+        (1, Verdict::ToCrm, "b", false),
+        (2, Verdict::ToCrm, "b", true),
+    ] {
+        let made = [made(verdict, crm)];
+        let appended = write!(store, |tx| decisions::append(tx, &circumstances(run), &made));
+        assert_eq!(appended.expect("appended"), [kept], "run {run} {verdict:?} {crm}");
+    }
+}
+
+pub async fn decisions_are_kept(store: Store) {
+    queue(&store, &["OPP-1"]).await;
+    let circumstances = circumstances(1);
     let made = vec![decision("quote.name", false), decision("line.name", true)];
     let (given, under) = (made.clone(), circumstances.clone());
-    write!(store, |tx| decisions::append(tx, &under, &given)).expect("kept");
+    let kept = write!(store, |tx| decisions::append(tx, &under, &given)).expect("kept");
+    assert_eq!(kept, [true, true]);
     let found = read!(store, |tx| decisions::of_run(tx, run_id(1))).expect("read");
     assert!(found.iter().all(|stored| stored.circumstances == circumstances));
     assert_eq!(
@@ -134,16 +172,25 @@ pub async fn decisions_are_kept(store: Store) {
             .collect::<Vec<_>>(),
         made
     );
-    let field = "quote.name".into();
-    let why = read!(store, |tx| decisions::of_field(
-        tx,
-        &connection(),
-        &record("0061"),
-        &field,
-        9
-    ))
-    .expect("read");
-    assert_eq!(why.len(), 1);
+    let of = |field: &str, line: Option<&str>, before| decisions::OfField {
+        connection: connection(),
+        opportunity: record("0061"),
+        field: field.into(),
+        line: line.map(|key| LineKey::new(key).expect("valid")),
+        before,
+        limit: 9,
+    };
+    for (field, line, before, rows) in [
+        ("quote.name", None, None, 1),
+        ("quote.name", None, Some(1), 0),
+        ("line.name", Some("l-1"), None, 1),
+        ("line.name", Some("l-2"), None, 0),
+        ("line.name", None, None, 0),
+    ] {
+        let which = of(field, line, before);
+        let why = read!(store, |tx| decisions::of_field(tx, &which)).expect("read");
+        assert_eq!(why.len(), rows, "{field} {line:?} {before:?}");
+    }
 }
 
 pub async fn tokens_are_found_by_hash(store: Store) {

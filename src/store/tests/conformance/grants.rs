@@ -31,6 +31,18 @@ fn grant(sealed: &str) -> StoredGrant {
     }
 }
 
+/// A login, for other promises.
+pub async fn connect(store: &Store) {
+    Vault(store.clone())
+        .connect(&grant("s"))
+        .await
+        .expect("connected");
+}
+
+pub async fn disconnect(store: &Store) {
+    assert!(Vault(store.clone()).remove(&connection()).await.expect("removed"));
+}
+
 async fn load(vault: &Vault) -> Option<StoredGrant> {
     vault.load(&connection()).await.expect("loaded")
 }

@@ -1,11 +1,15 @@
 //! What every store must keep, whatever engine is behind it. Each promise is a function over an open, empty store.
 
 mod bookkeeping;
+mod conflicts;
+mod deletions;
 mod grants;
 mod idempotency;
 mod journal;
+mod positions;
 mod queue;
 mod quotes;
+mod reconcile;
 mod runs;
 mod sample;
 mod transactions;
@@ -40,16 +44,22 @@ promises! {
         states_are_counted, an_update_with_an_old_attempt_is_refused;
     queue: due_runs_are_claimed_oldest_first, a_lane_runs_one_at_a_time, lanes_never_run_twice_under_load,
         a_lost_lease_is_fenced, a_lost_lease_is_queued_and_counted, a_waiting_run_is_shared,
-        a_reconnect_wakes_its_connection, the_next_due_run_is_known, one_run_can_be_taken,
+        a_reconnect_wakes_its_connection, an_answer_wakes_its_lane, the_next_due_run_is_known, one_run_can_be_taken,
         a_heartbeat_keeps_only_living_leases;
     journal: rows_are_numbered_per_run, a_reader_follows_all_runs, a_journal_belongs_to_a_run;
     idempotency: one_of_many_is_fresh, an_answer_is_kept_to_the_byte, another_request_is_told_nothing,
         a_released_key_is_new, keys_hang_on_runs, answers_expire_then_keys;
     grants: a_grant_reads_back, generations_never_start_over, only_the_newest_lease_saves,
         one_refresh_at_a_time, a_dead_grant_stays_known, a_login_ends_a_refresh_under_way;
+    positions: a_position_reads_back, one_reader_at_a_time, a_position_belongs_to_an_organisation,
+        feeds_are_listed_by_connection, the_longest_unseen_come_first_and_once, the_backlog_is_measured;
     quotes: a_quote_reads_back, a_second_quote_is_refused, a_stale_replace_changes_nothing,
         the_current_quote_is_the_newest, lists_narrow_and_page, events_are_numbered_per_quote;
-    bookkeeping: counters_have_no_gaps, a_link_belongs_to_one_quote, agreements_are_replaced, decisions_are_kept,
+    deletions: answers_are_found_by_both_names_until_cleared;
+    conflicts: one_conflict_per_field_is_open, conflicts_are_listed_newest_first;
+    reconcile: one_reconcile_of_a_connection_runs, a_lost_reconcile_writes_nothing_more, certificates_add_up_and_page,
+        differing_records_page_and_go, current_quotes_come_by_the_page, lanes_in_motion_are_known;
+    bookkeeping: counters_have_no_gaps, a_link_belongs_to_one_quote, agreements_are_replaced, decisions_are_kept, a_repeated_decision_is_not_kept,
         tokens_are_found_by_hash, deliveries_are_seen_once, schemas_are_cached, old_matrices_stay;
 }
 

@@ -173,6 +173,17 @@ pub async fn a_reconnect_wakes_its_connection(store: Store) {
     assert_eq!(numbers(&claim(&store, 20, 9).await), [1, 2]);
 }
 
+pub async fn an_answer_wakes_its_lane(store: Store) {
+    queue(&store, &["OPP-1", "OPP-2"]).await;
+    for run in claim(&store, 9, 2).await {
+        end(&store, run, RunState::Waiting).await;
+    }
+    let woken = write!(store, |tx| runs::requeue_waiting_in(tx, &lane("OPP-1"), at(20))).expect("woken");
+    assert_eq!(woken, [run_id(1)]);
+    assert!(claim(&store, 19, 9).await.is_empty());
+    assert_eq!(numbers(&claim(&store, 20, 9).await), [1]);
+}
+
 pub async fn the_next_due_run_is_known(store: Store) {
     let next = async || read!(store, |tx| runs::next_due(tx)).expect("read");
     assert_eq!(next().await, None);

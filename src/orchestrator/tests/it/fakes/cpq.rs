@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use cpq_domain::adapter::{CpqWrite, QuoteTarget};
-use cpq_domain::id::{OpportunityKey, QuoteId, QuoteNumber};
-use cpq_domain::quote::{OpportunityRef, Quote, Status, Totals};
+use cpq_domain::id::{OpportunityKey, QuoteId, QuoteNumber, RecordId};
+use cpq_domain::paging::{QuoteMark, QuoteMarkPage};
+use cpq_domain::quote::{OpportunityRef, Quote, Status, Totals, Transition};
 use cpq_domain::value::Money;
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
@@ -18,6 +19,7 @@ pub struct Cpq {
     pub quotes: Vec<Quote>,
     before: Vec<Quote>,
     answers: BTreeMap<String, (CpqWrite, Quote)>,
+    moved: BTreeMap<String, Quote>,
     /// Writes that were done, by their key.
     pub effects: Vec<String>,
     /// Does not recognise the repeat of a key, as many CPQs do not.
@@ -29,6 +31,36 @@ impl Cpq {
         let quotes = if stale { &self.before } else { &self.quotes };
         let of = |quote: &&Quote| quote.opportunity.number.as_ref() == Some(key);
         quotes.iter().find(of).cloned()
+    }
+
+    /// A page in the order of the opportunities' ids, which is not the CRM's.
+    pub fn page(&self, since: Option<Timestamp>, after: Option<&str>, limit: u32) -> QuoteMarkPage {
+        let mut all: Vec<&Quote> = self.quotes.iter().collect();
+        all.sort_by_key(|quote| quote.opportunity.id.clone());
+        let behind = |quote: &&&Quote| after.is_none_or(|after| quote.opportunity.id.as_str() > after);
+        let recent = |quote: &&&Quote| since.is_none_or(|since| quote.updated_at >= since);
+        let rows: Vec<_> = all
+            .iter()
+            .filter(behind)
+            .filter(recent)
+            .take(limit as usize)
+            .collect();
+        let mark = |quote: &&&Quote| QuoteMark {
+            opportunity: quote.opportunity.clone(),
+            updated_at: quote.updated_at,
+        };
+        QuoteMarkPage {
+            next: rows
+                .last()
+                .filter(|_| rows.len() == limit as usize)
+                .map(|last| last.opportunity.id.to_string()),
+            quotes: rows.iter().map(mark).collect(),
+        }
+    }
+
+    pub fn find_many(&self, ids: &[RecordId]) -> Vec<Quote> {
+        let of = |quote: &&Quote| ids.contains(&quote.opportunity.id);
+        self.quotes.iter().filter(of).cloned().collect()
     }
 
     pub fn write(&mut self, key: &str, write: &CpqWrite, at: Timestamp) -> Result<Quote> {
@@ -45,6 +77,37 @@ impl Cpq {
         self.effects.push(key.to_owned());
         self.answers
             .insert(key.to_owned(), (write.clone(), quote.clone()));
+        Ok(quote)
+    }
+
+    /// Moves a quote along, once for each key.
+    pub fn transition(
+        &mut self,
+        key: &str,
+        target: &QuoteTarget,
+        transition: Transition,
+        reason: &str,
+        at: Timestamp,
+    ) -> Result<Quote> {
+        if let Some(quote) = self.moved.get(key) {
+            return Ok(quote.clone());
+        }
+        let QuoteTarget::Existing { id, etag } = target else {
+            panic!("a new quote cannot {transition}")
+        };
+        let mut quote = self.current(id, etag)?;
+        let after = quote.status.after(transition);
+        quote.status = after.ok_or_else(|| {
+            Error::new(
+                Code::InvalidTransition,
+                format!("no {transition} from {}", quote.status),
+            )
+        })?;
+        quote.reason = Some(reason.to_owned());
+        let quote = price(quote, at);
+        self.keep(quote.clone());
+        self.effects.push(key.to_owned());
+        self.moved.insert(key.to_owned(), quote.clone());
         Ok(quote)
     }
 

@@ -7,14 +7,16 @@ use cpq_domain::adapter::{
     Call, CallBudget, CpqAdapter, CpqCapabilities, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten,
     Mapping, Probe, QuoteTarget,
 };
-use cpq_domain::id::{ConnectionName, IdempotencyKey, OpportunityKey, QuoteId};
+use cpq_domain::deletion;
+use cpq_domain::id::{ConnectionName, IdempotencyKey, OpportunityKey, QuoteId, RecordId};
 use cpq_domain::ownership::Matrix;
+use cpq_domain::paging::{FoundSnapshots, QuoteMarkPage, SnapshotPage};
 use cpq_domain::quote::{Quote, Transition};
 use cpq_domain::schema::CrmSchema;
 use cpq_domain::{Code, Error, Result};
 use cpq_orchestrator::Sides;
+use jiff::Timestamp;
 
-use super::crm::mapping;
 use super::land::Land;
 use super::wire::{Fate, lost};
 use super::world::Life;
@@ -99,7 +101,7 @@ impl Sides for Doors {
 #[async_trait]
 impl CrmAdapter for Doors {
     fn mapping(&self) -> Arc<Mapping> {
-        mapping()
+        self.land.crm().mapping()
     }
 
     async fn probe(&self, _call: &Call) -> Result<Probe> {
@@ -114,14 +116,35 @@ impl CrmAdapter for Doors {
         Doors::read(self, "crm.read", |land, stale| land.crm().read(key, stale)).await
     }
 
+    async fn fate(&self, _call: &Call, id: &RecordId) -> Result<deletion::Fate> {
+        Doors::read(self, "crm.fate", |land, _| Ok(land.crm().fate(id))).await
+    }
+
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten> {
         let (by, write) = (call.correlation.to_string(), write.clone());
         let apply = move |land: &Land| land.crm().write(&by, &write, land.clock.now());
         Doors::write(self, "crm.write", apply).await
     }
 
+    async fn page(
+        &self,
+        _call: &Call,
+        since: Option<Timestamp>,
+        after: Option<&RecordId>,
+        limit: u32,
+    ) -> Result<SnapshotPage> {
+        Doors::read(self, "crm.page", |land, _| {
+            Ok(land.crm().page(since, after, limit))
+        })
+        .await
+    }
+
+    async fn find_many(&self, _call: &Call, ids: &[RecordId]) -> Result<FoundSnapshots> {
+        Doors::read(self, "crm.find_many", |land, _| Ok(land.crm().find_many(ids))).await
+    }
+
     fn budget(&self) -> Option<CallBudget> {
-        None
+        self.land.crm().budget
     }
 }
 
@@ -136,6 +159,24 @@ impl CpqAdapter for Doors {
 
     async fn find(&self, _call: &Call, _system: &str, key: &OpportunityKey) -> Result<Option<Quote>> {
         Doors::read(self, "cpq.find", |land, stale| Ok(land.cpq().find(key, stale))).await
+    }
+
+    async fn page(
+        &self,
+        _call: &Call,
+        _system: &str,
+        since: Option<Timestamp>,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<QuoteMarkPage> {
+        Doors::read(self, "cpq.page", |land, _| {
+            Ok(land.cpq().page(since, after, limit))
+        })
+        .await
+    }
+
+    async fn find_many(&self, _call: &Call, _system: &str, ids: &[RecordId]) -> Result<Vec<Quote>> {
+        Doors::read(self, "cpq.find_many", |land, _| Ok(land.cpq().find_many(ids))).await
     }
 
     async fn get(&self, _call: &Call, id: &QuoteId) -> Result<Quote> {
@@ -162,11 +203,17 @@ impl CpqAdapter for Doors {
     async fn transition(
         &self,
         _call: &Call,
-        _key: &IdempotencyKey,
-        _target: &QuoteTarget,
-        _transition: Transition,
-        _reason: Option<&str>,
+        key: &IdempotencyKey,
+        target: &QuoteTarget,
+        transition: Transition,
+        reason: Option<&str>,
     ) -> Result<Quote> {
-        Err(Error::new(Code::Unsupported, "a sync moves no quote along"))
+        let (key, target) = (key.to_string(), target.clone());
+        let reason = reason.expect("who cancels says why").to_owned();
+        let apply = move |land: &Land| {
+            land.cpq()
+                .transition(&key, &target, transition, &reason, land.clock.now())
+        };
+        Doors::write(self, "cpq.transition", apply).await
     }
 }

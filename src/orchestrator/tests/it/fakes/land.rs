@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use cpq_domain::adapter::CrmSnapshot;
+use cpq_domain::adapter::{Author, CrmSnapshot};
 use cpq_domain::id::{LineKey, OpportunityKey, RecordId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::quote::{Discount, OpportunityRef, Quote};
@@ -64,17 +64,31 @@ impl Land {
             },
             view: view(),
             modified_at: self.clock.now() - jiff::SignedDuration::from_hours(1),
+            modified_by: Some(Author {
+                id: "005REP".into(),
+                name: Some("Erin Rep".into()),
+            }),
         });
     }
 
     /// Puts one rule in the place of those of its field.
     pub fn rule(&self, field: &str, owner: &str, policy: &str) {
-        let rule = format!("[[rule]]\nfield = \"{field}\"\nowner = \"{owner}\"\npolicy = \"{policy}\"\n");
-        let others = MATRIX
-            .split("[[rule]]\n")
-            .skip(1)
-            .filter(|rule| !rule.contains(&format!("\"{field}\"")));
-        let text = others.fold(rule, |text, rule| format!("{text}[[rule]]\n{rule}"));
+        self.rules(&[(field, owner, policy)]);
+    }
+
+    /// Puts these rules in the place of those of their fields; all others are as the product comes with.
+    pub fn rules(&self, rules: &[(&str, &str, &str)]) {
+        let rule = |(field, owner, policy): &(&str, &str, &str)| {
+            format!("[[rule]]\nfield = \"{field}\"\nowner = \"{owner}\"\npolicy = \"{policy}\"\n")
+        };
+        let replaced = |text: &str| {
+            rules
+                .iter()
+                .any(|(field, ..)| text.contains(&format!("\"{field}\"")))
+        };
+        let others = MATRIX.split("[[rule]]\n").skip(1).filter(|text| !replaced(text));
+        let text: String = rules.iter().map(rule).collect();
+        let text = others.fold(text, |text, rule| format!("{text}[[rule]]\n{rule}"));
         *self.matrix.lock().expect("not poisoned") =
             Arc::new(Matrix::parse(&text, "changed").expect("it parses"));
     }
@@ -138,6 +152,11 @@ impl Land {
     pub fn seller_gives(&self, percent: i64) {
         let discount = Discount::Percent(percent.into());
         self.seller(|quote| quote.header_discount = Some(discount));
+    }
+
+    /// A person at the CPQ sets a field that the quote carries along.
+    pub fn seller_sets(&self, field: &str, value: Value) {
+        self.seller(|quote| drop(quote.context.insert(field.into(), value)));
     }
 
     pub fn seller(&self, change: impl FnOnce(&mut Quote)) {

@@ -4,11 +4,13 @@ mod cpq;
 mod cpq_patch;
 mod crm;
 mod doors;
+mod feed;
 mod land;
 mod wire;
 mod world;
 
 pub use doors::Doors;
+pub use feed::{Tape, Told};
 pub use land::{Facts, LINE, Land, NUMBER};
 pub use wire::{Fate, Gate};
 pub use world::{Image, Life};

@@ -84,9 +84,13 @@ pub(crate) fn sent(mut held: View, patch: &Patch) -> View {
 }
 
 /// Takes over what followed from a write without being sent, such as the unit price from the total: fields of written
-/// lines that had the agreed value before. That they changed is no edit of anybody.
-pub(crate) fn follow_from(base: &mut View, before: &View, after: &View) {
+/// lines that had the agreed value before. That they changed is no edit of anybody. Lines that were not written are left
+/// out: what is read back may be an edit that came after the write, if a crash lies between the two.
+pub(crate) fn follow_from(base: &mut View, sent: &Patch, before: &View, after: &View) {
     for (key, fields) in &mut base.lines {
+        if !sent.lines.contains_key(key) {
+            continue;
+        }
         let (Some(before), Some(after)) = (before.lines.get(key), after.lines.get(key)) else {
             continue;
         };

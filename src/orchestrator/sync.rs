@@ -256,7 +256,7 @@ fn agreement(crm: &CrmSnapshot, back: &Plan, quote: &Quote, written: Option<&Crm
     as_the_cpq_stores(&mut base, &back.to_cpq, quote);
     if let Some(written) = written {
         as_stored(&mut base.crm, &lines::sent(written.view.clone(), &back.to_crm));
-        lines::follow_from(&mut base.crm, &crm.view, &written.view);
+        lines::follow_from(&mut base.crm, &back.to_crm, &crm.view, &written.view);
     }
     base
 }

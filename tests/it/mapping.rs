@@ -170,15 +170,16 @@ fn what_the_org_cannot_hold_is_told_with_its_proof() {
     let said = house.cpq(&["--json", "mapping", "check", &path]);
     assert_eq!(said.code, 1, "{said:?}");
     let findings = said.json()["findings"].clone();
-    let kinds: Vec<&str> = findings
-        .as_array()
-        .expect("findings")
+    // What the built-in entries are warned of has no line in this file.
+    let all = findings.as_array().expect("findings").iter();
+    let own: Vec<_> = all.filter(|finding| finding["line"].is_u64()).collect();
+    let kinds: Vec<&str> = own
         .iter()
         .map(|finding| finding["lint"].as_str().expect("a kind"))
         .collect();
     assert_eq!(kinds, ["wrong_type", "not_reversible"], "{findings}");
-    assert_eq!(findings[0]["line"], 1);
-    assert!(findings[1]["counterExample"]["back"].is_string(), "{findings}");
+    assert_eq!(own[0]["line"], 1);
+    assert!(own[1]["counterExample"]["back"].is_string(), "{findings}");
     let plain = house.cpq(&["mapping", "check", &path]);
     assert!(
         plain

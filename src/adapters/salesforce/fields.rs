@@ -220,7 +220,6 @@ mod tests {
                 "quote_record.expiration_date",
                 "quote_record.status",
                 "quote_record.sync_state",
-                "line.description",
                 "line.quantity",
                 "line.list_unit",
                 "line.discount_percent",

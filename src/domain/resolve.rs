@@ -221,10 +221,15 @@ fn decide_line(question: &Question, plan: &mut Plan, key: &LineKey, fields: &[&F
         };
         patch.lines.insert(key.clone(), LineChange::Remove);
     } else if adds || verdict == Verdict::Agree {
-        if adds && verdict == Verdict::ToCrm {
+        if adds {
             // New there, whether a field of it is written or not.
-            let new = LineChange::Put(Default::default());
-            plan.to_crm.lines.insert(key.clone(), new);
+            let patch = match in_crm {
+                true => &mut plan.to_cpq,
+                false => &mut plan.to_crm,
+            };
+            patch
+                .lines
+                .insert(key.clone(), LineChange::Put(Default::default()));
         }
         plan.base.crm.lines.entry(key.clone()).or_default();
         plan.base.cpq.lines.entry(key.clone()).or_default();
@@ -343,6 +348,11 @@ fn decide_field(question: &Question, plan: &mut Plan, field: &FieldName, line: O
     let Some(rule) = rule(question, field) else {
         return;
     };
+    if let Some((key, maker)) = line.and_then(|key| Some((key, maker(question, key)?)))
+        && maker != rule.owner_system
+    {
+        return start(question, plan, (field, key), maker, (rule, mapped.writable));
+    }
     let Some(cell) = cell(question, field, line, rule, mapped.shape) else {
         return;
     };
@@ -374,6 +384,70 @@ fn decide_field(question: &Question, plan: &mut Plan, field: &FieldName, line: O
         },
         given: judgement.given,
         ruling: judgement.ruling,
+    });
+}
+
+/// The side that alone has a line, and so is about to give it to the other.
+fn maker(question: &Question, key: &LineKey) -> Option<Side> {
+    let in_crm = question.crm.lines.contains_key(key);
+    let in_cpq = question.cpq.is_some_and(|view| view.lines.contains_key(key));
+    match (in_crm, in_cpq) {
+        (true, false) => Some(Side::Crm),
+        (false, true) => Some(Side::Cpq),
+        _ => None,
+    }
+}
+
+/// A field of a line that is new on the side that owns the field: it starts with what the line's maker has, as the owner
+/// has no value yet that could count. What the owner computes, or would only give once, it has by itself.
+fn start(
+    question: &Question,
+    plan: &mut Plan,
+    (field, key): (&FieldName, &LineKey),
+    maker: Side,
+    (rule, crm_writable): (&OwnershipRule, bool),
+) {
+    let (view, verdict) = match maker {
+        Side::Crm => (Some(question.crm), Verdict::ToCpq),
+        Side::Cpq => (question.cpq, Verdict::ToCrm),
+    };
+    let value = view.and_then(|view| view.lines.get(key)?.get(field));
+    let by_itself = matches!(
+        rule.overwrite_policy,
+        Policy::Computed | Policy::Seed | Policy::Never
+    );
+    let Some(value) = value.filter(|value| !value.is_null() && !by_itself) else {
+        return;
+    };
+    if verdict == Verdict::ToCrm && !crm_writable {
+        return;
+    }
+    let patch = match verdict {
+        Verdict::ToCrm => &mut plan.to_crm,
+        _ => &mut plan.to_cpq,
+    };
+    set(patch, field, Some(key), value);
+    for base in [&mut plan.base.crm, &mut plan.base.cpq] {
+        remember(base, field, Some(key), Some(value));
+    }
+    let held = |side| match side == maker {
+        true => value.clone(),
+        false => Value::Null,
+    };
+    plan.decisions.push(Decision {
+        field: field.clone(),
+        line: Some(key.clone()),
+        verdict,
+        owner: rule.owner_system,
+        policy: rule.overwrite_policy,
+        crm: held(Side::Crm),
+        cpq: held(Side::Cpq),
+        lost: None,
+        reason: format!("the line is new; it starts with what the {} has", maker.as_str()),
+        origin: origin_of(verdict, Origin::Neither),
+        base: Held::default(),
+        given: None,
+        ruling: None,
     });
 }
 
@@ -478,5 +552,7 @@ fn remember(view: &mut View, field: &FieldName, line: Option<&LineKey>, value: O
     };
 }
 
+#[cfg(test)]
+mod laws;
 #[cfg(test)]
 mod tests;

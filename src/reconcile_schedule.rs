@@ -183,7 +183,7 @@ mod tests {
     fn what_was_broken_off_goes_on_and_what_failed_is_tried_an_hour_later() {
         let running = one(1, true, State::Running);
         assert_eq!(
-            due(&CONFIG, &[running.clone()], at(1), at(0)),
+            due(&CONFIG, std::slice::from_ref(&running), at(1), at(0)),
             Due::Nothing,
             "it is alive"
         );

@@ -297,7 +297,7 @@ async fn thousand_edits(seed: u64) -> usize {
     for field in fields() {
         prefix.insert(field, told(&engine, field, 200).await.len());
     }
-    let (mut syncs, mut decided) = (0, 0);
+    let mut decided = 0;
     for number in 0..EDITS {
         edit(&bench.land, &mut dice, number);
         if number % 40 == 0 {
@@ -321,7 +321,6 @@ async fn thousand_edits(seed: u64) -> usize {
         };
         assert_eq!(run.state, RunState::Succeeded, "{:?}", run.error);
         observer.note(&bench.land, &run);
-        syncs += 1;
     }
     let mut entries = 0;
     for field in fields() {

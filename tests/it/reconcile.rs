@@ -155,14 +155,15 @@ fn drifted() -> BTreeMap<String, u64> {
         ("quote_record.name quote_record_missing", 1),
         ("quote_record.expiration_date quote_record_missing", 1),
         ("quote_record.status quote_record_missing", 1),
+        ("quote_record.sync_state quote_record_missing", 1),
         // The CRM sums its own lines.
         ("opportunity.amount crm_edited", 2),
         ("line.quantity crm_edited", 1),
-        ("line.exists line_missing", 2),
+        // What the CPQ changes of a draft's lines is its own: 17 and 18 do not differ.
+        ("line.exists line_missing", 1),
         ("account.name crm_edited", 1),
         ("record deleted_in_crm", 1),
         ("account.name cpq_edited", 1),
-        ("line.quantity cpq_edited", 1),
         ("quote.valid_until cpq_edited", 1),
         ("quote_record.expiration_date cpq_edited", 1),
         ("quote_record.name cpq_edited", 1),
@@ -216,9 +217,9 @@ fn certificates(house: &House) -> Vec<Json> {
 }
 
 fn the_plan_names_them(house: &House, plan: &Json) {
-    assert_eq!(plan["differing"], 22);
+    assert_eq!(plan["differing"], 20);
     assert_eq!(named(plan, "deleted_in_crm"), [number(15)]);
-    assert_eq!(named(plan, "line_missing"), [number(13), number(18)]);
+    assert_eq!(named(plan, "line_missing"), [number(13)]);
     assert_eq!(named(plan, "both_edited"), [number(22)]);
     assert_eq!(plan["report"]["inFlight"], 0);
     assert_eq!(
@@ -256,7 +257,7 @@ fn three_hundred_opportunities_drift_and_come_back() {
     let repaired = house.cpq(&["--json", "reconcile", "--repair"]);
     assert_eq!(repaired.code, 1, "two remain: {repaired:?}");
     let repaired = repaired.json();
-    assert_eq!(repaired["report"]["repair"]["repaired"], 20, "{repaired:#}");
+    assert_eq!(repaired["report"]["repair"]["repaired"], 18, "{repaired:#}");
     assert_eq!(repaired["differing"], 2);
     let records = repaired["records"].as_array().expect("records");
     let remains = |number: String| {

@@ -53,7 +53,7 @@ pub(super) fn changes(draft: &Draft, lines: &Lines, entries: &Found) -> Result<V
         let Some(entry) = entries.get(key) else {
             return Err(line.refusal(SKU, "its product was not looked up"));
         };
-        changes.push((key.clone(), Change::New(line.new(entry)?)));
+        changes.push((key.clone(), Change::New(line.new_record(entry)?)));
     }
     Ok(changes)
 }
@@ -85,7 +85,7 @@ impl Line<'_> {
         Ok(body)
     }
 
-    fn new(&self, entry: &RecordId) -> Result<Body> {
+    fn new_record(&self, entry: &RecordId) -> Result<Body> {
         let mut body = self.begin()?;
         let opportunity = self.draft.write.opportunity.id.as_str();
         body.insert("OpportunityId".to_owned(), raw(&opportunity));

@@ -194,7 +194,10 @@ async fn a_line_that_is_there_keeps_its_record_and_is_given_its_key() {
             json!({"Quantity": 41, "TotalPrice": 20500}),
         ),
         ([("line.net_total", money("20500"))], json!({"TotalPrice": 20500})),
-        ([("line.description", Value::Null)], json!({"Description": null})),
+        (
+            [("line.service_start", Value::Null)],
+            json!({"ServiceDate": null}),
+        ),
     ];
     for (put, sent) in cases {
         let put: Fields = put.map(|(name, value)| (name.into(), value)).into();

@@ -36,10 +36,11 @@ impl Case {
     fn doubts(&self) -> Vec<Doubt> {
         let all = mapped::check(&self.drawn(), &self.schema.record_types);
         let (own, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|doubt| doubt.line.is_some());
-        assert!(
-            others.iter().all(|doubt| doubt.severity == Severity::Warning),
-            "{others:?}"
-        );
+        // An org whose currency has three digits lacks them in its own fields of a line, too: that is told as well.
+        let known = |doubt: &Doubt| {
+            doubt.severity == Severity::Warning || doubt.place.starts_with("OpportunityLineItem.")
+        };
+        assert!(others.iter().all(known), "{others:?}");
         own
     }
 }

@@ -14,8 +14,9 @@ pub const PREPARED_STATEMENTS: usize = 192;
 pub const LOG_BYTES: i64 = 64 * 1024 * 1024;
 /// Rows that one statement may answer with. Every list has a page; this catches a forgotten one.
 pub const ANSWER_ROWS: usize = 100_000;
-/// Bytes of the data of one journal row: the context of an opportunity with 5,000 lines is about 4 MiB.
-pub const JOURNAL_DATA_BYTES: usize = 8 * 1024 * 1024;
+/// Bytes of the data of one journal row: the context of an opportunity with 5,000 lines is about 4 MiB, and what is
+/// decided about all of them about 9 MiB, each with what both sides hold and held.
+pub const JOURNAL_DATA_BYTES: usize = 32 * 1024 * 1024;
 /// Bytes of a document (quote, base, schema): a quote with 5,000 lines is about 2 MiB, a large schema about 4 MiB.
 pub const DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes of a small text: a setting, a report, a matrix, a list of headers.

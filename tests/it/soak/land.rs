@@ -133,6 +133,15 @@ impl Land {
         found["records"].as_array().expect("records").clone()
     }
 
+    /// The opportunity's products as the CRM has them.
+    pub fn products(&self, pair: &Pair) -> Vec<Json> {
+        let fields = "Id, PricebookEntryId, ProductCode, ListPrice, Quantity, TotalPrice";
+        self.soql(&format!(
+            "SELECT {fields} FROM OpportunityLineItem WHERE OpportunityId = '{}' ORDER BY Id",
+            pair.id
+        ))
+    }
+
     /// The quote as it is, of the revision that counts.
     pub fn quote(&self, pair: &Pair) -> Json {
         let path = format!("/api/v1/quotes/{}", pair.quote);

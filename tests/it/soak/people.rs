@@ -52,7 +52,7 @@ impl<'a> Person<'a> {
             self.dice.below(28) + 1
         );
         let name = format!("Deal {number}.{edit} ü");
-        match self.dice.below(12) {
+        match self.dice.below(16) {
             0 | 1 => self.in_crm(
                 pair,
                 json!({ "Name": name }),
@@ -82,6 +82,9 @@ impl<'a> Person<'a> {
             }
             9 => self.in_cpq(pair, "quote.valid_until", json!({ "date": day })),
             10 => self.meddle_in_cpq(pair, "opportunity.name", json!({ "text": name })),
+            11 | 12 => self.change_a_product(pair),
+            13 => self.add_or_drop_a_product(pair),
+            14 => self.change_a_quote_line(pair),
             _ => self.move_on(pair),
         }
     }
@@ -97,15 +100,60 @@ impl<'a> Person<'a> {
         self.patch_crm(pair, &fields);
     }
 
-    /// Until the CRM has said yes or no: a row may be locked, a connection may break after it was applied.
     fn patch_crm(&self, pair: &Pair, fields: &Json) -> bool {
+        self.to_crm(Method::PATCH, pair, &format!("Opportunity/{}", pair.id), fields)
+    }
+
+    /// The rep changes a quantity: it counts while the quote is a draft, and is put right once it is approved.
+    fn change_a_product(&mut self, pair: &Pair) {
+        let lines = self.land.products(pair);
+        let Some(line) = self.one_of(&lines) else { return };
+        let fields = json!({ "Quantity": self.dice.below(40) + 1 });
+        self.to_crm(Method::PATCH, pair, &product(line), &fields);
+    }
+
+    fn add_or_drop_a_product(&mut self, pair: &Pair) {
+        let lines = self.land.products(pair);
+        let Some(line) = self.one_of(&lines) else { return };
+        if lines.len() > 3 {
+            self.to_crm(Method::DELETE, pair, &product(line), &Json::Null);
+            return;
+        }
+        let added = json!({
+            "OpportunityId": pair.id, "PricebookEntryId": line["PricebookEntryId"], "Quantity": 2, "UnitPrice": line["ListPrice"],
+        });
+        self.to_crm(Method::POST, pair, "OpportunityLineItem", &added);
+    }
+
+    fn change_a_quote_line(&mut self, pair: &Pair) {
+        let quote = self.land.quote(pair);
+        let lines = quote["lines"].as_array().expect("lines");
+        let Some(line) = self.one_of(lines) else { return };
+        let key = line["lineKey"].as_str().expect("a key");
+        let quantity = json!({ "line.quantity": { "number": (self.dice.below(40) + 1).to_string() } });
+        let body = json!({ "lines": { key: { "put": quantity } } });
+        self.to_quote(Method::PATCH, pair, "", &body);
+    }
+
+    fn one_of<'l>(&mut self, lines: &'l [Json]) -> Option<&'l Json> {
+        let at = self.dice.below(lines.len().max(1) as u64);
+        lines.get(at as usize)
+    }
+
+    /// Until the CRM has said yes or no: a row may be locked, a connection may break after it was applied. A line that
+    /// went away meanwhile is a no.
+    fn to_crm(&self, method: Method, pair: &Pair, record: &str, fields: &Json) -> bool {
         for _ in 0..50 {
-            let path = format!("sobjects/Opportunity/{}", pair.id);
-            match self.land.crm(Method::PATCH, &path, fields) {
-                (204, _) => return true,
+            match self
+                .land
+                .crm(method.clone(), &format!("sobjects/{record}"), fields)
+            {
+                (201 | 204, _) => return true,
+                (404, _) if record.starts_with("OpportunityLineItem/") => return false,
+                (0, _) if method == Method::POST => return false,
                 (0, _) => {}
                 (_, told) if told[0]["errorCode"] == "UNABLE_TO_LOCK_ROW" => {}
-                (status, told) => panic!("{} {fields}: {status} {told}", pair.number),
+                (status, told) => panic!("{} {record} {fields}: {status} {told}", pair.number),
             }
         }
         panic!("{}: the CRM does not answer", pair.number);
@@ -159,4 +207,8 @@ impl<'a> Person<'a> {
             .expect("no panic while it is held")
             .insert(field, value);
     }
+}
+
+fn product(line: &Json) -> String {
+    format!("OpportunityLineItem/{}", line["Id"].as_str().expect("an id"))
 }

@@ -11,6 +11,9 @@ use super::land::{Land, Pair};
 const CRM: &str = "SELECT Name, CloseDate, CPQ_Quote_Number__c, CPQ_Quote_Status__c, CPQ_Net_Total__c, CPQ_Discount_Percent__c, \
                    CPQ_Valid_Until__c, (SELECT Name, ExpirationDate FROM Quotes) FROM Opportunity WHERE Id = ";
 
+/// States in which the quote's lines are the opportunity's products; before that each side may have its own.
+const APPROVED: [&str; 4] = ["approved", "sent", "accepted", "ordered"];
+
 /// Looks at both sides before one gives up on them, far more than three minutes' worth.
 const LOOKS: usize = 400;
 const BETWEEN_LOOKS: std::time::Duration = std::time::Duration::from_millis(500);
@@ -100,6 +103,12 @@ impl Land {
             &record["ExpirationDate"],
             &quote["validUntil"],
         );
+        if APPROVED.contains(&quote["status"].as_str().unwrap_or_default()) {
+            let crm = lines(&self.products(pair), "ProductCode", |line| &line["TotalPrice"]);
+            let cpq = quote["lines"].as_array().expect("lines");
+            let cpq = lines(cpq, "sku", |line| &line["totals"]["net"]);
+            same("lines", &crm, &cpq);
+        }
         let said = pair.said.lock().expect("no panic while it is held");
         for (field, value) in said.iter() {
             let now = match *field {
@@ -171,6 +180,24 @@ fn version(quote: &Json) -> u64 {
 fn cents(value: &Json) -> Json {
     let number = value.as_f64().or_else(|| value.as_str()?.parse().ok());
     number.map_or(Json::Null, |number| json!((number * 100.0).round() as i64))
+}
+
+/// Product, quantity and total of each line, in hundredths, in an order that both sides share.
+fn lines(lines: &[Json], product: &str, total: impl Fn(&Json) -> &Json) -> Json {
+    let line = |line: &Json| {
+        let numbers = [
+            cents(if line["quantity"].is_null() {
+                &line["Quantity"]
+            } else {
+                &line["quantity"]
+            }),
+            cents(total(line)),
+        ];
+        format!("{} {} {}", line[product], numbers[0], numbers[1])
+    };
+    let mut lines: Vec<String> = lines.iter().map(line).collect();
+    lines.sort();
+    json!(lines)
 }
 
 fn text(value: &Json) -> String {

@@ -118,7 +118,12 @@ fn row(passage: &FieldPassage) -> Vec<String> {
         passage.at.to_string(),
         value,
         from(passage).to_owned(),
-        format!("{} {}", passage.owner.as_str(), passage.policy.as_str()),
+        format!(
+            "{} {}, matrix {}",
+            passage.owner.as_str(),
+            passage.policy.as_str(),
+            passage.matrix_version
+        ),
         why,
         who(passage),
         passage.correlation_id.to_string(),

@@ -30,6 +30,8 @@ pub const DESCRIPTION_CHARS: usize = 4_000;
 pub const SUPERSEDE_MAX: u32 = 5;
 /// Hints of one submission that the journal keeps; a transaction in the CRM may tell of hundreds of records.
 pub const HINTS_MAX: usize = 50;
+/// Rows of a waiting run's journal from which on it takes no further hints: as many as are searched for an author.
+pub const HINTED_ROWS: u32 = 500;
 /// Process crashes on one run before it is put aside unrun: it may be what kills the process.
 pub const CRASHES_MAX: u32 = 3;
 /// Days for which the answer to an idempotency key is kept (as long as Stripe v2 and Salesforce's UI API do).

@@ -378,7 +378,12 @@ async fn own_lane(tx: &mut dyn Tx, lane: Lane) -> Result<Lane> {
     })
 }
 
+/// Hints only say who may have changed what; a run that waits long leaves further ones out, or its journal would fill
+/// up and nothing could join it any more.
 async fn note_hints(tx: &mut dyn Tx, id: RunId, submission: &Submission, now: Timestamp) -> Result<()> {
+    if submission.hints.is_empty() || journal::length(tx, id).await? >= limits::HINTED_ROWS {
+        return Ok(());
+    }
     for hint in submission.hints.iter().take(limits::HINTS_MAX) {
         note(tx, id, EventKind::Hint, 0, now, serde_json::json!(hint)).await?;
     }

@@ -49,10 +49,7 @@ pub struct Entry {
 
 /// Appends rows to the journal of a run and numbers them: the first row of a run is 1, then without gaps.
 pub async fn append(tx: &mut dyn Tx, run_id: RunId, events: &mut [SyncEvent]) -> Result<()> {
-    let last: u32 = tx
-        .first(LAST, params![run_id])
-        .await?
-        .map_or(Ok(0), |mut row| row.take())?;
+    let last = length(tx, run_id).await?;
     if i64::from(last) + events.len() as i64 > JOURNAL_ROWS {
         let message = format!("the journal of run {run_id} is full: it has {last} of {JOURNAL_ROWS} rows");
         return Err(Error::new(Code::Internal, message));
@@ -81,6 +78,12 @@ async fn write(tx: &mut dyn Tx, run_id: RunId, event: &SyncEvent) -> Result<()> 
         data,
     ];
     tx.execute(APPEND, values).await.map(drop)
+}
+
+/// Rows of a run's journal so far.
+pub async fn length(tx: &mut dyn Tx, run_id: RunId) -> Result<u32> {
+    let row = tx.first(LAST, params![run_id]).await?;
+    row.map_or(Ok(0), |mut row| row.take())
 }
 
 /// The journal of a run, in order.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cpq_domain::Code;
+use cpq_domain::change::{ChangeKind, Hint};
 use cpq_domain::id::CorrelationId;
 use cpq_domain::run::RunState;
 use cpq_orchestrator::{Submission, Submitted};
@@ -33,6 +34,36 @@ async fn wishes_without_a_key_share_the_run_that_waits() {
     gate.open();
     engine.wait(waiting.id, LONG).await.expect("known");
     assert_eq!((bench.runs().await.len(), bench.land.calls("crm.read")), (2, 2));
+}
+
+/// A lane that is busy for a weekend: its journal has room for the run itself at the end.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_waits_takes_any_number_of_hints_and_still_runs() {
+    let bench = Bench::new().await;
+    let engine = bench.service("a");
+    let gate = Arc::new(Gate::default());
+    bench.land.script("crm.read", [Fate::Held(gate.clone())]);
+    run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    gate.arrival().await;
+    let waiting = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    let hint = Hint {
+        source: "poll".into(),
+        event: None,
+        kind: ChangeKind::Changed,
+        at: None,
+        by: None,
+        ours: false,
+        fields: Vec::new(),
+    };
+    for _ in 0..250 {
+        let mut told = look_at(NUMBER);
+        told.hints = vec![hint.clone(); 50];
+        let joined = engine.submit(told).await.expect("joined");
+        assert!(matches!(&joined, Submitted::Joined(run) if run.id == waiting.id));
+    }
+    gate.open();
+    let ended = engine.wait(waiting.id, LONG).await.expect("known");
+    assert_eq!(ended.state, RunState::Succeeded);
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,7 +46,7 @@ pub enum Command {
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
     },
-    /// Change header fields of a draft, e.g. --set quote.header_discount_percent=5.
+    /// Change header fields of a draft, e.g. quote.header_discount_percent=5; quote.is_primary=true|false in any state.
     Set {
         /// Number or id.
         quote: String,
@@ -187,6 +187,11 @@ fn assignment(
     };
     let value = match (text, held.get(field)) {
         ("", _) => Value::Null,
+        (_, Some(Value::Bool(_))) => match text {
+            "true" => Value::Bool(true),
+            "false" => Value::Bool(false),
+            _ => return Err(wrong(format!("{text:?} is not true or false"))),
+        },
         (_, Some(Value::Number(_))) => number()?,
         (_, Some(Value::Date(_))) => date()?,
         _ if field.ends_with("_percent") => number()?,
@@ -257,10 +262,11 @@ async fn list(
 
 fn shown(quote: &Quote) -> String {
     let head = format!(
-        "quote={} revision={} status={} net={} valid_until={}\n{}",
+        "quote={} revision={} status={} primary={} net={} valid_until={}\n{}",
         quote.number,
         quote.revision,
         quote.status,
+        quote.is_primary,
         quote.totals.net,
         quote.valid_until.map_or("-".to_owned(), |date| date.to_string()),
         quote.name,

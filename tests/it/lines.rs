@@ -178,6 +178,39 @@ fn lines_reach_the_crm_when_the_quote_is_approved_and_not_before() {
 }
 
 #[test]
+fn lines_of_a_quote_that_is_not_primary_stay_out_of_the_crm_until_it_is() {
+    let house = House::connected();
+    let service = house.serve();
+    sync(&house);
+    let before = house.soql(LINES);
+    edit(&service, &edits(&service));
+    let primary = |yes: bool| edit(&service, &json!({"fields": {"quote.is_primary": {"bool": yes}}}));
+    primary(false);
+    approve(&house, &service);
+    sync(&house);
+    assert_eq!(house.soql(LINES), before, "another offer counts");
+
+    assert_eq!(primary(true)["status"], "approved");
+    sync(&house);
+    agree(&house, &service);
+    primary(false);
+    sync(&house);
+    let mine = format!(
+        "sobjects/OpportunityLineItem/{}",
+        id_of(&house, "RX-900").as_str().expect("an id")
+    );
+    house.crm(Method::PATCH, &mine, &json!({"Quantity": 60}));
+    sync(&house);
+    let kept = house.soql(LINES);
+    assert!(
+        kept.iter()
+            .any(|line| number(&line["Quantity"]) == Decimal::from(60)),
+        "{kept:?}"
+    );
+    assert_eq!(sync(&house)["effect"], "no_change");
+}
+
+#[test]
 fn an_edit_in_the_crm_is_corrected_once_the_quote_is_approved() {
     let house = House::connected();
     let service = house.serve();

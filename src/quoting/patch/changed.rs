@@ -9,6 +9,10 @@ use cpq_domain::quote::{Line, Quote};
 /// `lines[KEY].quantity` for a changed one. Version and times are left out, they differ always.
 pub fn changed_fields(before: &Quote, after: &Quote) -> Vec<String> {
     let mut names = commercial(before, after);
+    names.extend(differing(&[(
+        "quote.is_primary",
+        before.is_primary != after.is_primary,
+    )]));
     let context = before.context.keys().chain(after.context.keys());
     let differs = context.filter(|field| before.context.get(*field) != after.context.get(*field));
     let differs: BTreeSet<&str> = differs.map(|field| field.as_str()).collect();
@@ -16,7 +20,7 @@ pub fn changed_fields(before: &Quote, after: &Quote) -> Vec<String> {
     names
 }
 
-/// The same without the context: what is frozen once the quote leaves draft.
+/// The same without the context and without the choice of the primary quote: what is frozen once the quote leaves draft.
 pub(super) fn commercial(before: &Quote, after: &Quote) -> Vec<String> {
     let mut names = header(before, after);
     names.extend(lines(before, after));
@@ -27,7 +31,6 @@ pub(super) fn commercial(before: &Quote, after: &Quote) -> Vec<String> {
 fn header(a: &Quote, b: &Quote) -> Vec<String> {
     differing(&[
         ("quote.status", a.status != b.status),
-        ("quote.is_primary", a.is_primary != b.is_primary),
         ("quote.name", a.name != b.name),
         ("quote.currency", a.currency != b.currency),
         ("quote.price_list", a.price_list != b.price_list),

@@ -19,7 +19,6 @@ pub const READ_ONLY: &[&str] = &[
     "quote.previous_revision_id",
     "quote.superseded_by_id",
     "quote.status",
-    "quote.is_primary",
     "quote.reason",
     "quote.created_at",
     "quote.updated_at",
@@ -43,6 +42,7 @@ const RECORD: &str = "quote_record";
 /// Fields of a quote that a patch may set.
 ///
 /// `quote.header_discount_amount` is not part of the synced view: a discount by amount stays inside the CPQ.
+/// Whether the quote is the one that its opportunity goes by can change in every state: it is no part of the offer.
 pub(super) const WRITABLE: &[&str] = &[
     "quote.currency",
     "quote.name",
@@ -51,6 +51,7 @@ pub(super) const WRITABLE: &[&str] = &[
     "quote.payment_terms",
     "quote.header_discount_percent",
     "quote.header_discount_amount",
+    "quote.is_primary",
 ];
 
 /// Sets the header fields of a patch. The currency first, because amounts are read in it.
@@ -79,6 +80,7 @@ fn set(quote: &mut Quote, field: &str, value: &Value) -> Result<(), Why> {
         "quote.price_list" => quote.price_list = read::text(value, NAME_CHARS)?,
         "quote.valid_until" => quote.valid_until = read::date(value)?,
         "quote.payment_terms" => quote.payment_terms = read::text(value, NAME_CHARS)?,
+        "quote.is_primary" => quote.is_primary = read::flag(value)?,
         "quote.header_discount_percent" => {
             quote.header_discount = read::percent(quote.header_discount.as_ref(), value)?;
         }

@@ -84,7 +84,7 @@ fn refusals_name_the_field_and_the_line() {
         ("quote.status", Value::Choice("accepted".into())),
         ("quote.number", Value::text("Q-1")),
         ("quote.net_total", usd("1")),
-        ("quote.is_primary", Value::Bool(false)),
+        ("quote.is_primary", Value::Null),
         ("quote.name", Value::Null),
         ("quote.name", long.clone()),
         ("quote.valid_until", Value::text("tomorrow")),

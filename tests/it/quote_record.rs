@@ -150,3 +150,46 @@ fn an_org_without_a_place_for_records_syncs_all_the_same() {
         assert_eq!(sync(&house)["effect"], "no_change", "{setting}");
     }
 }
+
+/// The org has Quotes off, and an object of its own for offers, with its own names.
+#[test]
+fn an_object_of_the_org_can_hold_the_quotes() {
+    let house = House::seeded();
+    let offer = json!({"objects": [{"name": "Offer__c", "label": "Offer", "fields": [
+        {"name": "Deal__c", "type": "reference", "references": ["Opportunity"], "relationship": "Deal__r", "children": "Offers__r"},
+        {"name": "Key__c", "type": "string", "length": 80, "externalId": true, "unique": true},
+        {"name": "Open_Until__c", "type": "date"},
+        {"name": "State__c", "type": "string", "length": 40},
+    ]}]});
+    house.control(reqwest::Method::POST, "/sandbox/define", &offer);
+    let settings = "[crm]\nquote_object = \"Offer__c\"\nquote_key_field = \"Key__c\"\nquote_relationship = \"Offers__r\"\n\
+                    fields_file = \"fields.toml\"\n";
+    let fields = "[[field]]\nname = \"quote_record.expiration_date\"\npath = \"Open_Until__c\"\n\
+                  [[field]]\nname = \"quote_record.status\"\npath = \"State__c\"\n";
+    std::fs::write(house.path().join("cpq.toml"), settings).expect("a file");
+    std::fs::write(house.path().join("fields.toml"), fields).expect("a file");
+    house.cpq(&["auth", "connect-crm"]).ok();
+    let offers = || {
+        house
+            .soql("SELECT Name, Key__c, Open_Until__c, State__c, Deal__r.Opportunity_Number__c FROM Offer__c")
+    };
+
+    assert_eq!(sync(&house)["effect"], "written");
+    let quote = quote(&house);
+    let [offer] = offers().try_into().expect("one offer");
+    assert_eq!(offer["Deal__r"]["Opportunity_Number__c"], "OPP-4482");
+    assert_eq!(
+        (&offer["Key__c"], &offer["Open_Until__c"]),
+        (&quote["rootId"], &quote["validUntil"])
+    );
+    assert_eq!(
+        (&offer["Name"], &offer["State__c"]),
+        (&quote["name"], &json!("Draft"))
+    );
+    house.cpq(&["quote", "transition", "Q-2026-0137", "submit"]).ok();
+    sync(&house);
+    let [moved] = offers().try_into().expect("still one offer");
+    assert_eq!(moved["State__c"], "Approved");
+    assert_eq!(sync(&house)["effect"], "no_change");
+    assert_eq!(house.soql(RECORDS), Vec::<Json>::new(), "no standard quote");
+}

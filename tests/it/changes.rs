@@ -123,6 +123,43 @@ fn a_change_in_the_crm_reaches_the_quote_by_itself() {
     );
 }
 
+/// A flow in the org asks for a look by an event of its own; one that names no opportunity is passed by.
+#[test]
+fn a_platform_event_of_the_org_leads_to_a_sync() {
+    let house = House::connected();
+    let event = json!({"platformEvents": [{"name": "CPQ_Sync__e", "fields": [{"name": "Opportunity__c", "type": "string", "length": 40}]}]});
+    house.control(Method::POST, "/sandbox/define", &event);
+    let settings = "[changes]\nfollow = \"all\"\ntopics = []\nevents = { \"/event/CPQ_Sync__e\" = \"Opportunity__c\" }\n";
+    std::fs::write(house.path().join("cpq.toml"), settings).expect("the configuration");
+    let service = house.serve_as(&[], &[]);
+    let live = |feeds: &Json| {
+        let feeds = feeds["feeds"].as_array().map_or(&[][..], Vec::as_slice);
+        feeds
+            .iter()
+            .any(|feed| feed["feed"] == "pubsub" && feed["state"] == "live")
+    };
+    let feeds = || service.json(Method::GET, "/api/v1/feeds", &[], &json!(null)).1;
+    until("the subscription", feeds, live);
+    for named in [json!("OPP-4482"), json!(null), json!("what is this?")] {
+        house.crm(
+            Method::POST,
+            "sobjects/CPQ_Sync__e",
+            &json!({ "Opportunity__c": named }),
+        );
+    }
+    let synced = until(
+        "a sync",
+        || syncs(&service),
+        |syncs| syncs.iter().any(|sync| sync["status"] == "success"),
+    );
+    assert_eq!(
+        (synced.len(), &synced[0]["trigger"]),
+        (1, &json!("event")),
+        "{synced:#?}"
+    );
+    assert!(live(&feeds()), "the stream goes on");
+}
+
 /// A person's edit in the same transaction as something of ours is no echo: it reaches the quote.
 #[test]
 fn an_edit_beside_our_own_values_is_not_taken_for_an_echo() {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cpq_domain::{Code, Error, Result};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::failure::failure;
@@ -90,6 +91,9 @@ fn connect(path: &Path, place: &str, flags: OpenFlags) -> Result<Connection> {
 /// Settings that touch nothing in the file.
 fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(BUSY_MS))?;
+    // One plan for each statement, whatever it is bound to. Without this promise SQLite compiled most of our statements
+    // anew at each use, in case the values of that one use made another plan better.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)

@@ -169,3 +169,27 @@ pub(crate) trait Job: Send {
     /// Answers whoever waits: with the result, or with the failure that undid it.
     fn answer(self: Box<Self>, undone: Option<Error>);
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    /// Statements over tables with partial indexes used to be compiled at each new value.
+    #[test]
+    fn a_statement_is_compiled_once_whatever_it_is_bound_to() {
+        let mut session = crate::sqlite::in_memory().expect("a store");
+        const LOOK: &str = "SELECT id FROM runs WHERE state = $1 AND ready_at <= $2 LIMIT $3";
+        for (state, most) in [("queued", 7_u32), ("parked", 1), ("dead", 50)] {
+            let asked = session
+                .query(LOOK, crate::tx::params![state, 5_i64, i64::from(most)])
+                .now_or_never();
+            asked.expect("no wait").expect("an answer");
+        }
+        let text = session.texts.of(LOOK);
+        let statement = session.connection.prepare_cached(text).expect("known");
+        assert_eq!(statement.get_status(StatementStatus::Run), 3);
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
+}

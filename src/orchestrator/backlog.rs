@@ -21,10 +21,12 @@ pub(crate) async fn work(inner: Arc<Inner>) {
         if let Err(error) = round(&inner, &mut beats).await {
             tracing::error!(code = %error.code, error = %error, "cannot look for waiting runs");
         }
+        // In this order always: a choice by chance would make two equal runs differ.
         tokio::select! {
+            biased;
+            () = inner.stop.cancelled() => {}
             () = inner.nudge.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = inner.stop.cancelled() => {}
         }
     }
     // Runs in hand still need their signs of life while they finish.

@@ -23,7 +23,7 @@ fn main() -> ExitCode {
                     if seed >= from + seeds {
                         return;
                     }
-                    let outcome = sim::live(seed);
+                    let outcome = sim::live_and_tell(seed, verbose);
                     if !outcome.violations.is_empty() || verbose {
                         failed.fetch_add(u64::from(!outcome.violations.is_empty()), SeqCst);
                         tell(&outcome, verbose);
@@ -47,5 +47,9 @@ fn tell(outcome: &sim::Outcome, verbose: bool) {
     for violation in &outcome.violations {
         let _ = writeln!(out, "seed {}: {violation}", outcome.seed);
     }
-    let _ = writeln!(out, "  cargo run --release -p cpq-sim -- --seeds 1 --from {} --verbose", outcome.seed);
+    let _ = writeln!(
+        out,
+        "  cargo run --release -p cpq-sim -- --seeds 1 --from {} --verbose",
+        outcome.seed
+    );
 }

@@ -34,7 +34,20 @@ impl Cpq {
             quote.opportunity.number.as_ref() == Some(key) || quote.opportunity.id.as_str() == key.as_str()
         };
         let current = |quote: &&Quote| quote.status != Status::Superseded;
-        quotes.iter().filter(of).filter(current).max_by_key(|quote| quote.revision).cloned()
+        quotes
+            .iter()
+            .filter(of)
+            .filter(current)
+            .max_by_key(|quote| quote.revision)
+            .cloned()
+    }
+
+    /// The same for a sync. Once somebody was shown how things are, nobody is shown any more how they were.
+    pub fn look(&mut self, key: &OpportunityKey, stale: bool) -> Option<Quote> {
+        if !stale {
+            self.before = self.quotes.clone();
+        }
+        self.find(key, stale)
     }
 
     /// One revision.
@@ -51,18 +64,30 @@ impl Cpq {
 
     /// A page of current quotes, in the order of the opportunities' ids.
     pub fn page(&self, since: Option<Timestamp>, after: Option<&str>, limit: u32) -> QuoteMarkPage {
-        let mut all: Vec<&Quote> = self.quotes.iter().filter(|quote| quote.status != Status::Superseded).collect();
+        let mut all: Vec<&Quote> = self
+            .quotes
+            .iter()
+            .filter(|quote| quote.status != Status::Superseded)
+            .collect();
         all.sort_by_key(|quote| quote.opportunity.id.clone());
         let behind = |quote: &&Quote| after.is_none_or(|after| quote.opportunity.id.as_str() > after);
         let recent = |quote: &&Quote| since.is_none_or(|since| quote.updated_at >= since);
-        let rows: Vec<_> = all.into_iter().filter(behind).filter(recent).take(limit as usize).collect();
+        let rows: Vec<_> = all
+            .into_iter()
+            .filter(behind)
+            .filter(recent)
+            .take(limit as usize)
+            .collect();
         let full = rows.len() == limit as usize;
         let mark = |quote: &&Quote| QuoteMark {
             opportunity: quote.opportunity.clone(),
             updated_at: quote.updated_at,
         };
         QuoteMarkPage {
-            next: rows.last().filter(|_| full).map(|last| last.opportunity.id.to_string()),
+            next: rows
+                .last()
+                .filter(|_| full)
+                .map(|last| last.opportunity.id.to_string()),
             quotes: rows.iter().map(mark).collect(),
         }
     }
@@ -87,7 +112,13 @@ impl Cpq {
     }
 
     /// Moves a quote along, once for each key.
-    pub fn transition(&mut self, key: &str, target: &QuoteTarget, to: Transition, at: Timestamp) -> Result<Quote> {
+    pub fn transition(
+        &mut self,
+        key: &str,
+        target: &QuoteTarget,
+        to: Transition,
+        at: Timestamp,
+    ) -> Result<Quote> {
         if let (true, Some(answer)) = (self.remembers_keys, self.answers.get(key)) {
             return Ok(answer.clone());
         }
@@ -95,9 +126,10 @@ impl Cpq {
             return Err(Error::new(Code::InvalidTransition, "there is no quote yet"));
         };
         let mut quote = self.current(id, etag)?;
-        quote.status = quote.status.after(to).ok_or_else(|| {
-            Error::new(Code::InvalidTransition, format!("no {to} from {}", quote.status))
-        })?;
+        quote.status = quote
+            .status
+            .after(to)
+            .ok_or_else(|| Error::new(Code::InvalidTransition, format!("no {to} from {}", quote.status)))?;
         self.done(key, price(quote, at))
     }
 
@@ -105,6 +137,8 @@ impl Cpq {
         *self.effects.entry(key.to_owned()).or_default() += 1;
         self.made += u64::from(self.get(&quote.id).is_err());
         self.keep(quote.clone());
+        // Whoever writes reads what was written.
+        self.before = self.quotes.clone();
         self.answers.insert(key.to_owned(), quote.clone());
         Ok(quote)
     }
@@ -141,7 +175,8 @@ impl Cpq {
     /// Takes all revisions of an opportunity's quote away.
     pub fn delete(&mut self, key: &OpportunityKey) {
         self.before = self.quotes.clone();
-        self.quotes.retain(|quote| quote.opportunity.number.as_ref() != Some(key));
+        self.quotes
+            .retain(|quote| quote.opportunity.number.as_ref() != Some(key));
     }
 
     fn keep(&mut self, quote: Quote) {
@@ -153,7 +188,10 @@ impl Cpq {
     fn current(&self, id: &QuoteId, etag: &str) -> Result<Quote> {
         let mut quote = self.get(id)?;
         if quote.etag() != etag {
-            return Err(Error::new(Code::QuoteConflict, format!("quote {id} is not {etag} any more")));
+            return Err(Error::new(
+                Code::QuoteConflict,
+                format!("quote {id} is not {etag} any more"),
+            ));
         }
         quote.version += 1;
         Ok(quote)
@@ -162,7 +200,10 @@ impl Cpq {
     fn fresh(&self, of: &OpportunityRef, at: Timestamp) -> Result<Quote> {
         let key = of.number.as_ref().expect("a number");
         if self.find(key, false).is_some() {
-            return Err(Error::new(Code::QuoteDuplicate, format!("{key} has a quote already")));
+            return Err(Error::new(
+                Code::QuoteDuplicate,
+                format!("{key} has a quote already"),
+            ));
         }
         let next = 100 + self.made;
         Ok(blank(next, of, at))

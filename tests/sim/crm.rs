@@ -14,7 +14,13 @@ use cpq_domain::{Code, Error, Result};
 use jiff::{SignedDuration, Timestamp};
 
 /// Fields of a line that it keeps.
-const LINE: [&str; 5] = ["line.sku", "line.name", "line.quantity", "line.list_unit", "line.net_total"];
+const LINE: [&str; 5] = [
+    "line.sku",
+    "line.name",
+    "line.quantity",
+    "line.list_unit",
+    "line.net_total",
+];
 /// Fields that only people write.
 const READ_ONLY: [&str; 6] = [
     "account.name",
@@ -78,7 +84,9 @@ impl Crm {
         ] {
             view.fields.insert(name.into(), value);
         }
-        view.lines = (0..lines).map(|line| (line_key(line), new_line(line, 10 + line))).collect();
+        view.lines = (0..lines)
+            .map(|line| (line_key(line), new_line(line, 10 + line)))
+            .collect();
         let opportunity = OpportunityRef {
             system: "crm".into(),
             id: RecordId::new(format!("006{at}")).expect("an id"),
@@ -109,9 +117,21 @@ impl Crm {
         })
     }
 
+    /// The same for a sync. Once somebody was shown how a record is, nobody is shown any more how it was.
+    pub fn look(&mut self, key: &OpportunityKey, stale: bool) -> Result<CrmSnapshot> {
+        let found = self.read(key, stale);
+        if let (false, Ok(held)) = (stale, &found) {
+            let number = held.opportunity.number.clone();
+            number.map(|number| self.before.remove(&number));
+        }
+        found
+    }
+
     /// Changes a record. Its moment never stands still, so that no change passes for an older one.
     pub fn change(&mut self, key: &OpportunityKey, at: Timestamp, change: impl FnOnce(&mut View)) {
-        let Some(record) = self.now.get_mut(key) else { return };
+        let Some(record) = self.now.get_mut(key) else {
+            return;
+        };
         self.before.insert(key.clone(), record.clone());
         change(&mut record.view);
         let next = record.modified_at + SignedDuration::from_millis(1);
@@ -127,9 +147,17 @@ impl Crm {
             return Err(Error::new(Code::CrmConflict, message).record(key.as_str()));
         }
         self.change(&key, at, |view| apply(view, write));
+        // Whoever writes reads what was written.
+        self.before.remove(&key);
         let mut written = self.read(&key, false)?;
-        written.view.fields.retain(|field, _| write.patch.fields.contains_key(field));
-        written.view.lines.retain(|key, _| write.patch.lines.contains_key(key));
+        written
+            .view
+            .fields
+            .retain(|field, _| write.patch.fields.contains_key(field));
+        written
+            .view
+            .lines
+            .retain(|key, _| write.patch.lines.contains_key(key));
         let (view, modified_at) = (written.view, written.modified_at);
         Ok(CrmWritten { view, modified_at })
     }
@@ -150,10 +178,18 @@ impl Crm {
         all.sort_by_key(|held| held.opportunity.id.clone());
         let behind = |held: &&CrmSnapshot| after.is_none_or(|after| held.opportunity.id > *after);
         let recent = |held: &&CrmSnapshot| since.is_none_or(|since| held.modified_at >= since);
-        let rows: Vec<_> = all.into_iter().filter(behind).filter(recent).take(limit as usize).collect();
+        let rows: Vec<_> = all
+            .into_iter()
+            .filter(behind)
+            .filter(recent)
+            .take(limit as usize)
+            .collect();
         let full = rows.len() == limit as usize;
         SnapshotPage {
-            next: rows.last().filter(|_| full).map(|last| last.opportunity.id.clone()),
+            next: rows
+                .last()
+                .filter(|_| full)
+                .map(|last| last.opportunity.id.clone()),
             snapshots: rows.into_iter().map(paged).collect(),
             unreadable: Vec::new(),
             calls: 1,
@@ -167,7 +203,12 @@ impl Crm {
         FoundSnapshots {
             snapshots: self.now.values().filter(of).map(paged).collect(),
             unreadable: Vec::new(),
-            deleted: self.bin.values().filter(of).map(|held| held.opportunity.id.clone()).collect(),
+            deleted: self
+                .bin
+                .values()
+                .filter(of)
+                .map(|held| held.opportunity.id.clone())
+                .collect(),
             calls: 1,
         }
     }
@@ -188,7 +229,14 @@ pub fn new_line(at: u64, quantity: u64) -> Fields {
 pub fn mapping() -> Arc<Mapping> {
     let mapped = |name: &str, writable: bool| {
         let (path, shape) = (format!("Opportunity.{name}"), Shape::default());
-        (FieldName::new(name), Mapped { path, writable, shape })
+        (
+            FieldName::new(name),
+            Mapped {
+                path,
+                writable,
+                shape,
+            },
+        )
     };
     let lines = LINE.iter().chain(&["line.exists"]);
     let fields = READ_ONLY.iter().map(|name| mapped(name, false));
@@ -216,7 +264,10 @@ pub fn calls(write: &CrmWrite, lines_a_call: usize) -> Vec<CrmWrite> {
         }
         let lines = lines.iter().cloned().collect();
         let patch = Patch { fields, lines };
-        CrmWrite { patch, ..write.clone() }
+        CrmWrite {
+            patch,
+            ..write.clone()
+        }
     };
     lines.chunks(lines_a_call).enumerate().map(stage).collect()
 }

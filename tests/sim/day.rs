@@ -40,27 +40,40 @@ pub struct Outcome {
 
 /// Lives the day of a seed. Nothing of it depends on anything but the seed.
 pub fn live(seed: u64) -> Outcome {
+    live_and_tell(seed, false)
+}
+
+/// The same, and every row of what happened is kept in words if wished.
+pub fn live_and_tell(seed: u64, everything: bool) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .expect("a runtime without input and output");
-    let outcome = runtime.block_on(day(seed));
+    let outcome = runtime.block_on(day(seed, everything));
     runtime.shutdown_background();
     outcome
 }
 
-async fn day(seed: u64) -> Outcome {
+async fn day(seed: u64, everything: bool) -> Outcome {
     let mut dice = Dice::new(seed);
     let knobs = Knobs::drawn(&mut dice);
-    let store = Store::open(StoreOptions::memory()).await.expect("a store in memory");
+    let store = Store::open(StoreOptions::memory())
+        .await
+        .expect("a store in memory");
     let land = Land::new(store, knobs, dice.fork());
+    if everything {
+        land.with(|state| state.trace.keep_all());
+    }
     land.tell(format_args!("{:?}", land.knobs));
     let fleet = Fleet::new(land.clone(), dice.fork());
     work(&land, &fleet, &mut dice).await;
     heal(&land, &fleet, &mut dice).await;
     verdict::all(&land).await;
     silence(&land, &fleet, &mut dice).await;
+    if everything {
+        verdict::tell_journals(&land).await;
+    }
     land.with(|state| Outcome {
         seed,
         violations: state.witness.violations.clone(),
@@ -74,7 +87,9 @@ async fn day(seed: u64) -> Outcome {
 async fn work(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
     let knobs = &land.knobs;
     let nodes = 0..usize::try_from(knobs.nodes).expect("a few");
-    let keepers: Vec<_> = nodes.map(|at| tokio::spawn(fleet.clone().keep(at, dice.fork()))).collect();
+    let keepers: Vec<_> = nodes
+        .map(|at| tokio::spawn(fleet.clone().keep(at, dice.fork())))
+        .collect();
     let mut person = || Person {
         land: land.clone(),
         fleet: fleet.clone(),
@@ -134,14 +149,23 @@ async fn heal(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
     rest(land).await;
     let many: Vec<_> = land.with(|state| {
         let open = |(_, at): &(_, u64)| !state.deleted.contains(at);
-        let many = state.witness.writers.iter().filter(|(place, by)| by.len() > 2 && open(place));
-        many.map(|((side, at), by)| format!("OPP-{at} was written by {by:?} in the {side:?} after the last edit")).collect()
+        let many = state
+            .witness
+            .writers
+            .iter()
+            .filter(|(place, by)| by.len() > 2 && open(place));
+        many.map(|((side, at), by)| {
+            format!("OPP-{at} was written by {by:?} in the {side:?} after the last edit")
+        })
+        .collect()
     });
     many.into_iter().for_each(|told| land.object(told));
     // A dead letter is looked at by a person.
     let buried = verdict::buried(land).await;
     for at in &buried {
-        fleet.submit(Submission::of(lane(*at), Trigger::Replay), dice).await;
+        fleet
+            .submit(Submission::of(lane(*at), Trigger::Replay), dice)
+            .await;
     }
     if !buried.is_empty() {
         rest(land).await;
@@ -165,12 +189,16 @@ async fn rest(land: &Land) {
     let counts = read.await.unwrap_or_default();
     let (head, position) = (land.with(|state| state.tape.head()), land.standing().await);
     let position = position.map(|position| crate::feed::number(&position));
-    land.object(format!("it does not come to rest: runs {counts:?}, feed {position:?} of {head}"));
+    land.object(format!(
+        "it does not come to rest: runs {counts:?}, feed {position:?} of {head}"
+    ));
 }
 
 async fn look_at_all(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
     for at in 0..land.knobs.opportunities {
-        fleet.submit(Submission::of(lane(at), Trigger::Schedule), dice).await;
+        fleet
+            .submit(Submission::of(lane(at), Trigger::Schedule), dice)
+            .await;
     }
 }
 
@@ -205,15 +233,24 @@ async fn silence(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
     rest(land).await;
     let loud: Vec<String> = land.with(|state| {
         let open = |(_, at): &(_, u64)| !state.deleted.contains(at);
-        let loud = state.witness.writers.iter().filter(|(place, by)| !by.is_empty() && open(place));
-        loud.map(|((side, at), by)| format!("OPP-{at}: {by:?} wrote to the {side:?}, and nobody had edited anything")).collect()
+        let loud = state
+            .witness
+            .writers
+            .iter()
+            .filter(|(place, by)| !by.is_empty() && open(place));
+        loud.map(|((side, at), by)| {
+            format!("OPP-{at}: {by:?} wrote to the {side:?}, and nobody had edited anything")
+        })
+        .collect()
     });
     loud.into_iter().for_each(|told| land.object(told));
     keys(land, fleet, dice).await;
 }
 
 async fn keys(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
-    let Some(mut keys) = land.with(|state| state.keys.take()) else { return };
+    let Some(mut keys) = land.with(|state| state.keys.take()) else {
+        return;
+    };
     for key in keys.runs.keys().cloned().collect::<Vec<_>>() {
         let at = key.bytes().map(u64::from).sum::<u64>() % land.knobs.opportunities;
         let submission = Submission {

@@ -69,7 +69,10 @@ impl Keys {
                     && before != run.id
                     && !failed_for_us(run_of(land, before).await)
                 {
-                    land.object(format!("{key} was used, and its request was accepted once more as {}", run.correlation));
+                    land.object(format!(
+                        "{key} was used, and its request was accepted once more as {}",
+                        run.correlation
+                    ));
                 }
             }
             Submitted::Running { run, .. } => {
@@ -93,7 +96,10 @@ impl Keys {
 }
 
 async fn run_of(land: &Land, id: RunId) -> Option<Run> {
-    land.store.read(move |tx| Box::pin(runs::by_id(tx, id))).await.ok()?
+    land.store
+        .read(move |tx| Box::pin(runs::by_id(tx, id)))
+        .await
+        .ok()?
 }
 
 fn failed_for_us(run: Option<Run>) -> bool {
@@ -113,7 +119,9 @@ pub async fn judge(fleet: Arc<Fleet>, land: Arc<Land>, mut dice: Dice) {
             limit: 20,
             ..Filter::default()
         };
-        let read = land.store.read(move |tx| Box::pin(async move { conflicts::list(tx, &filter).await }));
+        let read = land
+            .store
+            .read(move |tx| Box::pin(async move { conflicts::list(tx, &filter).await }));
         let open = read.await.unwrap_or_default();
         if open.is_empty() {
             continue;
@@ -133,10 +141,19 @@ pub async fn judge(fleet: Arc<Fleet>, land: Arc<Land>, mut dice: Dice) {
             Take::Cpq => one.cpq.value.clone(),
             Take::Value => Value::text(format!("ruled{made}")),
         };
-        let cell = (place_of(one.opportunity_id.as_str()), String::new(), one.field.to_string());
-        let Some(engine) = fleet.any(&mut dice) else { continue };
+        let cell = (
+            place_of(one.opportunity_id.as_str()),
+            String::new(),
+            one.field.to_string(),
+        );
+        let Some(engine) = fleet.any(&mut dice) else {
+            continue;
+        };
         let id = one.id.clone();
-        let now = land.store.read(move |tx| Box::pin(async move { conflicts::by_id(tx, &id).await })).await;
+        let now = land
+            .store
+            .read(move |tx| Box::pin(async move { conflicts::by_id(tx, &id).await }))
+            .await;
         land.with(|state| state.witness.rulings.insert((cell.clone(), chosen.to_string())));
         let (id, version) = (one.id.clone(), one.version);
         let ruled = apart(async move { engine.rule(&id, Some(version), &choice, false).await }).await;
@@ -147,7 +164,10 @@ pub async fn judge(fleet: Arc<Fleet>, land: Arc<Land>, mut dice: Dice) {
         });
         land.tell(format_args!("erin decides {}: {chosen}", one.id));
         if now.is_ok_and(|now| now.version != version) {
-            land.object(format!("{} was decided in version {version}, which it no longer had", one.id));
+            land.object(format!(
+                "{} was decided in version {version}, which it no longer had",
+                one.id
+            ));
         }
         drop(ruled);
     }
@@ -162,7 +182,9 @@ pub async fn about_deleted(fleet: &Fleet, land: &Land, at: u64, dice: &mut Dice)
         Gone::Opportunity => state.crm.bin.contains_key(&crate::crm::number(at)),
         _ => state.deleted.contains(&at) && state.quote(at).is_none(),
     });
-    let Some(engine) = fleet.any(dice).filter(|_| is_gone) else { return };
+    let Some(engine) = fleet.any(dice).filter(|_| is_gone) else {
+        return;
+    };
     let submission = Submission::of(lane(at), Trigger::Decision);
     let answered = apart(async move { engine.answer_deleted(submission, gone, answer).await }).await;
     if let Some(Ok(_)) = answered {

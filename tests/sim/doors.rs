@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cpq_domain::Result;
 use cpq_domain::adapter::{
-    Call, CallBudget, CpqAdapter, CpqCapabilities, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, Mapping, Probe,
-    QuoteTarget,
+    Call, CallBudget, CpqAdapter, CpqCapabilities, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten,
+    Mapping, Probe, QuoteTarget,
 };
 use cpq_domain::deletion;
 use cpq_domain::error::Written;
@@ -14,7 +15,6 @@ use cpq_domain::ownership::Matrix;
 use cpq_domain::paging::{FoundSnapshots, QuoteMarkPage, SnapshotPage};
 use cpq_domain::quote::{Quote, Transition};
 use cpq_domain::schema::CrmSchema;
-use cpq_domain::Result;
 use cpq_orchestrator::Sides;
 use jiff::Timestamp;
 use tokio::time::sleep;
@@ -117,7 +117,9 @@ fn deliver<T: 'static>(land: &Arc<Land>, fate: Fate, ask: &Ask, apply: Apply<T>)
             Err(lost())
         }
     };
-    let told = answer.as_ref().map_or_else(|error| error.code.as_str(), |_| "done");
+    let told = answer
+        .as_ref()
+        .map_or_else(|error| error.code.as_str(), |_| "done");
     land.tell(format_args!("  {} of {}: {told}", ask.name, ask.by));
     answer
 }
@@ -152,12 +154,19 @@ impl CrmAdapter for Doors {
     }
 
     async fn read(&self, call: &Call, key: &OpportunityKey) -> Result<CrmSnapshot> {
-        let (ask, key) = (self.ask("crm.read", Side::Crm, call, place_of(key.as_str())), key.clone());
-        self.pass(ask, move |state, stale| state.crm.read(&key, stale)).await
+        let (ask, key) = (
+            self.ask("crm.read", Side::Crm, call, place_of(key.as_str())),
+            key.clone(),
+        );
+        self.pass(ask, move |state, stale| state.crm.look(&key, stale))
+            .await
     }
 
     async fn fate(&self, call: &Call, id: &RecordId) -> Result<deletion::Fate> {
-        let (ask, id) = (self.ask("crm.fate", Side::Crm, call, place_of(id.as_str())), id.clone());
+        let (ask, id) = (
+            self.ask("crm.fate", Side::Crm, call, place_of(id.as_str())),
+            id.clone(),
+        );
         self.pass(ask, move |state, _| Ok(state.crm.fate(&id))).await
     }
 
@@ -195,12 +204,16 @@ impl CrmAdapter for Doors {
         limit: u32,
     ) -> Result<SnapshotPage> {
         let (ask, after) = (self.ask("crm.page", Side::Crm, call, u64::MAX), after.cloned());
-        self.pass(ask, move |state, _| Ok(state.crm.page(since, after.as_ref(), limit))).await
+        self.pass(ask, move |state, _| {
+            Ok(state.crm.page(since, after.as_ref(), limit))
+        })
+        .await
     }
 
     async fn find_many(&self, call: &Call, ids: &[RecordId]) -> Result<FoundSnapshots> {
         let (ask, ids) = (self.ask("crm.find_many", Side::Crm, call, u64::MAX), ids.to_vec());
-        self.pass(ask, move |state, _| Ok(state.crm.find_many(&ids))).await
+        self.pass(ask, move |state, _| Ok(state.crm.find_many(&ids)))
+            .await
     }
 
     fn budget(&self) -> Option<CallBudget> {
@@ -218,8 +231,12 @@ impl CpqAdapter for Doors {
     }
 
     async fn find(&self, call: &Call, _system: &str, key: &OpportunityKey) -> Result<Option<Quote>> {
-        let (ask, key) = (self.ask("cpq.find", Side::Cpq, call, place_of(key.as_str())), key.clone());
-        self.pass(ask, move |state, stale| Ok(state.cpq.find(&key, stale))).await
+        let (ask, key) = (
+            self.ask("cpq.find", Side::Cpq, call, place_of(key.as_str())),
+            key.clone(),
+        );
+        self.pass(ask, move |state, stale| Ok(state.cpq.look(&key, stale)))
+            .await
     }
 
     async fn page(
@@ -230,13 +247,20 @@ impl CpqAdapter for Doors {
         after: Option<&str>,
         limit: u32,
     ) -> Result<QuoteMarkPage> {
-        let (ask, after) = (self.ask("cpq.page", Side::Cpq, call, u64::MAX), after.map(str::to_owned));
-        self.pass(ask, move |state, _| Ok(state.cpq.page(since, after.as_deref(), limit))).await
+        let (ask, after) = (
+            self.ask("cpq.page", Side::Cpq, call, u64::MAX),
+            after.map(str::to_owned),
+        );
+        self.pass(ask, move |state, _| {
+            Ok(state.cpq.page(since, after.as_deref(), limit))
+        })
+        .await
     }
 
     async fn find_many(&self, call: &Call, _system: &str, ids: &[RecordId]) -> Result<Vec<Quote>> {
         let (ask, ids) = (self.ask("cpq.find_many", Side::Cpq, call, u64::MAX), ids.to_vec());
-        self.pass(ask, move |state, _| Ok(state.cpq.find_many(&ids))).await
+        self.pass(ask, move |state, _| Ok(state.cpq.find_many(&ids)))
+            .await
     }
 
     async fn get(&self, call: &Call, id: &QuoteId) -> Result<Quote> {
@@ -246,7 +270,9 @@ impl CpqAdapter for Doors {
     }
 
     async fn preview(&self, _call: &Call, write: &CpqWrite) -> Result<Option<Quote>> {
-        self.land.with(|state| state.cpq.outcome(write, self.land.clock.now())).map(Some)
+        self.land
+            .with(|state| state.cpq.outcome(write, self.land.clock.now()))
+            .map(Some)
     }
 
     async fn write(&self, call: &Call, key: &IdempotencyKey, write: &CpqWrite) -> Result<Quote> {
@@ -257,7 +283,10 @@ impl CpqAdapter for Doors {
         let mut ask = self.ask("cpq.write", Side::Cpq, call, at);
         ask.keyed = Some((key.to_string(), format!("{write:?}"), target_name(&write.target)));
         let (by, land, write, key) = (ask.by.clone(), self.land.clone(), write.clone(), key.to_string());
-        self.pass(ask, move |state, late| state.cpq_write(&by, &key, &write, &land.clock, late)).await
+        self.pass(ask, move |state, late| {
+            state.cpq_write(&by, &key, &write, &land.clock, late)
+        })
+        .await
     }
 
     async fn transition(
@@ -273,8 +302,15 @@ impl CpqAdapter for Doors {
             QuoteTarget::Existing { id, .. } => self.land.with(|state| quote_place(state, id)),
         };
         let mut ask = self.ask("cpq.transition", Side::Cpq, call, at);
-        ask.keyed = Some((key.to_string(), format!("{transition} {target:?}"), target_name(target)));
+        ask.keyed = Some((
+            key.to_string(),
+            format!("{transition} {target:?}"),
+            target_name(target),
+        ));
         let (by, land, target, key) = (ask.by.clone(), self.land.clone(), target.clone(), key.to_string());
-        self.pass(ask, move |state, _| state.cpq_move(&by, &key, &target, transition, &land.clock)).await
+        self.pass(ask, move |state, _| {
+            state.cpq_move(&by, &key, &target, transition, &land.clock)
+        })
+        .await
     }
 }

@@ -84,14 +84,15 @@ impl ChangeFeed for Feed {
         self.node.point();
         sleep(LOOK).await;
         self.node.point();
-        let (shown, gone) = self.land.with(|state| {
-            (state.tape.shown(self.land.clock.elapsed_ms()), state.tape.gone)
-        });
+        let (shown, gone) = self
+            .land
+            .with(|state| (state.tape.shown(self.land.clock.elapsed_ms()), state.tape.gone));
         let at = after.map_or(shown, number);
         if after.is_none() && self.land.standing().await.is_none() {
             self.land.with(|state| state.tape.unheard = at);
         }
-        self.land.tell(format_args!("{} opens the feed behind {at}", self.node.name));
+        self.land
+            .tell(format_args!("{} opens the feed behind {at}", self.node.name));
         if at < gone {
             return Err(self.expired());
         }
@@ -152,12 +153,17 @@ impl Stream {
             let events = state.tape.events[from..end].iter().enumerate();
             let told = events.flat_map(|(nth, event)| {
                 let number = from + nth + 1;
-                event.about.iter().map(move |at| change(*at, format!("e{number}"), event.ours))
+                event
+                    .about
+                    .iter()
+                    .map(move |at| change(*at, format!("e{number}"), event.ours))
             });
             told.collect()
         });
         let node = &self.feed.node.name;
-        self.feed.land.tell(format_args!("{node} is told of the events {} to {end}", from + 1));
+        self.feed
+            .land
+            .tell(format_args!("{node} is told of the events {} to {end}", from + 1));
         Changes {
             changes,
             position: self.feed.position(end),
@@ -172,7 +178,10 @@ impl Stream {
             state.tape.left_out.extend(from + 1..=end);
             state.tape.events[from].at
         });
-        self.feed.land.tell(format_args!("the feed leaves out the events {} to {end}", from + 1));
+        self.feed.land.tell(format_args!(
+            "the feed leaves out the events {} to {end}",
+            from + 1
+        ));
         Changes {
             changes: Vec::new(),
             position: self.feed.position(end),
@@ -209,7 +218,8 @@ impl ChangeSweep for Feed {
             let fails = state.faulty && state.dice.percent(self.land.knobs.feed);
             (fails, state.tape.head(), found)
         });
-        self.land.tell(format_args!("{} sweeps page {from}", self.node.name));
+        self.land
+            .tell(format_args!("{} sweeps page {from}", self.node.name));
         if fails {
             return Err(Error::new(Code::CrmUnavailable, "the sweep broke"));
         }

@@ -40,7 +40,12 @@ impl Fleet {
             land: land.clone(),
             node: node.clone(),
         };
-        let engine = Engine::new(land.store.clone(), Arc::new(doors), node.clone(), self.settings(&node.name));
+        let engine = Engine::new(
+            land.store.clone(),
+            Arc::new(doors),
+            node.clone(),
+            self.settings(&node.name),
+        );
         engine.start();
         let feed = Arc::new(Feed {
             land: land.clone(),
@@ -83,7 +88,12 @@ impl Fleet {
     /// A process that lives.
     pub fn any(&self, dice: &mut Dice) -> Option<Engine> {
         let nodes = self.nodes.lock().expect("not poisoned");
-        let alive: Vec<&Engine> = nodes.iter().flatten().filter(|(node, _)| !node.is_dead()).map(|(_, engine)| engine).collect();
+        let alive: Vec<&Engine> = nodes
+            .iter()
+            .flatten()
+            .filter(|(node, _)| !node.is_dead())
+            .map(|(_, engine)| engine)
+            .collect();
         (!alive.is_empty()).then(|| (*dice.pick(&alive)).clone())
     }
 
@@ -95,7 +105,10 @@ impl Fleet {
             if knobs.death_ms == 0 {
                 return;
             }
-            sleep(Duration::from_millis(dice.between(knobs.death_ms / 2, knobs.death_ms * 2))).await;
+            sleep(Duration::from_millis(
+                dice.between(knobs.death_ms / 2, knobs.death_ms * 2),
+            ))
+            .await;
             if !self.land.is_open() {
                 return;
             }
@@ -130,20 +143,30 @@ impl Fleet {
     pub async fn ask(&self, dice: &mut Dice, submission: Submission) -> Option<Submitted> {
         let engine = self.any(dice)?;
         let at = submission.lane.opportunity.clone();
-        let submitted = apart(async move { engine.submit(submission).await }).await?.ok()?;
-        self.land.tell(format_args!("a wish about {at}: {}", name_of(&submitted)));
+        let submitted = apart(async move { engine.submit(submission).await })
+            .await?
+            .ok()?;
+        self.land
+            .tell(format_args!("a wish about {at}: {}", name_of(&submitted)));
         self.taken_in(&submitted).await;
         Some(submitted)
     }
 
     /// What was answered is durable.
     async fn taken_in(&self, submitted: &Submitted) {
-        let (Submitted::Accepted(run) | Submitted::Joined(run)) = submitted else { return };
+        let (Submitted::Accepted(run) | Submitted::Joined(run)) = submitted else {
+            return;
+        };
         let id = run.id;
-        self.land.with(|state| state.trace.saw(format!("wish {}", name_of(submitted))));
-        let read = self.land.store.read(move |tx| Box::pin(cpq_store::runs::by_id(tx, id)));
+        self.land
+            .with(|state| state.trace.saw(format!("wish {}", name_of(submitted))));
+        let read = self
+            .land
+            .store
+            .read(move |tx| Box::pin(cpq_store::runs::by_id(tx, id)));
         if !matches!(read.await, Ok(Some(_))) {
-            self.land.object(format!("{} was accepted, and is nowhere", run.correlation));
+            self.land
+                .object(format!("{} was accepted, and is nowhere", run.correlation));
         }
         crate::verdict::one_waits(&self.land, &run.lane).await;
     }
@@ -159,6 +182,8 @@ fn name_of(submitted: &Submitted) -> &'static str {
 }
 
 /// Does it in a task of its own, because the process may die of it; `None` then.
-pub async fn apart<T: Send + 'static>(work: impl Future<Output = Result<T>> + Send + 'static) -> Option<Result<T>> {
+pub async fn apart<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Option<Result<T>> {
     tokio::spawn(work).await.ok()
 }

@@ -11,12 +11,18 @@ pub fn check(land: &Land, run: &Run, rows: &[&Entry]) {
     let by = &run.correlation;
     let gap = rows.iter().zip(1..).find(|(row, nth)| row.event.sequence != *nth);
     if let Some((row, nth)) = gap {
-        land.object(format!("the journal of {by} has row {} where {nth} belongs", row.event.sequence));
+        land.object(format!(
+            "the journal of {by} has row {} where {nth} belongs",
+            row.event.sequence
+        ));
     }
     attempts(land, run, rows);
     let folded = fold(rows);
     if folded != Some(run.state) {
-        land.object(format!("the journal of {by} folds to {folded:?}; the run is {}", run.state));
+        land.object(format!(
+            "the journal of {by} folds to {folded:?}; the run is {}",
+            run.state
+        ));
     }
     let calm = land.knobs.death_ms == 0 && land.knobs.jumps == 0;
     let lost = |row: &&&Entry| row.event.kind == EventKind::Requeued && !row.event.data["crashes"].is_null();
@@ -26,7 +32,10 @@ pub fn check(land: &Land, run: &Run, rows: &[&Entry]) {
     }
     land.with(|state| (0..takeovers).for_each(|_| state.trace.saw("lease taken over")));
     if run.state == RunState::Succeeded {
-        let last = rows.iter().rev().find(|row| row.event.kind == EventKind::Succeeded);
+        let last = rows
+            .iter()
+            .rev()
+            .find(|row| row.event.kind == EventKind::Succeeded);
         let told = last.map(|row| row.event.data.clone());
         if told != serde_json::to_value(&run.outcome).ok() {
             land.object(format!("the journal of {by} tells another outcome than the run"));
@@ -65,7 +74,10 @@ fn attempts(land: &Land, run: &Run, rows: &[&Entry]) {
         over = event.kind == EventKind::Succeeded;
     }
     if u64::from(run.attempt) < u64::from(last) {
-        land.object(format!("{} counts {} claims, and its journal {last}", run.correlation, run.attempt));
+        land.object(format!(
+            "{} counts {} claims, and its journal {last}",
+            run.correlation, run.attempt
+        ));
     }
 }
 

@@ -8,10 +8,11 @@ use cpq_domain::change::Position;
 use cpq_domain::id::{ConnectionName, Lane, QuoteId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::quote::{Quote, Transition};
+use cpq_domain::resolve::Base;
 use cpq_domain::value::Value;
 use cpq_domain::view::View;
 use cpq_domain::{Code, Result};
-use cpq_store::{Store, positions, runs};
+use cpq_store::{Store, bases, positions, runs};
 
 use crate::cpq::Cpq;
 use crate::crm::Crm;
@@ -66,6 +67,8 @@ pub struct State {
     pub matrix: Arc<Matrix>,
     /// Moments before which a run was told not to call again, in virtual milliseconds.
     pub floors: BTreeMap<String, u64>,
+    /// What both sides last agreed on, as the store knew it when the last edit began.
+    pub agreed: BTreeMap<u64, Base>,
     /// Processes that have died.
     pub deaths: u64,
     /// What the caller was answered, once it has gone home.
@@ -101,6 +104,7 @@ impl Land {
             deleted: Default::default(),
             matrix: rules(false),
             floors: BTreeMap::new(),
+            agreed: BTreeMap::new(),
             deaths: 0,
             keys: None,
         };
@@ -142,19 +146,37 @@ impl Land {
 
     /// Where the reader of the feed stands.
     pub async fn standing(&self) -> Option<Position> {
-        let read = self.store.read(|tx| {
-            Box::pin(async move { positions::get(tx, &connection(), crate::feed::NAME).await })
-        });
+        let read = self
+            .store
+            .read(|tx| Box::pin(async move { positions::get(tx, &connection(), crate::feed::NAME).await }));
         read.await.ok().flatten()?.position
+    }
+
+    /// Looks up what both sides agreed on, for the edit that comes next.
+    pub async fn remember_agreed(&self) {
+        for at in 0..self.knobs.opportunities {
+            let lane = lane(at);
+            let read = self.store.read(move |tx| {
+                Box::pin(async move { bases::get(tx, &lane.connection, &lane.opportunity).await })
+            });
+            if let Ok(Some(agreement)) = read.await {
+                self.with(|state| state.agreed.insert(at, agreement.base));
+            }
+        }
     }
 
     /// How often the run of that correlation id has started over.
     pub async fn restarts(&self, correlation: &str) -> u32 {
-        let Ok(correlation) = cpq_domain::id::CorrelationId::new(correlation) else { return 0 };
-        let read = self.store.read(move |tx| {
-            Box::pin(async move { runs::by_correlation(tx, &correlation).await })
-        });
-        read.await.ok().and_then(|runs| Some(runs.first()?.restarts)).unwrap_or(0)
+        let Ok(correlation) = cpq_domain::id::CorrelationId::new(correlation) else {
+            return 0;
+        };
+        let read = self
+            .store
+            .read(move |tx| Box::pin(async move { runs::by_correlation(tx, &correlation).await }));
+        read.await
+            .ok()
+            .and_then(|runs| Some(runs.first()?.restarts))
+            .unwrap_or(0)
     }
 }
 
@@ -179,9 +201,20 @@ pub fn place_of(key: &str) -> u64 {
 
 impl State {
     /// Our write to the CRM.
-    pub fn crm_write(&mut self, by: &str, write: &CrmWrite, clock: &Clock, late: bool, automation: u64) -> Result<CrmWritten> {
+    pub fn crm_write(
+        &mut self,
+        by: &str,
+        write: &CrmWrite,
+        clock: &Clock,
+        late: bool,
+        automation: u64,
+    ) -> Result<CrmWritten> {
         let key = write.opportunity.number.clone().expect("a number");
-        let before = self.crm.read(&key, false).map(|held| held.view).unwrap_or_default();
+        let before = self
+            .crm
+            .read(&key, false)
+            .map(|held| held.view)
+            .unwrap_or_default();
         let mut written = self.crm.write(write, clock.now())?;
         let after = self.crm.read(&key, false)?.view;
         let at = place_of(key.as_str());
@@ -200,15 +233,31 @@ impl State {
     }
 
     /// Our write to the CPQ.
-    pub fn cpq_write(&mut self, by: &str, key: &str, write: &CpqWrite, clock: &Clock, late: bool) -> Result<Quote> {
-        let before = self.target(&write.target);
+    pub fn cpq_write(
+        &mut self,
+        by: &str,
+        key: &str,
+        write: &CpqWrite,
+        clock: &Clock,
+        late: bool,
+    ) -> Result<Quote> {
+        let (before, effects) = (self.target(&write.target), self.cpq.effects.get(key).copied());
         let quote = self.cpq.write(key, write, clock.now())?;
-        self.wrote_quote(by, key, before, &quote, late);
+        if self.cpq.effects.get(key).copied() != effects {
+            self.wrote_quote(by, key, before, &quote, late);
+        }
         Ok(quote)
     }
 
     /// Our transition of a quote.
-    pub fn cpq_move(&mut self, by: &str, key: &str, target: &QuoteTarget, to: Transition, clock: &Clock) -> Result<Quote> {
+    pub fn cpq_move(
+        &mut self,
+        by: &str,
+        key: &str,
+        target: &QuoteTarget,
+        to: Transition,
+        clock: &Clock,
+    ) -> Result<Quote> {
         let before = self.target(target);
         let quote = self.cpq.transition(key, target, to, clock.now())?;
         self.wrote_quote(by, key, before, &quote, false);
@@ -224,11 +273,22 @@ impl State {
 
     fn wrote_quote(&mut self, by: &str, key: &str, before: Option<Quote>, quote: &Quote, late: bool) {
         let at = place_of(quote.opportunity.number.as_ref().expect("a number").as_str());
-        let now = self.cpq.get(&quote.id).expect("it was written").view();
-        let (old, creates) = (before.as_ref().map(Quote::view).unwrap_or_default(), before.is_none());
+        let now = quote.view();
+        let (old, creates) = (
+            before.as_ref().map(Quote::view).unwrap_or_default(),
+            before.is_none(),
+        );
         let status = before.as_ref().map(|quote| quote.status);
         let held = own_fields(old, creates);
-        self.watch(Side::Cpq, at, by, (&held, &own_fields(now, creates)), status, creates, late);
+        self.watch(
+            Side::Cpq,
+            at,
+            by,
+            (&held, &own_fields(now, creates)),
+            status,
+            creates,
+            late,
+        );
         if self.cpq.effects.get(key).is_some_and(|effects| *effects > 1) {
             self.witness.object(format!("the key {key} had two effects"));
         }
@@ -238,11 +298,16 @@ impl State {
     /// At most one quote per opportunity and revision.
     pub fn one_quote_each(&mut self) {
         let mut seen = std::collections::BTreeSet::new();
-        let twice = self.cpq.quotes.iter().find(|quote| {
-            !seen.insert((quote.opportunity.id.clone(), quote.revision))
-        });
+        let twice = self
+            .cpq
+            .quotes
+            .iter()
+            .find(|quote| !seen.insert((quote.opportunity.id.clone(), quote.revision)));
         if let Some(quote) = twice {
-            let told = format!("{} has two quotes of revision {}", quote.opportunity.id, quote.revision);
+            let told = format!(
+                "{} has two quotes of revision {}",
+                quote.opportunity.id, quote.revision
+            );
             self.witness.object(told);
         }
     }
@@ -258,13 +323,27 @@ impl State {
         creates: bool,
         late: bool,
     ) {
-        for line in before.lines.keys().filter(|line| !after.lines.contains_key(*line)) {
+        for line in before
+            .lines
+            .keys()
+            .filter(|line| !after.lines.contains_key(*line))
+        {
             let known = self.witness.removed.contains(&(opportunity, line.to_string()));
             if side == Side::Cpq && !known {
-                self.witness.object(format!("{by} removed {line} from the quote; no rep had removed it"));
+                self.witness.object(format!(
+                    "{by} removed {line} from the quote; no rep had removed it"
+                ));
             }
         }
         let changes = changes(opportunity, before, after);
+        let told: Vec<String> = changes
+            .iter()
+            .map(|((_, line, field), old, new)| format!("{line}{field} {old} → {new}"))
+            .collect();
+        self.trace.row(format!(
+            "         {by} in the {side:?} of OPP-{opportunity}: {}",
+            told.join(", ")
+        ));
         let written = Written {
             side,
             opportunity,
@@ -283,16 +362,44 @@ impl State {
         let other = self.value(Side::Cpq, at, line, field);
         let (on, name) = (line.to_owned(), field.to_owned());
         let set = value.clone();
-        self.crm.change(&key, clock.now(), move |view| put(view, &on, &name, set));
-        self.witness.person(Side::Crm, (at, line.to_owned(), field.to_owned()), value, &other);
+        self.crm
+            .change(&key, clock.now(), move |view| put(view, &on, &name, set));
+        self.trace
+            .row(format!("         OPP-{at} {line}{field} = {value}"));
+        // Before there is a quote there is no agreement that an edit could be one against.
+        let other = if self.is_agreed(at, line, field) {
+            other
+        } else {
+            value.clone()
+        };
+        self.witness
+            .person(Side::Crm, (at, line.to_owned(), field.to_owned()), value, &other);
+    }
+
+    /// Whether both sides have agreed on a cell before: else no edit could be one against an agreement.
+    pub fn is_agreed(&self, at: u64, line: &str, field: &str) -> bool {
+        let base = self.agreed.get(&at);
+        base.is_some_and(|base| {
+            [&base.crm, &base.cpq]
+                .into_iter()
+                .all(|view| holds(view, line, field))
+        })
     }
 
     /// What a side holds of a cell.
     pub fn value(&self, side: Side, at: u64, line: &str, field: &str) -> Value {
         let key = crate::crm::number(at);
         let view = match side {
-            Side::Crm => self.crm.read(&key, false).map(|held| held.view).unwrap_or_default(),
-            Side::Cpq => self.cpq.find(&key, false).map(|quote| quote.view()).unwrap_or_default(),
+            Side::Crm => self
+                .crm
+                .read(&key, false)
+                .map(|held| held.view)
+                .unwrap_or_default(),
+            Side::Cpq => self
+                .cpq
+                .find(&key, false)
+                .map(|quote| quote.view())
+                .unwrap_or_default(),
         };
         cell(&view, line, field)
     }
@@ -315,10 +422,26 @@ impl State {
 pub fn cell(view: &View, line: &str, field: &str) -> Value {
     let fields = match line.is_empty() {
         true => Some(&view.fields),
-        false => view.lines.iter().find(|(key, _)| key.as_str() == line).map(|(_, fields)| fields),
+        false => view
+            .lines
+            .iter()
+            .find(|(key, _)| key.as_str() == line)
+            .map(|(_, fields)| fields),
     };
     let held = fields.and_then(|fields| fields.iter().find(|(name, _)| name.as_str() == field));
     held.map(|(_, value)| value.clone()).unwrap_or_default()
+}
+
+fn holds(view: &View, line: &str, field: &str) -> bool {
+    let fields = match line.is_empty() {
+        true => Some(&view.fields),
+        false => view
+            .lines
+            .iter()
+            .find(|(key, _)| key.as_str() == line)
+            .map(|(_, fields)| fields),
+    };
+    fields.is_some_and(|fields| fields.keys().any(|name| name.as_str() == field))
 }
 
 fn put(view: &mut View, line: &str, field: &str, value: Value) {
@@ -353,7 +476,9 @@ fn changes(opportunity: u64, before: &View, after: &View) -> Vec<(Cell, Value, V
         compare("", name.as_str(), new);
     }
     for (key, fields) in &after.lines {
-        fields.iter().for_each(|(name, new)| compare(key.as_str(), name.as_str(), new));
+        fields
+            .iter()
+            .for_each(|(name, new)| compare(key.as_str(), name.as_str(), new));
     }
     found
 }

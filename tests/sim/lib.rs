@@ -24,4 +24,4 @@ mod verdict;
 mod wire;
 mod witness;
 
-pub use day::{Outcome, live};
+pub use day::{Outcome, live, live_and_tell};

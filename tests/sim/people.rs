@@ -54,6 +54,7 @@ impl Person {
             let at = self.somewhere();
             let word = self.word("r");
             let (choice, amount) = (self.dice.below(14), self.dice.between(1, 60));
+            self.land.remember_agreed().await;
             let (land, dice) = (self.land.clone(), &mut self.dice);
             let told = land.with(|state| rep_edits(state, &land, at, choice, amount, &word, dice));
             land.tell(format_args!("rep: {told} of OPP-{at}"));
@@ -66,6 +67,7 @@ impl Person {
             let at = self.somewhere();
             let word = self.word("s");
             let (choice, amount) = (self.dice.below(12), self.dice.between(1, 60));
+            self.land.remember_agreed().await;
             let (land, dice) = (self.land.clone(), &mut self.dice);
             let told = land.with(|state| seller_edits(state, &land, at, choice, amount, &word, dice));
             land.tell(format_args!("seller: {told} of OPP-{at}"));
@@ -76,7 +78,9 @@ impl Person {
                 let (fleet, mut dice) = (self.fleet.clone(), self.dice.fork());
                 tokio::spawn(async move {
                     sleep(Duration::from_millis(dice.below(1_500))).await;
-                    fleet.submit(Submission::of(lane(at), Trigger::Quote), &mut dice).await;
+                    fleet
+                        .submit(Submission::of(lane(at), Trigger::Quote), &mut dice)
+                        .await;
                 });
             }
         }
@@ -95,7 +99,15 @@ impl Person {
     }
 }
 
-fn rep_edits(state: &mut State, land: &Land, at: u64, choice: u64, amount: u64, word: &str, dice: &mut Dice) -> &'static str {
+fn rep_edits(
+    state: &mut State,
+    land: &Land,
+    at: u64,
+    choice: u64,
+    amount: u64,
+    word: &str,
+    dice: &mut Dice,
+) -> &'static str {
     if !state.crm.now.contains_key(&number(at)) {
         return "nothing";
     }
@@ -103,19 +115,42 @@ fn rep_edits(state: &mut State, land: &Land, at: u64, choice: u64, amount: u64, 
     if state.faulty && dice.percent(land.knobs.feed) {
         state.tape.delay_ms = dice.below(1_500);
     }
-    let lines: Vec<String> = state.crm.now[&number(at)].view.lines.keys().map(ToString::to_string).collect();
-    let line = lines.get(usize::try_from(amount).unwrap_or(0) % lines.len().max(1)).cloned().unwrap_or_default();
+    let lines: Vec<String> = state.crm.now[&number(at)]
+        .view
+        .lines
+        .keys()
+        .map(ToString::to_string)
+        .collect();
+    let line = lines
+        .get(usize::try_from(amount).unwrap_or(0) % lines.len().max(1))
+        .cloned()
+        .unwrap_or_default();
     let mut set = |line: &str, field: &str, value: Value| state.person_in_crm(at, line, field, value, clock);
     let told = match choice {
         0 | 1 => ("name", set("", "opportunity.name", Value::text(word))),
         2 => ("stage", set("", "opportunity.stage", Value::Choice(word.into()))),
-        3 | 4 => ("description", set("", "opportunity.description", Value::text(word))),
+        3 | 4 => (
+            "description",
+            set("", "opportunity.description", Value::text(word)),
+        ),
         5 => ("next step", set("", "opportunity.next_step", Value::text(word))),
-        6 => ("type", set("", "opportunity.type", Value::text(format!("t{}", amount % 6)))),
+        6 => (
+            "type",
+            set("", "opportunity.type", Value::text(format!("t{}", amount % 6))),
+        ),
         7 => ("account", set("", "account.name", Value::text(word))),
-        8 => ("lead source", set("", "opportunity.lead_source", Value::text(word))),
-        9 => ("net total, which is not the rep's", set("", "quote.net_total", dollars(amount))),
-        10 if !line.is_empty() => ("quantity", set(&line, "line.quantity", Value::Number(amount.into()))),
+        8 => (
+            "lead source",
+            set("", "opportunity.lead_source", Value::text(word)),
+        ),
+        9 => (
+            "net total, which is not the rep's",
+            set("", "quote.net_total", dollars(amount)),
+        ),
+        10 if !line.is_empty() => (
+            "quantity",
+            set(&line, "line.quantity", Value::Number(amount.into())),
+        ),
         11 if !line.is_empty() => ("price", set(&line, "line.list_unit", dollars(amount))),
         12 => {
             add_or_take(state, at, amount, land);
@@ -125,7 +160,13 @@ fn rep_edits(state: &mut State, land: &Land, at: u64, choice: u64, amount: u64, 
             // One transaction about several opportunities.
             let all: Vec<u64> = (0..land.knobs.opportunities).collect();
             for each in &all {
-                state.person_in_crm(*each, "", "opportunity.name", Value::text(format!("{word}-{each}")), clock);
+                state.person_in_crm(
+                    *each,
+                    "",
+                    "opportunity.name",
+                    Value::text(format!("{word}-{each}")),
+                    clock,
+                );
             }
             state.tape.tell(&all, false, clock);
             return "all names at once";
@@ -139,26 +180,48 @@ fn rep_edits(state: &mut State, land: &Land, at: u64, choice: u64, amount: u64, 
 fn add_or_take(state: &mut State, at: u64, amount: u64, land: &Land) {
     let key = line_key(amount % 6);
     let removes = state.crm.now[&number(at)].view.lines.contains_key(&key);
-    state.crm.change(&number(at), land.clock.now(), |view| match removes {
-        true => drop(view.lines.remove(&key)),
-        false => drop(view.lines.insert(key.clone(), new_line(amount % 6, amount))),
-    });
+    state
+        .crm
+        .change(&number(at), land.clock.now(), |view| match removes {
+            true => drop(view.lines.remove(&key)),
+            false => drop(view.lines.insert(key.clone(), new_line(amount % 6, amount))),
+        });
     state.witness.moved(at);
     if removes {
         state.witness.removed.insert((at, key.to_string()));
     }
 }
 
-fn seller_edits(state: &mut State, land: &Land, at: u64, choice: u64, amount: u64, word: &str, dice: &mut Dice) -> &'static str {
-    let Some(quote) = state.quote(at) else { return "nothing" };
+fn seller_edits(
+    state: &mut State,
+    land: &Land,
+    at: u64,
+    choice: u64,
+    amount: u64,
+    word: &str,
+    dice: &mut Dice,
+) -> &'static str {
+    let Some(quote) = state.quote(at) else {
+        return "nothing";
+    };
     let draft = quote.status == cpq_domain::quote::Status::Draft;
     let now = land.clock.now();
     let line = quote.lines.first().map(|line| line.line_key.clone());
     let context = |state: &mut State, field: &str, value: Value| {
-        let other = state.value(Side::Crm, at, "", field);
+        let known = state.is_agreed(at, "", field);
+        let other = if known {
+            state.value(Side::Crm, at, "", field)
+        } else {
+            value.clone()
+        };
         let set = value.clone();
-        state.cpq.change(&quote.id, now, |quote| drop(quote.context.insert(field.into(), set)));
-        state.witness.person(Side::Cpq, (at, String::new(), field.into()), value, &other);
+        state.cpq.change(&quote.id, now, |quote| {
+            drop(quote.context.insert(field.into(), set))
+        });
+        state.trace.row(format!("         OPP-{at} {field} = {value}"));
+        state
+            .witness
+            .person(Side::Cpq, (at, String::new(), field.into()), value, &other);
     };
     match choice {
         0 | 1 => context(state, "opportunity.description", Value::text(word)),
@@ -172,18 +235,27 @@ fn seller_edits(state: &mut State, land: &Land, at: u64, choice: u64, amount: u6
         }
         7 if draft => {
             let percent = Discount::Percent((amount % 40).into());
-            state.cpq.change(&quote.id, now, |quote| quote.header_discount = Some(percent));
+            state
+                .cpq
+                .change(&quote.id, now, |quote| quote.header_discount = Some(percent));
             state.witness.moved(at);
         }
         8 if draft && line.is_some() => {
             let key = line.expect("checked");
             let value = Value::Number(amount.into());
-            let other = state.value(Side::Crm, at, key.as_str(), "line.quantity");
+            let known = state.is_agreed(at, key.as_str(), "line.quantity");
+            let held = state.value(Side::Crm, at, key.as_str(), "line.quantity");
+            let other = if known { held } else { value.clone() };
             state.cpq.change(&quote.id, now, |quote| {
                 let line = quote.lines.iter_mut().find(|line| line.line_key == key);
                 line.into_iter().for_each(|line| line.quantity = amount.into());
             });
-            state.witness.person(Side::Cpq, (at, key.to_string(), "line.quantity".into()), value, &other);
+            state.witness.person(
+                Side::Cpq,
+                (at, key.to_string(), "line.quantity".into()),
+                value,
+                &other,
+            );
         }
         9..=11 => return move_on(state, land, at, dice),
         _ => return "nothing",
@@ -193,10 +265,19 @@ fn seller_edits(state: &mut State, land: &Land, at: u64, choice: u64, amount: u6
 
 /// A step of the quote's life that ends it for nobody.
 fn move_on(state: &mut State, land: &Land, at: u64, dice: &mut Dice) -> &'static str {
-    let Some(quote) = state.quote(at) else { return "nothing" };
+    let Some(quote) = state.quote(at) else {
+        return "nothing";
+    };
     let mut steps = quote.status.allowed();
     let ends = |step: &Transition| {
-        matches!(step, Transition::Cancel | Transition::Convert | Transition::Accept | Transition::Decline | Transition::Expire)
+        matches!(
+            step,
+            Transition::Cancel
+                | Transition::Convert
+                | Transition::Accept
+                | Transition::Decline
+                | Transition::Expire
+        )
     };
     steps.retain(|step| !ends(step));
     if steps.is_empty() {

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, VecDeque};
 
 /// Rows that are kept in words.
-const KEPT: usize = 160;
+const KEPT: usize = 120;
 
 /// A trace. Two equal runs have the same number, and two that differ anywhere do not.
 #[derive(Debug)]
 pub struct Trace {
     hash: u64,
     rows: u64,
+    kept: usize,
     last: VecDeque<String>,
     /// How often each kind of thing has happened.
     pub seen: BTreeMap<String, u64>,
@@ -21,6 +22,7 @@ impl Default for Trace {
         Trace {
             hash: 0xcbf2_9ce4_8422_2325,
             rows: 0,
+            kept: KEPT,
             last: VecDeque::new(),
             seen: BTreeMap::new(),
         }
@@ -34,10 +36,15 @@ impl Trace {
             self.hash = (self.hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
         self.rows += 1;
-        if self.last.len() == KEPT {
+        if self.last.len() == self.kept {
             self.last.pop_front();
         }
         self.last.push_back(row);
+    }
+
+    /// Keeps every row in words.
+    pub fn keep_all(&mut self) {
+        self.kept = usize::MAX;
     }
 
     /// Counts something of that kind.

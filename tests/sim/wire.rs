@@ -46,7 +46,10 @@ pub enum Fate {
 
 /// A lost answer to a write.
 pub fn lost() -> Error {
-    let error = Error::new(Code::OutcomeUnknown, "the connection broke before the answer came");
+    let error = Error::new(
+        Code::OutcomeUnknown,
+        "the connection broke before the answer came",
+    );
     error.written(Written::Unknown)
 }
 
@@ -83,7 +86,7 @@ impl Land {
             let fate = state.draw(ask, knobs);
             let latency = if state.faulty { knobs.latency_ms } else { 5 };
             let (there, back) = (state.dice.below(latency + 1), state.dice.below(latency + 1));
-            state.note(ask, &fate, restarts, now);
+            state.note(ask, &fate, restarts);
             (fate, Duration::from_millis(there), Duration::from_millis(back))
         });
         self.tell(format_args!("{} {} of {}: {fate:?}", ask.node, ask.name, ask.by));
@@ -92,6 +95,14 @@ impl Land {
 
     /// A call has ended.
     pub fn end<T>(&self, ask: &Ask, answer: &Result<T>) {
+        if let Err(Error {
+            retry_after_ms: Some(wait),
+            ..
+        }) = answer
+        {
+            let floor = self.clock.elapsed_ms() + wait;
+            self.with(|state| state.floors.insert(ask.by.clone(), floor));
+        }
         let known = match answer {
             Ok(_) => true,
             Err(error) => matches!(error.code, Code::OpportunityNotFound | Code::QuoteNotFound),
@@ -113,17 +124,23 @@ impl State {
         }
         let floor = self.floors.get(&ask.by).copied().unwrap_or(0);
         if calm && now < floor {
-            let told = format!("{} called {} ms before the time that it was given", ask.by, floor - now);
+            let told = format!(
+                "{} called {} ms before the time that it was given",
+                ask.by,
+                floor - now
+            );
             self.witness.object(told);
         }
         let under_way = self.under_way.entry(ask.opportunity).or_default();
-        let same = |(node, by, name): &(String, String, &str)| {
-            (node, by, *name) == (&ask.node, &ask.by, ask.name)
-        };
+        let same =
+            |(node, by, name): &(String, String, &str)| (node, by, *name) == (&ask.node, &ask.by, ask.name);
         let twice = ask.opportunity != u64::MAX && under_way.iter().any(same);
         under_way.push((ask.node.clone(), ask.by.clone(), ask.name));
         if twice {
-            let told = format!("{} makes the call {} twice at once on {}", ask.by, ask.name, ask.node);
+            let told = format!(
+                "{} makes the call {} twice at once on {}",
+                ask.by, ask.name, ask.node
+            );
             self.witness.object(told);
         }
     }
@@ -155,7 +172,9 @@ impl State {
         if ask.writes() {
             if self.dice.percent(knobs.lost) {
                 let after = Duration::from_millis(self.dice.between(20, 5_000));
-                return *self.dice.pick(&[Fate::LostNot, Fate::LostDone, Fate::LostLate(after)]);
+                return *self
+                    .dice
+                    .pick(&[Fate::LostNot, Fate::LostDone, Fate::LostLate(after)]);
             }
             if self.dice.percent(knobs.twice) {
                 return Fate::Twice;
@@ -166,16 +185,13 @@ impl State {
         Fate::Ok
     }
 
-    fn note(&mut self, ask: &Ask, fate: &Fate, restarts: u32, now: u64) {
+    fn note(&mut self, ask: &Ask, fate: &Fate, restarts: u32) {
         self.trace.saw(format!("{} {}", ask.name, fate.name()));
         match fate {
             Fate::LostNot | Fate::LostDone | Fate::LostLate(_) => {
                 let keyed = ask.keyed.as_ref();
                 let keyed = keyed.map(|(key, _, target)| (key.as_str(), target.as_str(), restarts));
                 self.witness.lost_answer(&ask.by, ask.side, keyed);
-            }
-            Fate::Refused(_, Some(wait)) => {
-                self.floors.insert(ask.by.clone(), now + wait);
             }
             _ => {}
         }

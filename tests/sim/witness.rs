@@ -69,7 +69,11 @@ pub struct Witness {
 }
 
 /// Fields that a sync may write in the CRM.
-const TO_CRM: [&str; 3] = ["opportunity.description", "opportunity.next_step", "opportunity.lead_source"];
+const TO_CRM: [&str; 3] = [
+    "opportunity.description",
+    "opportunity.next_step",
+    "opportunity.lead_source",
+];
 /// Fields that a sync may write in the CPQ at any time.
 const TO_CPQ: [&str; 5] = [
     "opportunity.name",
@@ -112,15 +116,20 @@ impl Witness {
 
     /// The quote is gone, and with it what stood there.
     pub fn forget(&mut self, side: Side, opportunity: u64) {
-        self.standing.retain(|(on, cell), _| *on != side || cell.0 != opportunity);
-        self.said.retain(|(on, cell), _| *on != side || cell.0 != opportunity);
+        self.standing
+            .retain(|(on, cell), _| *on != side || cell.0 != opportunity);
+        self.said
+            .retain(|(on, cell), _| *on != side || cell.0 != opportunity);
         self.moved(opportunity);
     }
 
     /// The product has changed something.
     pub fn product(&mut self, written: &Written<'_>) {
         if !written.changes.is_empty() {
-            let writers = self.writers.entry((written.side, written.opportunity)).or_default();
+            let writers = self
+                .writers
+                .entry((written.side, written.opportunity))
+                .or_default();
             writers.insert(written.by.to_owned());
         }
         for (cell, old, new) in &written.changes {
@@ -144,7 +153,9 @@ impl Witness {
         };
         if !allowed {
             let (side, by) = (written.side, written.by);
-            self.object(format!("{by} wrote {field} of {line:?} in the {side:?}, which owns it"));
+            self.object(format!(
+                "{by} wrote {field} of {line:?} in the {side:?}, which owns it"
+            ));
         }
     }
 
@@ -161,7 +172,10 @@ impl Witness {
         let ruled = self.rulings.contains(&(cell.clone(), new.to_string()));
         if cell.2 == "opportunity.description" && !ruled {
             let by = written.by;
-            self.object(format!("{by} overwrote {} of {cell:?} with {new}, and nobody was asked", edit.value));
+            self.object(format!(
+                "{by} overwrote {} of {cell:?} with {new}, and nobody was asked",
+                edit.value
+            ));
         } else if !ruled {
             self.lost.insert((cell.clone(), edit.value.to_string()));
         }
@@ -169,7 +183,7 @@ impl Witness {
 
     /// A value never comes back by itself.
     fn flip(&mut self, written: &Written<'_>, cell: &Cell, old: &Value, new: &Value) {
-        if written.late {
+        if written.late || cell.2 == cpq_domain::quote::SYNC_STATE {
             return;
         }
         let history = self.history.entry((written.side, cell.clone())).or_default();
@@ -181,14 +195,19 @@ impl Witness {
         if back {
             let told: Vec<String> = history.iter().map(Value::to_string).collect();
             let side = written.side;
-            self.object(format!("{cell:?} went {} in the {side:?} by itself", told.join(" → ")));
+            self.object(format!(
+                "{cell:?} went {} in the {side:?} by itself",
+                told.join(" → ")
+            ));
         }
     }
 
     /// A write is about to be sent. One whose answer was lost is looked for before.
     pub fn sends(&mut self, by: &str, side: Side) {
         if self.must_look.remove(&(by.to_owned(), side)) {
-            self.object(format!("{by} wrote to the {side:?} again without a look after a lost answer"));
+            self.object(format!(
+                "{by} wrote to the {side:?} again without a look after a lost answer"
+            ));
         }
     }
 
@@ -212,7 +231,8 @@ impl Witness {
     pub fn lost_answer(&mut self, by: &str, side: Side, keyed: Option<(&str, &str, u32)>) {
         self.must_look.insert((by.to_owned(), side));
         if let Some((key, target, restarts)) = keyed {
-            self.unanswered.insert(by.to_owned(), (key.to_owned(), target.to_owned(), restarts));
+            self.unanswered
+                .insert(by.to_owned(), (key.to_owned(), target.to_owned(), restarts));
         }
     }
 

@@ -103,6 +103,16 @@ impl Steps {
         &self.call
     }
 
+    /// Whether an earlier attempt may have sent something, so that this one answers from its journal.
+    pub(crate) fn is_resumed(&self) -> bool {
+        !self.memory.done.is_empty()
+    }
+
+    /// Whether an earlier attempt has done this step, or may have.
+    pub(crate) fn began(&self, step: &str) -> bool {
+        self.memory.done.contains_key(step) || self.memory.uncertain.contains(step)
+    }
+
     /// A step that reads, or thinks: its result is remembered, and nothing is durable yet.
     pub(crate) async fn read<T>(&self, step: &str, work: impl Future<Output = Result<T>>) -> Result<T, Halt>
     where
@@ -194,7 +204,8 @@ impl Steps {
         (self.run, fresh, learned)
     }
 
-    fn remembered<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, Halt> {
+    /// What an earlier attempt left as the result of a step.
+    pub(crate) fn remembered<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, Halt> {
         let Some(data) = self.memory.done.get(step) else {
             return Ok(None);
         };

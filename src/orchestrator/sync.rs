@@ -58,6 +58,10 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         })
         .await?;
 
+    if steps.is_resumed() && scene.ledger.known(&steps.run().lane).await?.base != before {
+        return Err(outdated(steps, scene, &crm, found.as_ref(), known, &plan).await?);
+    }
+
     let quote = match &found {
         Some(quote) if plan.to_cpq.is_empty() => quote.clone(),
         found => write_cpq(steps, scene, &crm, found.as_ref(), &known, &plan).await?,
@@ -133,6 +137,36 @@ pub(crate) fn can_be_quoted(crm: &CrmSnapshot, quote: Option<&Quote>) -> Result<
 pub(crate) fn decide(scene: &Scene, crm: &CrmSnapshot, quote: Option<&Quote>, known: &Known) -> Plan {
     let facts = facts(crm, quote, scene.now);
     resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote)
+}
+
+/// Another sync of the opportunity went by while this one was parked or its process was dead, and both sides have agreed
+/// anew since. What this one remembers of them counts no more, and it must not put its old agreement in the place of the
+/// new one: it starts over. What it has done, or may have, is told all the same, or an edit that lost would be shown to
+/// nobody.
+async fn outdated(
+    steps: &Steps,
+    scene: &Scene,
+    crm: &CrmSnapshot,
+    found: Option<&Quote>,
+    known: Known,
+    plan: &Plan,
+) -> Result<Halt, Halt> {
+    let done = steps.remembered::<Quote>("write.cpq")?;
+    if let Some(quote) = done.as_ref().or(found) {
+        if steps.began("write.crm") {
+            let known = known.once_written(plan, found, quote);
+            let back = async { Ok(decide(scene, crm, Some(quote), &known)) };
+            let back = steps.read("decide.back", back).await?;
+            steps.learn_link(link(steps, crm, quote));
+            steps.learn_decisions(&back.matrix_version, in_all(plan, &back), false);
+        } else if steps.began("write.cpq") {
+            steps.learn_link(link(steps, crm, quote));
+            steps.learn_decisions(&plan.matrix_version, so_far(plan), false);
+        }
+    }
+    let name = &steps.run().lane.opportunity;
+    let message = format!("another sync of opportunity {name} went by since this one began");
+    Ok(Halt::Restart(Error::new(Code::CrmConflict, message)))
 }
 
 /// Creates or changes the quote. The key is the same however often the run starts again, and a key counts once.

@@ -11,7 +11,7 @@ use cpq_domain::ownership::Matrix;
 use cpq_domain::quote::Quote;
 use cpq_domain::resolve::{Base, Plan};
 use cpq_domain::run::{Effect, Outcome};
-use cpq_domain::view::View;
+use cpq_domain::view::{Patch, View};
 use cpq_store::links::Link;
 use jiff::Timestamp;
 
@@ -193,8 +193,13 @@ async fn write_cpq(
             .cpq
             .find(call, lane.connection.as_str(), &lane.opportunity)
             .await?;
-        // Only against the last agreement does a value that did not arrive look like one that is still to be sent.
-        Ok(now.filter(|quote| decide(scene, crm, Some(quote), known).to_cpq.is_empty()))
+        // Only against the last agreement does a value that did not arrive look like one that is still to be sent; and
+        // a value that a person has put in the place of what was sent, or instead of it, is no sign of it either.
+        let arrived = |quote: &Quote| {
+            decide(scene, crm, Some(quote), known).to_cpq.is_empty()
+                && holds(scene, &quote.view(), &plan.to_cpq)
+        };
+        Ok(now.filter(arrived))
     };
     steps
         .write("write.cpq", check, scene.cpq.write(call, &key, &write))
@@ -221,20 +226,7 @@ async fn write_crm(
     };
     let check = async {
         let now = scene.crm.read(call, &steps.run().lane.opportunity).await?;
-        let in_place = back.to_crm.fields.iter().all(|(field, value)| {
-            let shape = scene
-                .crm
-                .mapping()
-                .fields
-                .get(field)
-                .map(|mapped| mapped.shape)
-                .unwrap_or_default();
-            now.view
-                .fields
-                .get(field)
-                .is_some_and(|held| held.same(value, shape))
-        });
-        let in_place = in_place && lines::in_place(&scene.crm.mapping(), &now.view, &back.to_crm);
+        let in_place = holds(scene, &now.view, &back.to_crm);
         Ok(in_place.then_some(CrmWritten {
             view: now.view,
             modified_at: now.modified_at,
@@ -243,6 +235,24 @@ async fn write_crm(
     steps
         .write("write.crm", check, scene.crm.write(call, &write))
         .await
+}
+
+/// Whether a side holds what a patch sent there.
+fn holds(scene: &Scene, view: &View, sent: &Patch) -> bool {
+    let mapping = scene.crm.mapping();
+    let shape = |field| {
+        mapping
+            .fields
+            .get(field)
+            .map(|mapped| mapped.shape)
+            .unwrap_or_default()
+    };
+    let mut fields = sent.fields.iter();
+    fields.all(|(field, value)| {
+        view.fields
+            .get(field)
+            .is_some_and(|held| held.same(value, shape(field)))
+    }) && lines::in_place(&mapping, view, sent)
 }
 
 fn quote_record(crm: &CrmSnapshot, quote: &Quote) -> QuoteRecord {

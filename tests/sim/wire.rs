@@ -116,6 +116,9 @@ impl Land {
 impl State {
     /// What a call must never be.
     fn must_not(&mut self, ask: &Ask, restarts: u32, now: u64, (calm, steady): (bool, bool)) {
+        if ask.looks() {
+            self.witness.looks(&ask.by);
+        }
         if ask.writes() {
             self.witness.sends(&ask.by, ask.side);
         }

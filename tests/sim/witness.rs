@@ -64,6 +64,9 @@ pub struct Witness {
     must_look: BTreeSet<(String, Side)>,
     bodies: BTreeMap<String, String>,
     unanswered: BTreeMap<String, (String, String, u32)>,
+    moves: u64,
+    moved_at: BTreeMap<u64, u64>,
+    looked_at: BTreeMap<String, u64>,
     /// Edits and faults that may make a run start over, by opportunity.
     pub disturbances: BTreeMap<u64, u64>,
 }
@@ -106,6 +109,8 @@ impl Witness {
     /// Something about the opportunity changed that was not the product's doing.
     pub fn moved(&mut self, opportunity: u64) {
         self.history.retain(|(_, cell), _| cell.0 != opportunity);
+        self.moves += 1;
+        self.moved_at.insert(opportunity, self.moves);
         *self.disturbances.entry(opportunity).or_default() += 1;
     }
 
@@ -183,6 +188,13 @@ impl Witness {
 
     /// A value never comes back by itself.
     fn flip(&mut self, written: &Written<'_>, cell: &Cell, old: &Value, new: &Value) {
+        // What was read before the last edit is told later than it.
+        let looked = self.looked_at.get(written.by).copied().unwrap_or(0);
+        let moved = self.moved_at.get(&written.opportunity).copied().unwrap_or(0);
+        if looked < moved {
+            self.history.remove(&(written.side, cell.clone()));
+            return;
+        }
         if written.late || cell.2 == cpq_domain::quote::SYNC_STATE {
             return;
         }
@@ -209,6 +221,11 @@ impl Witness {
                 "{by} wrote to the {side:?} again without a look after a lost answer"
             ));
         }
+    }
+
+    /// A run is about to look.
+    pub fn looks(&mut self, by: &str) {
+        self.looked_at.insert(by.to_owned(), self.moves);
     }
 
     /// A write to the CPQ is about to be sent: under its key it is always the same, and after a lost answer it has the

@@ -128,6 +128,12 @@ impl Teller<'_> {
     }
 
     async fn open(&self, tx: &mut dyn Tx, decision: &Decision, state: ConflictState) -> Result<()> {
+        #[cfg(feature = "planted-bugs")]
+        if (state == ConflictState::Open && cpq_domain::planted::Bug::LosesQuestions.is_on())
+            || (state == ConflictState::Settled && cpq_domain::planted::Bug::LosesLosers.is_on())
+        {
+            return Ok(());
+        }
         let (under, closed) = (self.under, state != ConflictState::Open);
         let conflict = Conflict {
             id: conflicts::next_id(tx).await?,
@@ -197,6 +203,10 @@ impl Teller<'_> {
     /// A conflict that the matrix decides ends with the values of that moment: an edit that came while it was open, and
     /// lost, would be shown nowhere else.
     fn as_it_ended(&self, decision: &Decision, before: Conflict, state: ConflictState) -> Conflict {
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::EndsConflictsStale.is_on() {
+            return before;
+        }
         if state != ConflictState::Settled {
             return before;
         }

@@ -229,6 +229,14 @@ pub(crate) async fn keep(tx: &mut dyn Tx, run: &Run, mut learned: Learned, now: 
             matrix_version: learned.matrix_version.clone(),
             agreed_at: now,
         };
+        #[cfg(feature = "planted-bugs")]
+        let known = bases::get(tx, &agreement.connection, &run.lane.opportunity).await?;
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::ForgetsTheBase.is_on()
+            || (cpq_domain::planted::Bug::KeepsTheFirstBase.is_on() && known.is_some())
+        {
+            return Ok(());
+        }
         bases::put(tx, &agreement).await?;
     }
     let circumstances = Circumstances {

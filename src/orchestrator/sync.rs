@@ -58,7 +58,10 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         })
         .await?;
 
-    if steps.is_resumed() && scene.ledger.known(&steps.run().lane).await?.base != before {
+    let resumed = steps.is_resumed();
+    #[cfg(feature = "planted-bugs")]
+    let resumed = resumed && !cpq_domain::planted::Bug::UndoesAgreements.is_on();
+    if resumed && scene.ledger.known(&steps.run().lane).await?.base != before {
         return Err(outdated(steps, scene, &crm, found.as_ref(), known, &plan).await?);
     }
 
@@ -136,6 +139,16 @@ pub(crate) fn can_be_quoted(crm: &CrmSnapshot, quote: Option<&Quote>) -> Result<
 
 pub(crate) fn decide(scene: &Scene, crm: &CrmSnapshot, quote: Option<&Quote>, known: &Known) -> Plan {
     let facts = facts(crm, quote, scene.now);
+    #[cfg(feature = "planted-bugs")]
+    if cpq_domain::planted::Bug::WritesUnowned.is_on() {
+        let mut plan = resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote);
+        let held = quote.and_then(|quote| quote.view().get("opportunity.name").cloned());
+        let differs = held.filter(|held| Some(held) != crm.view.get("opportunity.name"));
+        plan.to_crm
+            .fields
+            .extend(differs.map(|held| ("opportunity.name".into(), held)));
+        return plan;
+    }
     resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote)
 }
 
@@ -187,6 +200,11 @@ async fn write_cpq(
         steps.run().id,
         steps.run().restarts
     ))?;
+    #[cfg(feature = "planted-bugs")]
+    let key = match cpq_domain::planted::Bug::MakesFreshKeys.is_on() {
+        true => IdempotencyKey::new(format!("{key}:{}", steps.run().attempt))?,
+        false => key,
+    };
     let (call, lane) = (steps.call(), &steps.run().lane);
     let check = async {
         let now = scene
@@ -224,6 +242,14 @@ async fn write_crm(
         record_type: crm.view.text("opportunity.record_type").map(str::to_owned),
         lines: lines::written(scene, crm, quote, &back.to_crm),
     };
+    #[cfg(feature = "planted-bugs")]
+    let write = match cpq_domain::planted::Bug::OverlooksEdits.is_on() {
+        true => CrmWrite {
+            unmodified_since: Timestamp::MAX,
+            ..write
+        },
+        false => write,
+    };
     let check = async {
         let now = scene.crm.read(call, &steps.run().lane.opportunity).await?;
         let in_place = holds(scene, &now.view, &back.to_crm);
@@ -239,6 +265,10 @@ async fn write_crm(
 
 /// Whether a side holds what a patch sent there.
 fn holds(scene: &Scene, view: &View, sent: &Patch) -> bool {
+    #[cfg(feature = "planted-bugs")]
+    if cpq_domain::planted::Bug::TakesEditsForWrites.is_on() {
+        return true;
+    }
     let mapping = scene.crm.mapping();
     let shape = |field| {
         mapping

@@ -80,8 +80,21 @@ impl Doors {
         self.node.point();
         drop(under_way);
         self.land.end(&ask, &answer);
+        #[cfg(feature = "planted-bugs")]
+        let answer = planted(answer);
         answer
     }
+}
+
+#[cfg(feature = "planted-bugs")]
+fn planted<T>(answer: Result<T>) -> Result<T> {
+    use cpq_domain::{Code, Error, planted::Bug};
+    answer.map_err(
+        |error| match Bug::AdapterHidesLosses.is_on() && error.code == Code::OutcomeUnknown {
+            true => Error::new(Code::CrmUnavailable, "nothing happened"),
+            false => error,
+        },
+    )
 }
 
 type Apply<T> = Arc<dyn Fn(&mut State, bool) -> Result<T> + Send + Sync>;
@@ -158,8 +171,23 @@ impl CrmAdapter for Doors {
             self.ask("crm.read", Side::Crm, call, place_of(key.as_str())),
             key.clone(),
         );
-        self.pass(ask, move |state, stale| state.crm.look(&key, stale))
-            .await
+        let found = self
+            .pass(ask, move |state, stale| state.crm.look(&key, stale))
+            .await;
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::AdapterRemembers.is_on()
+            && let Ok(found) = &found
+        {
+            let first = |state: &mut State| {
+                state
+                    .first_seen
+                    .entry(found.opportunity.id.to_string())
+                    .or_insert_with(|| found.clone())
+                    .clone()
+            };
+            return Ok(self.land.with(first));
+        }
+        found
     }
 
     async fn fate(&self, call: &Call, id: &RecordId) -> Result<deletion::Fate> {
@@ -280,9 +308,30 @@ impl CpqAdapter for Doors {
             QuoteTarget::New(of) => place_of(of.id.as_str()),
             QuoteTarget::Existing { id, .. } => self.land.with(|state| quote_place(state, id)),
         };
+        #[cfg(feature = "planted-bugs")]
+        let fresh = IdempotencyKey::new(format!("{key}-{}", self.land.with(|state| state.dice.next())))?;
+        #[cfg(feature = "planted-bugs")]
+        let key = if cpq_domain::planted::Bug::AdapterDropsKeys.is_on() {
+            &fresh
+        } else {
+            key
+        };
         let mut ask = self.ask("cpq.write", Side::Cpq, call, at);
         ask.keyed = Some((key.to_string(), format!("{write:?}"), target_name(&write.target)));
         let (by, land, write, key) = (ask.by.clone(), self.land.clone(), write.clone(), key.to_string());
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::AdapterRepeats.is_on() {
+            let (again, by, land, write, key) =
+                (ask.clone(), by.clone(), land.clone(), write.clone(), key.clone());
+            let sent = self
+                .pass(again, move |state, late| {
+                    state.cpq_write(&by, &key, &write, &land.clock, late)
+                })
+                .await;
+            if sent.is_ok() {
+                return sent;
+            }
+        }
         self.pass(ask, move |state, late| {
             state.cpq_write(&by, &key, &write, &land.clock, late)
         })

@@ -164,6 +164,11 @@ impl Stream {
         self.feed
             .land
             .tell(format_args!("{node} is told of the events {} to {end}", from + 1));
+        #[cfg(feature = "planted-bugs")]
+        let end = match cpq_domain::planted::Bug::FeedRunsAhead.is_on() {
+            true => self.feed.land.with(|state| state.tape.head()),
+            false => end,
+        };
         Changes {
             changes,
             position: self.feed.position(end),

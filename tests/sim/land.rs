@@ -67,6 +67,12 @@ pub struct State {
     pub matrix: Arc<Matrix>,
     /// Moments before which a run was told not to call again, in virtual milliseconds.
     pub floors: BTreeMap<String, u64>,
+    /// What an adapter with a planted bug read first.
+    #[cfg(feature = "planted-bugs")]
+    pub first_seen: BTreeMap<String, cpq_domain::adapter::CrmSnapshot>,
+    /// Opportunities of which two syncs were under way at once: before the first link is known, an event that names the
+    /// record and a person who names the number are two lanes.
+    pub overlapped: std::collections::BTreeSet<u64>,
     /// What both sides last agreed on, as the store knew it when the last edit began.
     pub agreed: BTreeMap<u64, Base>,
     /// Processes that have died.
@@ -104,6 +110,9 @@ impl Land {
             deleted: Default::default(),
             matrix: rules(false),
             floors: BTreeMap::new(),
+            #[cfg(feature = "planted-bugs")]
+            first_seen: BTreeMap::new(),
+            overlapped: Default::default(),
             agreed: BTreeMap::new(),
             deaths: 0,
             keys: None,

@@ -181,7 +181,8 @@ pub async fn all(land: &Land) {
     let buried = buried(land).await;
     for at in 0..land.knobs.opportunities {
         if !land.with(|state| state.deleted.contains(&at)) {
-            opportunity(land, at, &conflicts, buried.contains(&at));
+            let blurred = buried.contains(&at) || land.with(|state| state.overlapped.contains(&at));
+            opportunity(land, at, &conflicts, blurred);
         }
     }
 }

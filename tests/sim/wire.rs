@@ -139,6 +139,12 @@ impl State {
             |(node, by, name): &(String, String, &str)| (node, by, *name) == (&ask.node, &ask.by, ask.name);
         // After a jump of the clock a process may lose a run to itself, and notices at its next commit.
         let twice = steady && ask.opportunity != u64::MAX && under_way.iter().any(same);
+        let other = under_way
+            .iter()
+            .any(|(_, by, _)| by != &ask.by && by.starts_with("csync"));
+        if other && ask.opportunity != u64::MAX {
+            self.overlapped.insert(ask.opportunity);
+        }
         under_way.push((ask.node.clone(), ask.by.clone(), ask.name));
         if twice {
             let told = format!(

@@ -83,7 +83,16 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         .await?;
     let written = match back.to_crm.is_empty() {
         true => None,
-        false => Some(write_crm(steps, scene, &crm, &quote, &back).await?),
+        false => Some(
+            write_crm(steps, scene, &crm, &quote, &back)
+                .await
+                .inspect_err(|halt| {
+                    // An edit that it overwrote, or may have, is told even if the run finds nothing of it when it starts over.
+                    if halt.may_have_written() || steps.began("write.crm") {
+                        steps.learn_decisions(&back.matrix_version, in_all(&plan, &back), false);
+                    }
+                })?,
+        ),
     };
 
     let agreed = agreement(&crm, &back, &quote, written.as_ref());

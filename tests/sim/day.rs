@@ -104,6 +104,7 @@ async fn work(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
     people.push(tokio::spawn(judge(fleet.clone(), land.clone(), dice.fork())));
     people.push(tokio::spawn(revoker(fleet.clone(), land.clone(), dice.fork())));
     people.push(tokio::spawn(weather(land.clone(), dice.fork())));
+    people.push(tokio::spawn(auditor(land.clone())));
     sleep(Duration::from_millis(knobs.chaos_ms)).await;
     land.with(|state| state.open = false);
     land.tell("people go home");
@@ -111,6 +112,14 @@ async fn work(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
         if task.await.is_err() {
             land.object("the simulation has a defect: a task of it ended in a panic");
         }
+    }
+}
+
+/// Somebody looks now and then at what would be left if everything died at that moment.
+async fn auditor(land: Arc<Land>) {
+    while land.is_open() {
+        sleep(Duration::from_millis(900)).await;
+        verdict::durable(&land).await;
     }
 }
 

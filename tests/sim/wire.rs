@@ -120,10 +120,11 @@ impl State {
             self.witness.looks(&ask.by);
         }
         if ask.writes() {
-            self.witness.sends(&ask.by, ask.side);
+            self.witness.sends(&ask.by, ask.side, ask.name);
         }
         if let Some((key, body, target)) = &ask.keyed {
-            self.witness.sends_keyed(&ask.by, key, body, target, restarts);
+            let run = format!("{} {}", ask.by, ask.name);
+            self.witness.sends_keyed(&run, key, body, target, restarts);
         }
         let floor = self.floors.get(&ask.by).copied().unwrap_or(0);
         if calm && now < floor {
@@ -201,7 +202,7 @@ impl State {
             Fate::LostNot | Fate::LostDone | Fate::LostLate(_) => {
                 let keyed = ask.keyed.as_ref();
                 let keyed = keyed.map(|(key, _, target)| (key.as_str(), target.as_str(), restarts));
-                self.witness.lost_answer(&ask.by, ask.side, keyed);
+                self.witness.lost_answer(&ask.by, ask.side, ask.name, keyed);
             }
             _ => {}
         }

@@ -61,7 +61,7 @@ pub struct Witness {
     pub removed: BTreeSet<(u64, String)>,
     /// What people decided of conflicts.
     pub rulings: BTreeSet<(Cell, String)>,
-    must_look: BTreeSet<(String, Side)>,
+    must_look: BTreeSet<(String, Side, &'static str)>,
     bodies: BTreeMap<String, String>,
     unanswered: BTreeMap<String, (String, String, u32)>,
     moves: u64,
@@ -215,8 +215,8 @@ impl Witness {
     }
 
     /// A write is about to be sent. One whose answer was lost is looked for before.
-    pub fn sends(&mut self, by: &str, side: Side) {
-        if self.must_look.remove(&(by.to_owned(), side)) {
+    pub fn sends(&mut self, by: &str, side: Side, call: &'static str) {
+        if self.must_look.remove(&(by.to_owned(), side, call)) {
             self.object(format!(
                 "{by} wrote to the {side:?} again without a look after a lost answer"
             ));
@@ -245,8 +245,14 @@ impl Witness {
     }
 
     /// The answer to a write was lost.
-    pub fn lost_answer(&mut self, by: &str, side: Side, keyed: Option<(&str, &str, u32)>) {
-        self.must_look.insert((by.to_owned(), side));
+    pub fn lost_answer(
+        &mut self,
+        by: &str,
+        side: Side,
+        call: &'static str,
+        keyed: Option<(&str, &str, u32)>,
+    ) {
+        self.must_look.insert((by.to_owned(), side, call));
         if let Some((key, target, restarts)) = keyed {
             self.unanswered
                 .insert(by.to_owned(), (key.to_owned(), target.to_owned(), restarts));
@@ -255,7 +261,7 @@ impl Witness {
 
     /// A run has looked at a side.
     pub fn looked(&mut self, by: &str, side: Side) {
-        self.must_look.remove(&(by.to_owned(), side));
+        self.must_look.retain(|(run, on, _)| run != by || *on != side);
     }
 }
 

@@ -49,7 +49,7 @@ fn tell(outcome: &sim::Outcome, verbose: bool) {
     }
     let _ = writeln!(
         out,
-        "  cargo run --release -p cpq-sim -- --seeds 1 --from {} --verbose",
+        "  cargo run --profile sim -p cpq-sim -- --seeds 1 --from {} --verbose",
         outcome.seed
     );
 }

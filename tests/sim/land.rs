@@ -12,6 +12,7 @@ use cpq_domain::resolve::Base;
 use cpq_domain::value::Value;
 use cpq_domain::view::View;
 use cpq_domain::{Code, Result};
+use cpq_store::journal::Entry;
 use cpq_store::{Store, bases, positions, runs};
 
 use crate::cpq::Cpq;
@@ -35,6 +36,7 @@ pub struct Land {
     /// The day.
     pub knobs: Knobs,
     state: Mutex<State>,
+    rows: Mutex<Vec<Arc<Entry>>>,
 }
 
 /// What changes.
@@ -127,12 +129,18 @@ impl Land {
             store,
             knobs,
             state: Mutex::new(state),
+            rows: Mutex::default(),
         })
     }
 
     /// Looks at it or changes it.
     pub fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.state.lock().expect("nobody panics while holding it"))
+    }
+
+    /// The rows of the journal that were looked at so far.
+    pub fn rows<T>(&self, work: impl FnOnce(&mut Vec<Arc<Entry>>) -> T) -> T {
+        work(&mut self.rows.lock().expect("nobody panics while holding it"))
     }
 
     /// Adds a row to the trace.

@@ -1,6 +1,7 @@
 //! What must be true: of the store at any moment, and of everything once it has come to rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use cpq_domain::Code;
 use cpq_domain::change::Hint;
@@ -18,24 +19,23 @@ use crate::crm::number;
 use crate::land::{Land, cell, place_of};
 use crate::witness::Side;
 
-/// The whole journal, in order.
-pub async fn journal_of(land: &Land) -> Vec<Entry> {
-    let (mut all, mut after) = (Vec::new(), 0);
+/// The whole journal, in order. Rows never change, so only those are read that are new.
+pub async fn journal_of(land: &Land) -> Vec<Arc<Entry>> {
     loop {
+        let after = land.rows(|rows| rows.last().map_or(0, |row| row.position));
         let read = land
             .store
             .read(move |tx| Box::pin(journal::after(tx, after, 200)));
         let page = read.await.unwrap_or_default();
-        match page.last() {
-            Some(last) => after = last.position,
-            None => return all,
+        if page.is_empty() {
+            return land.rows(|rows| rows.clone());
         }
-        all.extend(page);
+        land.rows(|rows| rows.extend(page.into_iter().map(Arc::new)));
     }
 }
 
 /// All runs that the journal knows.
-pub async fn runs_of(land: &Land, entries: &[Entry]) -> Vec<Run> {
+pub async fn runs_of(land: &Land, entries: &[Arc<Entry>]) -> Vec<Run> {
     let ids: BTreeSet<RunId> = entries.iter().map(|entry| entry.run_id).collect();
     let mut found = Vec::new();
     for id in ids {
@@ -52,7 +52,7 @@ pub async fn durable(land: &Land) {
 }
 
 /// The position of the feed lies behind nothing of which no run was told.
-async fn cursor(land: &Land, entries: &[Entry]) {
+async fn cursor(land: &Land, entries: &[Arc<Entry>]) {
     let Some(position) = land.standing().await else {
         return;
     };
@@ -162,7 +162,11 @@ pub async fn all(land: &Land) {
     let runs = runs_of(land, &entries).await;
     cursor(land, &entries).await;
     for run in &runs {
-        let of: Vec<&Entry> = entries.iter().filter(|entry| entry.run_id == run.id).collect();
+        let of: Vec<&Entry> = entries
+            .iter()
+            .map(Arc::as_ref)
+            .filter(|entry| entry.run_id == run.id)
+            .collect();
         ended(land, run);
         crate::history::check(land, run, &of);
     }

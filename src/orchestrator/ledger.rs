@@ -89,13 +89,7 @@ impl Ledger {
                     if let Some(waiting) = joinable(tx, &submission).await? {
                         note_hints(tx, waiting.id, &submission, now).await?;
                         #[cfg(feature = "planted-bugs")]
-                        let submission = match cpq_domain::planted::Bug::DropsJoinedKeys.is_on() {
-                            true => Submission {
-                                keyed: None,
-                                ..submission
-                            },
-                            false => submission,
-                        };
+                        let submission = crate::planted::without_key(submission);
                         if let Some(keyed) = &submission.keyed {
                             idempotency::attach(tx, &keyed.client, &keyed.key, waiting.id).await?;
                         }
@@ -209,12 +203,7 @@ impl Ledger {
             return Ok(());
         }
         #[cfg(feature = "planted-bugs")]
-        let now = now
-            + SignedDuration::from_secs(if cpq_domain::planted::Bug::EndsLeasesEarly.is_on() {
-                600
-            } else {
-                0
-            });
+        let now = now + crate::planted::hurry();
         if self
             .store
             .read(|tx| Box::pin(runs::next_expiry(tx)))

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use cpq_domain::Result;
 use cpq_domain::id::{CorrelationId, RunId};
+use cpq_domain::planted::Bug;
 use cpq_domain::run::{Run, RunState};
 use cpq_store::{Tx, runs};
+use jiff::SignedDuration;
 
 use crate::engine::{Engine, Submission, Submitted};
 
@@ -47,4 +49,20 @@ pub(crate) async fn running_in_lane(tx: &mut dyn Tx, submission: &Submission) ->
         ..runs::Filter::default()
     };
     Ok(runs::list(tx, &filter).await?.pop())
+}
+
+/// Lets leases be over before their time.
+pub(crate) fn hurry() -> SignedDuration {
+    SignedDuration::from_secs(if Bug::EndsLeasesEarly.is_on() { 600 } else { 0 })
+}
+
+/// Forgets the key of a wish that joins another.
+pub(crate) fn without_key(submission: Submission) -> Submission {
+    match Bug::DropsJoinedKeys.is_on() {
+        true => Submission {
+            keyed: None,
+            ..submission
+        },
+        false => submission,
+    }
 }

@@ -20,8 +20,11 @@ use crate::node::Node;
 pub struct Fleet {
     land: Arc<Land>,
     dice: Mutex<Dice>,
-    nodes: Mutex<Vec<Option<(Arc<Node>, Engine)>>>,
+    nodes: Mutex<Vec<Option<Running>>>,
 }
+
+/// A process and its engine.
+type Running = (Arc<Node>, Engine);
 
 impl Fleet {
     /// A fleet of which nothing runs yet.

@@ -5,6 +5,7 @@
 //! or not at all, and decisions of people. Then everything heals, and what must be true is looked up past the product's
 //! own idea of it. Nothing of a day depends on anything but its seed: one thread, virtual time, no chance of its own.
 
+mod cells;
 mod cpq;
 mod crm;
 mod day;

@@ -157,24 +157,23 @@ fn rep_edits(
             ("lines", ())
         }
         13 => {
-            // One transaction about several opportunities.
-            let all: Vec<u64> = (0..land.knobs.opportunities).collect();
-            for each in &all {
-                state.person_in_crm(
-                    *each,
-                    "",
-                    "opportunity.name",
-                    Value::text(format!("{word}-{each}")),
-                    clock,
-                );
-            }
-            state.tape.tell(&all, false, clock);
+            rename_all(state, land, word);
             return "all names at once";
         }
         _ => return "nothing",
     };
     state.tape.tell(&[at], false, clock);
     told.0
+}
+
+/// One transaction about several opportunities.
+fn rename_all(state: &mut State, land: &Land, word: &str) {
+    let all: Vec<u64> = (0..land.knobs.opportunities).collect();
+    for each in &all {
+        let name = Value::text(format!("{word}-{each}"));
+        state.person_in_crm(*each, "", "opportunity.name", name, &land.clock);
+    }
+    state.tape.tell(&all, false, &land.clock);
 }
 
 fn add_or_take(state: &mut State, at: u64, amount: u64, land: &Land) {

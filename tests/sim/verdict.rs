@@ -15,8 +15,9 @@ use cpq_domain::view::View;
 use cpq_store::journal::{self, Entry};
 use cpq_store::{conflicts, runs};
 
+use crate::cells::cell;
 use crate::crm::number;
-use crate::land::{Land, cell, place_of};
+use crate::land::{Land, place_of};
 use crate::witness::Side;
 
 /// The whole journal, in order. Rows never change, so only those are read that are new.
@@ -84,11 +85,11 @@ async fn cursor(land: &Land, entries: &[Arc<Entry>]) {
             .enumerate()
             .map(|(nth, event)| (nth + 1, event));
         let due = events.filter(|(nth, _)| *nth > state.tape.unheard && *nth <= behind);
-        let pairs = due.flat_map(|(nth, event)| event.about.iter().map(move |at| (*at, nth)));
+        let mut pairs = due.flat_map(|(nth, event)| event.about.iter().map(move |at| (*at, nth)));
         let known = |(at, nth): &(u64, usize)| {
             told.contains(&(*at, *nth)) || swept.get(at).is_some_and(|head| head >= nth)
         };
-        pairs.filter(|pair| !known(pair)).next()
+        pairs.find(|pair| !known(pair))
     });
     if let Some((at, nth)) = missing {
         land.object(format!(

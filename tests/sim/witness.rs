@@ -254,8 +254,10 @@ impl Witness {
     ) {
         self.must_look.insert((by.to_owned(), side, call));
         if let Some((key, target, restarts)) = keyed {
-            self.unanswered
-                .insert(by.to_owned(), (key.to_owned(), target.to_owned(), restarts));
+            self.unanswered.insert(
+                format!("{by} {call}"),
+                (key.to_owned(), target.to_owned(), restarts),
+            );
         }
     }
 

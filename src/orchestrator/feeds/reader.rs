@@ -106,7 +106,10 @@ impl Reader {
             let read = self.alive(stream.next()).await??;
             let sweep_from = read.sweep_from;
             #[cfg(feature = "planted-bugs")]
-            let sweep_from = sweep_from.filter(|_| !cpq_domain::planted::Bug::IgnoresGaps.is_on());
+            let sweep_from = sweep_from.filter(|_| {
+                use cpq_domain::planted::Bug;
+                !Bug::IgnoresGaps.is_on() && !(Bug::JumpsToTheEnd.is_on() && self.is_lost)
+            });
             if let Some(from) = sweep_from {
                 let seen = self
                     .position

@@ -376,6 +376,7 @@ impl State {
 
     /// A person edits a field of the CRM.
     pub fn person_in_crm(&mut self, at: u64, line: &str, field: &str, value: Value, clock: &Clock) {
+        let same = self.value(Side::Crm, at, line, field) == value;
         let key = crate::crm::number(at);
         let other = self.value(Side::Cpq, at, line, field);
         let (on, name) = (line.to_owned(), field.to_owned());
@@ -385,7 +386,7 @@ impl State {
         self.trace
             .row(format!("         OPP-{at} {line}{field} = {value}"));
         // Before there is a quote there is no agreement that an edit could be one against.
-        let other = if self.is_agreed(at, line, field) {
+        let other = if self.is_agreed(at, line, field) && !same {
             other
         } else {
             value.clone()

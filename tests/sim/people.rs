@@ -207,7 +207,8 @@ fn seller_edits(
     let now = land.clock.now();
     let line = quote.lines.first().map(|line| line.line_key.clone());
     let context = |state: &mut State, field: &str, value: Value| {
-        let known = state.is_agreed(at, "", field);
+        // To say what is there already is no edit.
+        let known = state.is_agreed(at, "", field) && state.value(Side::Cpq, at, "", field) != value;
         let other = if known {
             state.value(Side::Crm, at, "", field)
         } else {
@@ -242,7 +243,8 @@ fn seller_edits(
         8 if draft && line.is_some() => {
             let key = line.expect("checked");
             let value = Value::Number(amount.into());
-            let known = state.is_agreed(at, key.as_str(), "line.quantity");
+            let same = state.value(Side::Cpq, at, key.as_str(), "line.quantity") == value;
+            let known = state.is_agreed(at, key.as_str(), "line.quantity") && !same;
             let held = state.value(Side::Crm, at, key.as_str(), "line.quantity");
             let other = if known { held } else { value.clone() };
             state.cpq.change(&quote.id, now, |quote| {

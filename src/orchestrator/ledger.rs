@@ -368,11 +368,7 @@ async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run
 async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Timestamp) -> Result<Run> {
     let number = counters::next(tx, CORRELATION_COUNTER).await?;
     #[cfg(feature = "planted-bugs")]
-    let number = if cpq_domain::planted::Bug::NamesTwice.is_on() {
-        (number + 1) / 2
-    } else {
-        number
-    };
+    let number = crate::planted::name_twice(number);
     let run = Run {
         id,
         lane: submission.lane.clone(),

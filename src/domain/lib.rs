@@ -22,6 +22,8 @@ pub mod limits;
 pub mod lint;
 pub mod ownership;
 pub mod paging;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 pub mod quote;
 pub mod reconcile;
 pub mod region;

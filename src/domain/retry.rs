@@ -41,6 +41,12 @@ impl RetryPolicy {
     ///
     /// The wait is even in `0..=min(cap, base * 2^tries)` (full jitter), but never below what the peer asked for.
     pub fn wait_ms(&self, error: &Error, tries: u32, age_ms: u64, world: &dyn World) -> Option<u64> {
+        #[cfg(feature = "planted-bugs")]
+        let tries = if crate::planted::Bug::TriesForEver.is_on() {
+            0
+        } else {
+            tries
+        };
         if tries >= self.tries_max || age_ms >= self.age_max_ms {
             return None;
         }
@@ -50,6 +56,12 @@ impl RetryPolicy {
         };
         let ceiling = base.saturating_mul(1 << tries.min(20)).min(self.cap_ms);
         let floor = error.retry_after_ms.unwrap_or(0).min(self.retry_after_max_ms);
+        #[cfg(feature = "planted-bugs")]
+        let floor = if crate::planted::Bug::IgnoresRetryAfter.is_on() {
+            0
+        } else {
+            floor
+        };
         Some(world.random_below(ceiling + 1).max(floor))
     }
 }

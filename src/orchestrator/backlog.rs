@@ -21,10 +21,12 @@ pub(crate) async fn work(inner: Arc<Inner>) {
         if let Err(error) = round(&inner, &mut beats).await {
             tracing::error!(code = %error.code, error = %error, "cannot look for waiting runs");
         }
+        // In this order always: a choice by chance would make two equal runs differ.
         tokio::select! {
+            biased;
+            () = inner.stop.cancelled() => {}
             () = inner.nudge.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
-            () = inner.stop.cancelled() => {}
         }
     }
     // Runs in hand still need their signs of life while they finish.
@@ -69,6 +71,12 @@ pub(crate) async fn claim_lane(inner: &Arc<Inner>, id: RunId) -> Result<()> {
 fn start(inner: &Arc<Inner>, run: Run) {
     // Permits are only taken here and at submit; between the count and this line a submit may have been faster, and
     // then this run waits its turn with its lease kept alive by the heartbeat, which must not wait with it.
+    #[cfg(feature = "planted-bugs")]
+    if cpq_domain::planted::Bug::WorksTwice.is_on()
+        && let Ok(slot) = inner.slots.clone().try_acquire_owned()
+    {
+        inner.tasks.spawn(worker::work(inner.clone(), run.clone(), slot));
+    }
     let (tasks, inner) = (inner.tasks.clone(), inner.clone());
     let work = async move {
         if let Ok(slot) = inner.slots.clone().acquire_owned().await {

@@ -116,6 +116,7 @@ impl Teller<'_> {
             (Verdict::Review, None) => self.open(tx, decision, ConflictState::Open).await,
             (_, Some(before)) => {
                 let state = end_of(decision, &before);
+                let before = self.as_it_ended(decision, before, state);
                 let ended = self.ended(before, state, decision.reason.clone(), decision.agreed());
                 conflicts::update(tx, &ended).await
             }
@@ -127,6 +128,12 @@ impl Teller<'_> {
     }
 
     async fn open(&self, tx: &mut dyn Tx, decision: &Decision, state: ConflictState) -> Result<()> {
+        #[cfg(feature = "planted-bugs")]
+        if (state == ConflictState::Open && cpq_domain::planted::Bug::LosesQuestions.is_on())
+            || (state == ConflictState::Settled && cpq_domain::planted::Bug::LosesLosers.is_on())
+        {
+            return Ok(());
+        }
         let (under, closed) = (self.under, state != ConflictState::Open);
         let conflict = Conflict {
             id: conflicts::next_id(tx).await?,
@@ -191,6 +198,24 @@ impl Teller<'_> {
             ..before
         };
         conflicts::update(tx, &updated).await
+    }
+
+    /// A conflict that the matrix decides ends with the values of that moment: an edit that came while it was open, and
+    /// lost, would be shown nowhere else.
+    fn as_it_ended(&self, decision: &Decision, before: Conflict, state: ConflictState) -> Conflict {
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::EndsConflictsStale.is_on() {
+            return before;
+        }
+        if state != ConflictState::Settled {
+            return before;
+        }
+        let (crm, cpq) = (decision.crm == before.crm.value, decision.cpq == before.cpq.value);
+        Conflict {
+            crm: if crm { before.crm } else { self.crm(decision) },
+            cpq: if cpq { before.cpq } else { self.cpq(decision) },
+            ..before
+        }
     }
 
     /// An open conflict that no decision is about: its field agrees as before, or takes no part any more.

@@ -179,6 +179,10 @@ impl Engine {
         submission: Submission,
         decided: Vec<Decided>,
     ) -> Result<Submitted> {
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::AnswersBeforeCommit.is_on() && decided.is_empty() {
+            return crate::planted::answer_before_commit(self, submission);
+        }
         // A caller that hangs up between the commit and the start of the work would leave a run that we hold and nobody
         // works on, so the two are done apart from it.
         let engine = self.clone();
@@ -186,7 +190,7 @@ impl Engine {
         apart(self.inner.tasks.spawn(taken).await)
     }
 
-    async fn take_up(&self, submission: Submission, decided: Vec<Decided>) -> Result<Submitted> {
+    pub(crate) async fn take_up(&self, submission: Submission, decided: Vec<Decided>) -> Result<Submitted> {
         let inner = &self.inner;
         let slot = inner
             .slots

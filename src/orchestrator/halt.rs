@@ -1,6 +1,6 @@
 //! Why a run stops before its end.
 
-use cpq_domain::error::Class;
+use cpq_domain::error::{Class, Written};
 use cpq_domain::{Code, Error};
 
 /// Why a run stops before its end.
@@ -16,6 +16,18 @@ pub enum Halt {
     Dead(Error),
     /// The lease is gone: another worker has the run, this one must not write another word of its history.
     LeaseLost,
+}
+
+impl Halt {
+    /// Whether what failed may have changed a foreign system.
+    pub(crate) fn may_have_written(&self) -> bool {
+        match self {
+            Halt::Retry(error) | Halt::Restart(error) | Halt::Wait(error) | Halt::Dead(error) => {
+                error.written != Written::No
+            }
+            Halt::LeaseLost => false,
+        }
+    }
 }
 
 impl From<Error> for Halt {

@@ -217,18 +217,28 @@ pub(crate) async fn keep(tx: &mut dyn Tx, run: &Run, mut learned: Learned, now: 
     };
     gone::meet_again(tx, run, &link, &learned).await?;
     links::put(tx, &link).await?;
-    let Some(base) = learned.base.clone() else {
+    if learned.base.is_none() && learned.decisions.is_empty() {
         return Ok(());
-    };
-    let agreement = Agreement {
-        connection: link.connection.clone(),
-        opportunity_id: link.opportunity_id.clone(),
-        opportunity_number: link.opportunity_number.clone(),
-        base,
-        matrix_version: learned.matrix_version.clone(),
-        agreed_at: now,
-    };
-    bases::put(tx, &agreement).await?;
+    }
+    if let Some(base) = learned.base.clone() {
+        let agreement = Agreement {
+            connection: link.connection.clone(),
+            opportunity_id: link.opportunity_id.clone(),
+            opportunity_number: link.opportunity_number.clone(),
+            base,
+            matrix_version: learned.matrix_version.clone(),
+            agreed_at: now,
+        };
+        #[cfg(feature = "planted-bugs")]
+        let known = bases::get(tx, &agreement.connection, &run.lane.opportunity).await?;
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::ForgetsTheBase.is_on()
+            || (cpq_domain::planted::Bug::KeepsTheFirstBase.is_on() && known.is_some())
+        {
+            return Ok(());
+        }
+        bases::put(tx, &agreement).await?;
+    }
     let circumstances = Circumstances {
         run_id: run.id,
         correlation: run.correlation.clone(),

@@ -88,6 +88,8 @@ impl Ledger {
                     submission.lane = own_lane(tx, submission.lane).await?;
                     if let Some(waiting) = joinable(tx, &submission).await? {
                         note_hints(tx, waiting.id, &submission, now).await?;
+                        #[cfg(feature = "planted-bugs")]
+                        let submission = crate::planted::without_key(submission);
                         if let Some(keyed) = &submission.keyed {
                             idempotency::attach(tx, &keyed.client, &keyed.key, waiting.id).await?;
                         }
@@ -136,6 +138,10 @@ impl Ledger {
                     if !runs::fence(tx, run.id, run.attempt, now, lease_until).await? {
                         return Ok(false);
                     }
+                    #[cfg(feature = "planted-bugs")]
+                    if cpq_domain::planted::Bug::EndsWithoutARow.is_on() && run.state == RunState::Succeeded {
+                        events.pop();
+                    }
                     journal::append(tx, run.id, &mut events).await?;
                     keep::keep(tx, &run, learned, now).await?;
                     runs::update(tx, &run).await?;
@@ -177,6 +183,10 @@ impl Ledger {
 
     /// A sign of life for the runs of this node.
     pub(crate) async fn heartbeat(&self) -> Result<()> {
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::GivesNoSigns.is_on() {
+            return Ok(());
+        }
         let (now, lease_until) = self.lease();
         let node = self.node.clone();
         self.store
@@ -188,6 +198,12 @@ impl Ledger {
     /// Puts runs of dead processes back in the queue; one that killed too many is put aside unrun.
     pub(crate) async fn free_orphans(&self) -> Result<()> {
         let now = self.world.now();
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::ForgetsOrphans.is_on() {
+            return Ok(());
+        }
+        #[cfg(feature = "planted-bugs")]
+        let now = now + crate::planted::hurry();
         if self
             .store
             .read(|tx| Box::pin(runs::next_expiry(tx)))
@@ -210,6 +226,10 @@ impl Ledger {
 
     /// Puts the runs that wait for this connection back in the queue.
     pub(crate) async fn resume(&self, connection: &ConnectionName) -> Result<usize> {
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::ForgetsToResume.is_on() {
+            return Ok(0);
+        }
         let (now, connection) = (self.world.now(), connection.clone());
         self.store
             .write(move |tx| {
@@ -329,6 +349,16 @@ async fn seen_before(tx: &mut dyn Tx, keyed: &Keyed, run: RunId, now: Timestamp)
 /// A run of the lane that has not started looks at both sides later than now, so it does the work of this wish too. A
 /// caller with a correlation id of its own gets a run of its own.
 async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run>> {
+    #[cfg(feature = "planted-bugs")]
+    if cpq_domain::planted::Bug::KeepsHintsApart.is_on() {
+        return Ok(None);
+    }
+    #[cfg(feature = "planted-bugs")]
+    if cpq_domain::planted::Bug::JoinsRunning.is_on()
+        && let Some(running) = crate::planted::running_in_lane(tx, submission).await?
+    {
+        return Ok(Some(running));
+    }
     match submission.caller_correlation {
         Some(_) => Ok(None),
         None => runs::waiting_in_lane(tx, &submission.lane).await,
@@ -337,6 +367,8 @@ async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run
 
 async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Timestamp) -> Result<Run> {
     let number = counters::next(tx, CORRELATION_COUNTER).await?;
+    #[cfg(feature = "planted-bugs")]
+    let number = crate::planted::name_twice(number);
     let run = Run {
         id,
         lane: submission.lane.clone(),
@@ -394,7 +426,10 @@ async fn note_hints(tx: &mut dyn Tx, id: RunId, submission: &Submission, now: Ti
 /// request may well succeed later.
 async fn answer_keys(tx: &mut dyn Tx, run: &Run) -> Result<()> {
     let (status, body) = run.answer();
-    if status >= 500 || status == TOO_MANY_REQUESTS {
+    let ours = status >= 500 || status == TOO_MANY_REQUESTS;
+    #[cfg(feature = "planted-bugs")]
+    let ours = ours && !cpq_domain::planted::Bug::StoresServerErrors.is_on();
+    if ours {
         return idempotency::release_run(tx, run.id).await.map(drop);
     }
     let answer = Answer {

@@ -15,6 +15,8 @@ mod keep;
 mod ledger;
 mod lines;
 mod plan;
+#[cfg(feature = "planted-bugs")]
+mod planted;
 mod reconcile;
 mod rulings;
 mod sides;

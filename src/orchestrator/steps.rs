@@ -49,6 +49,12 @@ impl Memory {
             .iter()
             .rposition(|event| event.kind == EventKind::Restarted)
             .map_or(0, |at| at + 1);
+        #[cfg(feature = "planted-bugs")]
+        let start = if cpq_domain::planted::Bug::RemembersTooMuch.is_on() {
+            0
+        } else {
+            start
+        };
         let since = &journal[start..];
         if !since.iter().any(|event| event.kind == EventKind::Intent) {
             return Memory::default();
@@ -68,6 +74,10 @@ impl Memory {
             }
             EventKind::Intent => {
                 self.uncertain.insert(event.step.clone());
+            }
+            #[cfg(feature = "planted-bugs")]
+            EventKind::Failed if cpq_domain::planted::Bug::TakesLossForFailure.is_on() => {
+                self.uncertain.remove(&event.step);
             }
             EventKind::Failed if event.data["details"]["written"] == "no" => {
                 self.uncertain.remove(&event.step);
@@ -103,11 +113,27 @@ impl Steps {
         &self.call
     }
 
+    /// Whether an earlier attempt may have sent something, so that this one answers from its journal.
+    pub(crate) fn is_resumed(&self) -> bool {
+        !self.memory.done.is_empty()
+    }
+
+    /// Whether an earlier attempt has done this step, or may have.
+    pub(crate) fn began(&self, step: &str) -> bool {
+        self.memory.done.contains_key(step) || self.memory.uncertain.contains(step)
+    }
+
     /// A step that reads, or thinks: its result is remembered, and nothing is durable yet.
     pub(crate) async fn read<T>(&self, step: &str, work: impl Future<Output = Result<T>>) -> Result<T, Halt>
     where
         T: Serialize + DeserializeOwned,
     {
+        #[cfg(feature = "planted-bugs")]
+        if (step == "decide" && cpq_domain::planted::Bug::DecidesAnew.is_on())
+            || (step.starts_with("read.") && cpq_domain::planted::Bug::ReadsAnew.is_on())
+        {
+            return self.timed(step, work).await;
+        }
         match self.remembered(step)? {
             Some(value) => Ok(value),
             None => self.timed(step, work).await,
@@ -128,9 +154,10 @@ impl Steps {
         if let Some(value) = self.remembered(step)? {
             return Ok(value);
         }
-        if self.memory.uncertain.contains(step)
-            && let Some(found) = check.await?
-        {
+        let looks = self.memory.uncertain.contains(step);
+        #[cfg(feature = "planted-bugs")]
+        let looks = looks && !cpq_domain::planted::Bug::RetriesBlindly.is_on();
+        if looks && let Some(found) = check.await? {
             self.note(self.event(EventKind::Done, step, json(&found)?));
             return Ok(found);
         }
@@ -194,7 +221,8 @@ impl Steps {
         (self.run, fresh, learned)
     }
 
-    fn remembered<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, Halt> {
+    /// What an earlier attempt left as the result of a step.
+    pub(crate) fn remembered<T: DeserializeOwned>(&self, step: &str) -> Result<Option<T>, Halt> {
         let Some(data) = self.memory.done.get(step) else {
             return Ok(None);
         };

@@ -11,7 +11,7 @@ use cpq_domain::ownership::Matrix;
 use cpq_domain::quote::Quote;
 use cpq_domain::resolve::{Base, Plan};
 use cpq_domain::run::{Effect, Outcome};
-use cpq_domain::view::View;
+use cpq_domain::view::{Patch, View};
 use cpq_store::links::Link;
 use jiff::Timestamp;
 
@@ -58,6 +58,13 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         })
         .await?;
 
+    let resumed = steps.is_resumed();
+    #[cfg(feature = "planted-bugs")]
+    let resumed = resumed && !cpq_domain::planted::Bug::UndoesAgreements.is_on();
+    if resumed && scene.ledger.known(&steps.run().lane).await?.base != before {
+        return Err(outdated(steps, scene, &crm, found.as_ref(), known, &plan).await?);
+    }
+
     let quote = match &found {
         Some(quote) if plan.to_cpq.is_empty() => quote.clone(),
         found => write_cpq(steps, scene, &crm, found.as_ref(), &known, &plan).await?,
@@ -76,7 +83,16 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         .await?;
     let written = match back.to_crm.is_empty() {
         true => None,
-        false => Some(write_crm(steps, scene, &crm, &quote, &back).await?),
+        false => Some(
+            write_crm(steps, scene, &crm, &quote, &back)
+                .await
+                .inspect_err(|halt| {
+                    // An edit that it overwrote, or may have, is told even if the run finds nothing of it when it starts over.
+                    if halt.may_have_written() || steps.began("write.crm") {
+                        steps.learn_decisions(&back.matrix_version, in_all(&plan, &back), false);
+                    }
+                })?,
+        ),
     };
 
     let agreed = agreement(&crm, &back, &quote, written.as_ref());
@@ -132,7 +148,47 @@ pub(crate) fn can_be_quoted(crm: &CrmSnapshot, quote: Option<&Quote>) -> Result<
 
 pub(crate) fn decide(scene: &Scene, crm: &CrmSnapshot, quote: Option<&Quote>, known: &Known) -> Plan {
     let facts = facts(crm, quote, scene.now);
+    #[cfg(feature = "planted-bugs")]
+    if cpq_domain::planted::Bug::WritesUnowned.is_on() {
+        let mut plan = resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote);
+        let held = quote.and_then(|quote| quote.view().get("opportunity.name").cloned());
+        let differs = held.filter(|held| Some(held) != crm.view.get("opportunity.name"));
+        plan.to_crm
+            .fields
+            .extend(differs.map(|held| ("opportunity.name".into(), held)));
+        return plan;
+    }
     resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote)
+}
+
+/// Another sync of the opportunity went by while this one was parked or its process was dead, and both sides have agreed
+/// anew since. What this one remembers of them counts no more, and it must not put its old agreement in the place of the
+/// new one: it starts over. What it has done, or may have, is told all the same, or an edit that lost would be shown to
+/// nobody.
+async fn outdated(
+    steps: &Steps,
+    scene: &Scene,
+    crm: &CrmSnapshot,
+    found: Option<&Quote>,
+    known: Known,
+    plan: &Plan,
+) -> Result<Halt, Halt> {
+    let done = steps.remembered::<Quote>("write.cpq")?;
+    if let Some(quote) = done.as_ref().or(found) {
+        if steps.began("write.crm") {
+            let known = known.once_written(plan, found, quote);
+            let back = async { Ok(decide(scene, crm, Some(quote), &known)) };
+            let back = steps.read("decide.back", back).await?;
+            steps.learn_link(link(steps, crm, quote));
+            steps.learn_decisions(&back.matrix_version, in_all(plan, &back), false);
+        } else if steps.began("write.cpq") {
+            steps.learn_link(link(steps, crm, quote));
+            steps.learn_decisions(&plan.matrix_version, so_far(plan), false);
+        }
+    }
+    let name = &steps.run().lane.opportunity;
+    let message = format!("another sync of opportunity {name} went by since this one began");
+    Ok(Halt::Restart(Error::new(Code::CrmConflict, message)))
 }
 
 /// Creates or changes the quote. The key is the same however often the run starts again, and a key counts once.
@@ -153,14 +209,24 @@ async fn write_cpq(
         steps.run().id,
         steps.run().restarts
     ))?;
+    #[cfg(feature = "planted-bugs")]
+    let key = match cpq_domain::planted::Bug::MakesFreshKeys.is_on() {
+        true => IdempotencyKey::new(format!("{key}:{}", steps.run().attempt))?,
+        false => key,
+    };
     let (call, lane) = (steps.call(), &steps.run().lane);
     let check = async {
         let now = scene
             .cpq
             .find(call, lane.connection.as_str(), &lane.opportunity)
             .await?;
-        // Only against the last agreement does a value that did not arrive look like one that is still to be sent.
-        Ok(now.filter(|quote| decide(scene, crm, Some(quote), known).to_cpq.is_empty()))
+        // Only against the last agreement does a value that did not arrive look like one that is still to be sent; and
+        // a value that a person has put in the place of what was sent, or instead of it, is no sign of it either.
+        let arrived = |quote: &Quote| {
+            decide(scene, crm, Some(quote), known).to_cpq.is_empty()
+                && holds(scene, &quote.view(), &plan.to_cpq)
+        };
+        Ok(now.filter(arrived))
     };
     steps
         .write("write.cpq", check, scene.cpq.write(call, &key, &write))
@@ -185,22 +251,17 @@ async fn write_crm(
         record_type: crm.view.text("opportunity.record_type").map(str::to_owned),
         lines: lines::written(scene, crm, quote, &back.to_crm),
     };
+    #[cfg(feature = "planted-bugs")]
+    let write = match cpq_domain::planted::Bug::OverlooksEdits.is_on() {
+        true => CrmWrite {
+            unmodified_since: Timestamp::MAX,
+            ..write
+        },
+        false => write,
+    };
     let check = async {
         let now = scene.crm.read(call, &steps.run().lane.opportunity).await?;
-        let in_place = back.to_crm.fields.iter().all(|(field, value)| {
-            let shape = scene
-                .crm
-                .mapping()
-                .fields
-                .get(field)
-                .map(|mapped| mapped.shape)
-                .unwrap_or_default();
-            now.view
-                .fields
-                .get(field)
-                .is_some_and(|held| held.same(value, shape))
-        });
-        let in_place = in_place && lines::in_place(&scene.crm.mapping(), &now.view, &back.to_crm);
+        let in_place = holds(scene, &now.view, &back.to_crm);
         Ok(in_place.then_some(CrmWritten {
             view: now.view,
             modified_at: now.modified_at,
@@ -209,6 +270,28 @@ async fn write_crm(
     steps
         .write("write.crm", check, scene.crm.write(call, &write))
         .await
+}
+
+/// Whether a side holds what a patch sent there.
+fn holds(scene: &Scene, view: &View, sent: &Patch) -> bool {
+    #[cfg(feature = "planted-bugs")]
+    if cpq_domain::planted::Bug::TakesEditsForWrites.is_on() {
+        return true;
+    }
+    let mapping = scene.crm.mapping();
+    let shape = |field| {
+        mapping
+            .fields
+            .get(field)
+            .map(|mapped| mapped.shape)
+            .unwrap_or_default()
+    };
+    let mut fields = sent.fields.iter();
+    fields.all(|(field, value)| {
+        view.fields
+            .get(field)
+            .is_some_and(|held| held.same(value, shape(field)))
+    }) && lines::in_place(&mapping, view, sent)
 }
 
 fn quote_record(crm: &CrmSnapshot, quote: &Quote) -> QuoteRecord {

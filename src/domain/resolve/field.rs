@@ -127,6 +127,8 @@ fn by_policy(
         }
         Policy::Seed => keep(true, "seeded once; each side keeps its own value since"),
         Policy::Forward => forward(&rule.order, &seen),
+        #[cfg(feature = "planted-bugs")]
+        Policy::Review if crate::planted::Bug::LetsTheLaterWin.is_on() => either(&seen, Some(changed_at)),
         Policy::Review => either(&seen, None),
         Policy::Newest => either(&seen, Some(changed_at)),
     }
@@ -182,6 +184,10 @@ fn always(seen: &Seen) -> Judgement {
             seen,
             &format!("the {owner} owns it; the other side's edit is corrected"),
         ),
+        #[cfg(feature = "planted-bugs")]
+        (true, true, true) if crate::planted::Bug::DropsContestedEdits.is_on() => {
+            keep(true, "both changed it")
+        }
         (true, true, true) => carry(seen, &format!("both changed it; the {owner} owns it")),
         (true, true, false) => carry(seen, &format!("the {owner} changed it and owns it")),
         (false, ..) => carry(seen, &format!("first sync; the {owner} owns it")),

@@ -87,6 +87,8 @@ impl Reader {
             // Opened first, so that nothing falls between the sweep and what the feed tells next.
             let stream = self.alive(feed.open(&call, None)).await??;
             let since = self.position.as_ref().map(|position| position.seen_until);
+            #[cfg(feature = "planted-bugs")]
+            let since = since.filter(|_| !cpq_domain::planted::Bug::JumpsToTheEnd.is_on());
             if let Some(since) = since {
                 self.sweep(since).await?;
             }
@@ -102,7 +104,13 @@ impl Reader {
         loop {
             self.wait_for_workers().await?;
             let read = self.alive(stream.next()).await??;
-            if let Some(from) = read.sweep_from {
+            let sweep_from = read.sweep_from;
+            #[cfg(feature = "planted-bugs")]
+            let sweep_from = sweep_from.filter(|_| {
+                use cpq_domain::planted::Bug;
+                !Bug::IgnoresGaps.is_on() && !(Bug::JumpsToTheEnd.is_on() && self.is_lost)
+            });
+            if let Some(from) = sweep_from {
                 let seen = self
                     .position
                     .as_ref()
@@ -131,8 +139,27 @@ impl Reader {
         state: FeedState,
         trigger: Trigger,
     ) -> Result<(), End> {
+        #[cfg(feature = "planted-bugs")]
+        let changes = planted(changes);
         let Some(lease) = &self.lease else {
             return Err(End::LeaseLost);
+        };
+        #[cfg(feature = "planted-bugs")]
+        let position = match position {
+            Some(position) if cpq_domain::planted::Bug::MovesCursorFirst.is_on() => {
+                let read = Read {
+                    changes: Vec::new(),
+                    trigger,
+                    follow: self.subscription.settings.follow,
+                    position: Some(position),
+                    state,
+                };
+                if !self.inner.ledger.take_changes(lease, read).await? {
+                    return Err(End::LeaseLost);
+                }
+                None
+            }
+            position => position,
         };
         let (follow, nudges) = (self.subscription.settings.follow, !changes.is_empty());
         let read = Read {
@@ -274,4 +301,16 @@ impl Reader {
             let _ = self.inner.ledger.release_feed(lease).await;
         }
     }
+}
+
+#[cfg(feature = "planted-bugs")]
+fn planted(mut changes: Vec<Change>) -> Vec<Change> {
+    use cpq_domain::planted::Bug;
+    let mut last = None;
+    changes.retain(|change| {
+        let again = last.as_ref() == Some(&change.hint.event);
+        last = Some(change.hint.event.clone());
+        !(Bug::FiltersByOrigin.is_on() && change.hint.ours) && !(Bug::SeesFirstRecordOnly.is_on() && again)
+    });
+    changes
 }

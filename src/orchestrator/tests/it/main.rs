@@ -4,6 +4,7 @@
 mod bench;
 mod conflicts;
 mod crash;
+mod crash_everywhere;
 mod deletes;
 mod failures;
 mod fakes;
@@ -20,3 +21,4 @@ mod rulings;
 mod scenes;
 mod waiting;
 mod why;
+mod workflows;

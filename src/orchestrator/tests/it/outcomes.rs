@@ -1,8 +1,15 @@
 //! Every outcome that a foreign call can have, for every write, alone and twice in a row.
 
-use cpq_domain::Code;
+use std::time::Duration;
 
-use crate::fakes::{Fate, Land};
+use cpq_domain::Code;
+use cpq_domain::conflict::ConflictState;
+use cpq_domain::run::RunState;
+use cpq_domain::value::{Money, Value};
+
+use crate::bench::{LONG, look_at, run_of, succeeded};
+use crate::conflicts::{FIELD, conflicts, held, text};
+use crate::fakes::{Fate, Land, NUMBER};
 use crate::scenes::{Scene, ask, come_to_rest};
 
 /// Done; refused; lost, not done; lost, done; lost, done later; done twice; answered with what was true before. And a
@@ -113,4 +120,58 @@ async fn a_lost_write_of_a_field_without_a_master_is_sent_again() {
         let facts = come_to_rest(&bench).await;
         assert_eq!(facts.cpq.get("opportunity.name"), Some(&renamed), "{policy}");
     }
+}
+
+/// A person edits the field whose write was lost, before it is looked for. Neither edit is taken for the other: both are
+/// shown, whether the lost write was done or not.
+#[tokio::test(start_paused = true)]
+async fn an_edit_in_the_place_of_a_lost_write_is_not_taken_for_it() {
+    for fate in [Fate::LostUnapplied, Fate::LostApplied] {
+        let bench = Scene::Create.set().await;
+        bench.land.rule(FIELD, "crm", "review");
+        bench.land.rep(FIELD, text("old"));
+        let process = bench.process("a");
+        ask(process.engine.clone()).await;
+        bench.land.rep(FIELD, text("rep's"));
+        bench.land.script("cpq.write", [fate]);
+        let run = run_of(process.engine.submit(look_at(NUMBER)).await.expect("accepted"));
+        let parked = process.engine.wait(run.id, Duration::ZERO).await.expect("known");
+        assert_ne!(parked.state, RunState::Succeeded);
+        while bench.run(run.id).await.state != RunState::Parked {
+            tokio::task::yield_now().await;
+        }
+        bench.land.seller_sets(FIELD, text("seller's"));
+        process.engine.start();
+        process.engine.wait(run.id, LONG).await.expect("known");
+        // The event of the seller's edit.
+        succeeded(&process.engine).await;
+        let (crm, cpq) = held(&bench.land);
+        let shown = conflicts(&process.engine).await;
+        let open = shown.iter().any(|one| one.state == ConflictState::Open);
+        assert!(
+            open || crm == cpq,
+            "{crm:?} and {cpq:?} are shown to nobody: {shown:#?}"
+        );
+    }
+}
+
+/// A sync is parked, another one goes by, and a rep edits what it wrote: the parked one must not put what it remembers in
+/// the place of the newer agreement, or the edit looks like the first look at the field and loses without a word.
+#[tokio::test(start_paused = true)]
+async fn a_parked_sync_does_not_undo_a_newer_agreement() {
+    let bench = Scene::Create.set().await;
+    let process = bench.process("a");
+    bench.land.script("crm.write", [Fate::LostUnapplied]);
+    let parked = run_of(process.engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    while bench.run(parked.id).await.state != RunState::Parked {
+        tokio::task::yield_now().await;
+    }
+    succeeded(&process.engine).await;
+    let mine = Value::Money(Money::new(5.into(), "USD"));
+    bench.land.rep("quote.net_total", mine.clone());
+    process.engine.start();
+    let ended = process.engine.wait(parked.id, LONG).await.expect("known");
+    assert_eq!(ended.state, RunState::Succeeded);
+    let shown = conflicts(&process.engine).await;
+    assert!(shown.iter().any(|one| one.crm.value == mine), "{shown:#?}");
 }

@@ -12,6 +12,8 @@ use cpq_domain::view::{FieldName, View};
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
 
+use super::staged;
+
 /// Records as they are, and as they were before the last change.
 #[derive(Default)]
 pub struct Crm {
@@ -21,6 +23,8 @@ pub struct Crm {
     hidden: bool,
     /// Whether quotes have a record of their own here.
     pub keeps_records: bool,
+    /// Lines that it takes in one call; `None` where its lines are read-only.
+    pub lines_a_call: Option<usize>,
     /// Calls that it lets us make.
     pub budget: Option<CallBudget>,
     /// Writes of ours that changed a value, by correlation id.
@@ -77,6 +81,9 @@ impl Crm {
     /// The fields of this CRM.
     pub fn mapping(&self) -> Arc<Mapping> {
         let mut mapping = mapping();
+        if self.lines_a_call.is_some() {
+            staged::writable(Arc::make_mut(&mut mapping));
+        }
         if self.keeps_records {
             let path = "Quote.Key__c".into();
             let (writable, shape) = (true, Shape::default());
@@ -155,24 +162,25 @@ impl Crm {
             );
         }
         assert!(
-            write.patch.lines.is_empty(),
+            write.patch.lines.is_empty() || self.lines_a_call.is_some(),
             "the lines of this CRM are read-only"
         );
-        let differs = |(field, value)| held.view.fields.get(field) != Some(value);
-        if write.patch.fields.iter().any(differs) {
+        let mut view = held.view.clone();
+        staged::apply(&mut view, write);
+        if view != held.view {
             self.effects.push(by.to_owned());
         }
-        self.change(&key, at, |view| view.fields.extend(write.patch.fields.clone()));
-        let mut written = self.read(&key, false)?;
-        written
-            .view
-            .fields
-            .retain(|field, _| write.patch.fields.contains_key(field));
-        written.view.lines.clear();
+        self.change(&key, at, |held| *held = view);
+        let written = self.read(&key, false)?;
         Ok(CrmWritten {
-            view: written.view,
+            view: staged::sent(written.view, write),
             modified_at: written.modified_at,
         })
+    }
+
+    /// The calls that a write takes.
+    pub fn stages(&self, write: &CrmWrite) -> Vec<CrmWrite> {
+        staged::calls(write, self.lines_a_call)
     }
 }
 

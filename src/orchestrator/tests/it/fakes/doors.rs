@@ -8,6 +8,7 @@ use cpq_domain::adapter::{
     Mapping, Probe, QuoteTarget,
 };
 use cpq_domain::deletion;
+use cpq_domain::error::Written;
 use cpq_domain::id::{ConnectionName, IdempotencyKey, OpportunityKey, QuoteId, RecordId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::paging::{FoundSnapshots, QuoteMarkPage, SnapshotPage};
@@ -30,7 +31,7 @@ pub struct Doors {
 
 impl Doors {
     async fn read<T>(&self, call: &'static str, look: impl Fn(&Land, bool) -> Result<T>) -> Result<T> {
-        self.life.point();
+        self.life.point((call, "before"));
         let fate = self.land.wire().arrive(call);
         let answer = match fate {
             Fate::Stale => look(&self.land, true),
@@ -39,7 +40,7 @@ impl Doors {
             }
             fate => self.deliver(fate, &|land: &Land| look(land, false)).await,
         };
-        self.life.point();
+        self.life.point((call, "after"));
         answer
     }
 
@@ -48,7 +49,7 @@ impl Doors {
         call: &'static str,
         apply: impl Fn(&Land) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
-        self.life.point();
+        self.life.point((call, "before"));
         let fate = self.land.wire().arrive(call);
         let late: Vec<_> = std::mem::take(&mut self.land.wire().late);
         let answer = match fate {
@@ -60,7 +61,7 @@ impl Doors {
             fate => self.deliver(fate, &apply).await,
         };
         late.iter().for_each(|(_, apply)| apply(&self.land));
-        self.life.point();
+        self.life.point((call, "after"));
         answer
     }
 
@@ -121,9 +122,24 @@ impl CrmAdapter for Doors {
     }
 
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten> {
-        let (by, write) = (call.correlation.to_string(), write.clone());
-        let apply = move |land: &Land| land.crm().write(&by, &write, land.clock.now());
-        Doors::write(self, "crm.write", apply).await
+        let stages = self.land.crm().stages(write);
+        let last = stages.len() - 1;
+        let mut since = write.unmodified_since;
+        for (at, stage) in stages.into_iter().enumerate() {
+            let by = call.correlation.to_string();
+            let write = CrmWrite {
+                unmodified_since: since,
+                ..stage
+            };
+            let apply = move |land: &Land| land.crm().write(&by, &write, land.clock.now());
+            match Doors::write(self, "crm.write", apply).await {
+                Ok(written) if at == last => return Ok(written),
+                Ok(written) => since = written.modified_at,
+                Err(error) if at == 0 || error.written == Written::Unknown => return Err(error),
+                Err(error) => return Err(error.written(Written::Partly)),
+            }
+        }
+        unreachable!("the last stage returns")
     }
 
     async fn page(

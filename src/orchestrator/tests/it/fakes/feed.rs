@@ -159,7 +159,7 @@ impl ChangeFeed for TapeFeed {
     }
 
     async fn open(&self, _call: &Call, after: Option<&Position>) -> Result<Box<dyn ChangeStream>> {
-        self.life.point();
+        self.life.point(("feed.open", "before"));
         let mut inner = self.tape.inner();
         let at = after.map_or(inner.events.len(), number);
         let asked = after.map_or("open end".to_owned(), |_| format!("open {at}"));
@@ -208,7 +208,7 @@ impl TapeStream {
 impl ChangeStream for TapeStream {
     async fn next(&mut self) -> Result<Changes> {
         loop {
-            self.feed.life.point();
+            self.feed.life.point(("feed.next", "before"));
             let tape = self.feed.tape.clone();
             let news = tape.news.notified();
             tokio::pin!(news);
@@ -224,7 +224,7 @@ impl ChangeStream for TapeStream {
 #[async_trait]
 impl ChangeSweep for TapeFeed {
     async fn changed_since(&self, _call: &Call, since: Timestamp, after: Option<&[u8]>) -> Result<SweepPage> {
-        self.life.point();
+        self.life.point(("feed.sweep", "before"));
         let mut inner = self.tape.inner();
         let page = after.map_or(0, |after| usize::from(after[0]));
         inner

@@ -6,6 +6,7 @@ mod crm;
 mod doors;
 mod feed;
 mod land;
+mod staged;
 mod wire;
 mod world;
 
@@ -13,4 +14,4 @@ pub use doors::Doors;
 pub use feed::{Tape, Told};
 pub use land::{Facts, LINE, Land, NUMBER};
 pub use wire::{Fate, Gate};
-pub use world::{Image, Life};
+pub use world::{Image, Life, Place};

@@ -54,6 +54,12 @@ impl Clock {
     }
 }
 
+/// What a point is about: a call, and whether its effect is still to come (`before`) or over (`after`).
+pub type Place = (&'static str, &'static str);
+
+/// The place of a point at which a process asks for the time or for chance.
+const WORLD: Place = ("world", "asked");
+
 /// What would survive the process if it died now: transactions of the store, effects in the CRM, effects in the CPQ.
 pub type Image = (u64, usize, usize);
 
@@ -64,7 +70,7 @@ pub struct Life {
     ends_at: Option<usize>,
     dead: AtomicBool,
     observe: Box<dyn Fn() -> Image + Send + Sync>,
-    passed: Mutex<Vec<Image>>,
+    passed: Mutex<Vec<(Image, Place)>>,
 }
 
 impl Life {
@@ -82,11 +88,11 @@ impl Life {
         })
     }
 
-    /// A place between two statements at which a process may die.
-    pub fn point(&self) {
+    /// A place between two statements at which a process may die: what it was about.
+    pub fn point(&self, place: Place) {
         if !self.is_over() {
             let mut passed = self.passed.lock().expect("not poisoned");
-            passed.push((self.observe)());
+            passed.push(((self.observe)(), place));
             self.dead.store(self.ends_at == Some(passed.len() - 1), SeqCst);
         }
         if self.is_over() {
@@ -104,23 +110,30 @@ impl Life {
 
     /// What would have survived at each point so far.
     pub fn passed(&self) -> Vec<Image> {
-        self.passed.lock().expect("not poisoned").clone()
+        let passed = self.passed.lock().expect("not poisoned");
+        passed.iter().map(|(image, _)| *image).collect()
+    }
+
+    /// What each point so far was about.
+    pub fn places(&self) -> Vec<Place> {
+        let passed = self.passed.lock().expect("not poisoned");
+        passed.iter().map(|(_, place)| *place).collect()
     }
 }
 
 impl World for Life {
     fn now(&self) -> Timestamp {
-        self.point();
+        self.point(WORLD);
         self.clock.now()
     }
 
     fn monotonic_us(&self) -> u64 {
-        self.point();
+        self.point(WORLD);
         u64::try_from(self.clock.now().as_microsecond()).expect("after 1970")
     }
 
     fn fill_random(&self, bytes: &mut [u8]) {
-        self.point();
+        self.point(WORLD);
         for chunk in bytes.chunks_mut(8) {
             chunk.copy_from_slice(&self.clock.roll().to_le_bytes()[..chunk.len()]);
         }

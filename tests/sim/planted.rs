@@ -1,0 +1,41 @@
+//! Bugs that are planted in the product, one at a time: the simulation catches every one.
+
+use std::io::Write;
+use std::sync::Mutex;
+
+use cpq_domain::planted::{Bug, plant};
+
+/// Seeds to look for each.
+const SEEDS: u64 = 2_000;
+
+/// The first seed that catches it, with what it says.
+fn caught(bug: Bug) -> Option<(u64, String)> {
+    plant(Some(bug));
+    let caught = (0..SEEDS).find_map(|seed| Some((seed, sim::live(seed).violations.first()?.clone())));
+    plant(None);
+    caught
+}
+
+#[test]
+fn every_planted_bug_is_caught() {
+    let (left, missed) = (Mutex::new(Bug::ALL.to_vec()), Mutex::new(Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(bug) = { left.lock().expect("not poisoned").pop() } {
+                    let row = match caught(bug) {
+                        Some((seed, what)) => format!("| {bug:?} | {} | {what} |", seed + 1),
+                        None => {
+                            missed.lock().expect("not poisoned").push(bug);
+                            format!("| {bug:?} | never | |")
+                        }
+                    };
+                    let _ = writeln!(std::io::stdout(), "{row}");
+                }
+            });
+        }
+    });
+    let missed = missed.into_inner().expect("not poisoned");
+    assert!(missed.is_empty(), "not caught in {SEEDS} seeds: {missed:?}");
+}

@@ -19,6 +19,11 @@ pub enum Halt {
 }
 
 impl Halt {
+    /// Whether nobody will read this attempt's journal again to go on from there.
+    pub(crate) fn forgets(&self) -> bool {
+        matches!(self, Halt::Restart(_) | Halt::Dead(_))
+    }
+
     /// Whether what failed may have changed a foreign system.
     pub(crate) fn may_have_written(&self) -> bool {
         match self {

@@ -61,7 +61,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
     let resumed = steps.is_resumed();
     #[cfg(feature = "planted-bugs")]
     let resumed = resumed && !cpq_domain::planted::Bug::UndoesAgreements.is_on();
-    if resumed && scene.ledger.known(&steps.run().lane).await?.base != before {
+    if resumed && overtaken(steps, scene, found.as_ref(), &plan, &before, &spared).await? {
         return Err(outdated(steps, scene, &crm, found.as_ref(), known, &plan).await?);
     }
 
@@ -87,8 +87,9 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
             write_crm(steps, scene, &crm, &quote, &back)
                 .await
                 .inspect_err(|halt| {
-                    // An edit that it overwrote, or may have, is told even if the run finds nothing of it when it starts over.
-                    if halt.may_have_written() || steps.began("write.crm") {
+                    // An edit that it overwrote, or may have, is told even if the run finds nothing of it when it starts
+                    // over. A run that is parked remembers, and tells at its end.
+                    if halt.forgets() && (halt.may_have_written() || steps.began("write.crm")) {
                         steps.learn_decisions(&back.matrix_version, in_all(&plan, &back), false);
                     }
                 })?,
@@ -159,6 +160,22 @@ pub(crate) fn decide(scene: &Scene, crm: &CrmSnapshot, quote: Option<&Quote>, kn
         return plan;
     }
     resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote)
+}
+
+/// Whether both sides have agreed anew since this run read them, other than by what the run has done itself.
+async fn overtaken(
+    steps: &Steps,
+    scene: &Scene,
+    found: Option<&Quote>,
+    plan: &Plan,
+    before: &Base,
+    spared: &Option<String>,
+) -> Result<bool, Halt> {
+    let now = scene.ledger.known(&steps.run().lane).await?.base;
+    let done = steps.remembered::<Quote>("write.cpq")?;
+    let quote = done.as_ref().or(found.filter(|_| plan.to_cpq.is_empty()));
+    let ours = quote.map(|quote| deleted::kept(without_crm_writes(plan, quote, before), before, spared));
+    Ok(now != *before && ours.is_none_or(|ours| now != ours))
 }
 
 /// Another sync of the opportunity went by while this one was parked or its process was dead, and both sides have agreed

@@ -369,24 +369,8 @@ async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Times
     let number = counters::next(tx, CORRELATION_COUNTER).await?;
     #[cfg(feature = "planted-bugs")]
     let number = crate::planted::name_twice(number);
-    let run = Run {
-        id,
-        lane: submission.lane.clone(),
-        correlation: CorrelationId::new(format!("csync-{number:03}"))?,
-        caller_correlation: submission.caller_correlation.clone(),
-        traceparent: submission.traceparent.clone(),
-        trigger: submission.trigger,
-        state: RunState::Queued,
-        attempt: 0,
-        tries: 0,
-        restarts: 0,
-        created_at: now,
-        updated_at: now,
-        due_at: now,
-        outcome: None,
-        error: None,
-        superseded_by: None,
-    };
+    let correlation = CorrelationId::new(format!("csync-{number:03}"))?;
+    let run = submission.queued(id, correlation, now);
     runs::insert(tx, &run).await?;
     let data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
     note(tx, run.id, EventKind::Accepted, 0, now, data).await?;

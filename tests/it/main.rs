@@ -8,6 +8,7 @@ mod deletes;
 mod fixtures;
 mod golden;
 mod house;
+mod kill;
 mod lines;
 mod many_lines;
 mod mapping;

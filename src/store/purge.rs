@@ -14,13 +14,15 @@ use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
 
 use crate::encode::json;
+use crate::idempotency;
 use crate::journal::Sealed;
 use crate::limits::TEXT_BYTES;
 use crate::row::Row;
 use crate::tx::{Param, Tx, params};
+use crate::webhooks;
 
 /// Runs, decisions or conflicts of one step: their rows are a few hundred, some milliseconds of work.
-pub const STEP: i64 = 50;
+const STEP: i64 = 50;
 
 const OLD_RUNS: &str = "SELECT id, error FROM runs WHERE purged_at IS NULL
   AND state IN ('succeeded', 'superseded', 'cancelled') AND updated_at < $1 ORDER BY updated_at, id LIMIT $2";
@@ -57,6 +59,24 @@ const BASE_OF: &str = "DELETE FROM bases WHERE connection = $1 AND opportunity_i
 const CERTIFICATES: &str = "DELETE FROM certificates WHERE (connection, hour, object) IN
   (SELECT connection, hour, object FROM certificates WHERE TRUE AND made_at < $1 LIMIT $2)";
 
+const COUNT_RUNS: &str = "SELECT COUNT(*) FROM runs WHERE purged_at IS NULL
+  AND state IN ('succeeded', 'superseded', 'cancelled') AND updated_at < $1";
+const COUNT_ROWS: &str =
+    "SELECT COUNT(*) FROM runs r JOIN journal j ON j.run_id = r.id WHERE r.purged_at IS NULL
+  AND r.state IN ('succeeded', 'superseded', 'cancelled') AND r.updated_at < $1
+  AND j.kind NOT IN ('accepted', 'intent', 'requeued')";
+const COUNT_DECISIONS: &str = "SELECT COUNT(*) FROM decisions WHERE TRUE AND purged IS NULL AND at < $1";
+const COUNT_CERTIFICATES: &str = "SELECT COUNT(*) FROM certificates WHERE TRUE AND made_at < $1";
+const COUNT_RUNS_OF: &str =
+    "SELECT COUNT(*) FROM runs WHERE opportunity IN ($1, $2) AND connection = $3 AND purged_at IS NULL";
+const COUNT_ROWS_OF: &str = "SELECT COUNT(*) FROM runs r JOIN journal j ON j.run_id = r.id
+  WHERE r.opportunity IN ($1, $2) AND r.connection = $3 AND r.purged_at IS NULL
+  AND j.kind NOT IN ('accepted', 'intent', 'requeued')";
+const COUNT_DECISIONS_OF: &str =
+    "SELECT COUNT(*) FROM decisions WHERE connection = $1 AND opportunity_id = $2 AND purged IS NULL";
+const COUNT_CONFLICTS_OF: &str = "SELECT COUNT(*) FROM conflicts WHERE connection = $1 AND opportunity_id = $2 AND purged IS NULL AND state <> 'open'";
+const COUNT_BASE_OF: &str = "SELECT COUNT(*) FROM bases WHERE connection = $1 AND opportunity_id = $2";
+
 pub(crate) const STATEMENTS: &[&[&str]] = &[
     &[
         OLD_RUNS, RUNS_OF, LIVE_OF, ROWS_OF, BLANK_ROW, BLANK_RUN, BURY_KEYS,
@@ -69,7 +89,21 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
         OPEN_OF,
         BLANK_CONFLICT,
     ],
-    &[BASE_OF, CERTIFICATES],
+    &[
+        BASE_OF,
+        CERTIFICATES,
+        COUNT_RUNS,
+        COUNT_ROWS,
+        COUNT_DECISIONS,
+        COUNT_CERTIFICATES,
+    ],
+    &[
+        COUNT_RUNS_OF,
+        COUNT_ROWS_OF,
+        COUNT_DECISIONS_OF,
+        COUNT_CONFLICTS_OF,
+        COUNT_BASE_OF,
+    ],
 ];
 
 /// How much was removed.
@@ -113,50 +147,129 @@ impl std::ops::AddAssign for Removed {
     }
 }
 
-/// Empties the journals of some runs that ended well before `before`, the oldest first.
-pub async fn journals(tx: &mut dyn Tx, before: Timestamp, mark: &Purged) -> Result<Removed> {
-    let runs = tx.query(OLD_RUNS, params![before, STEP]).await?;
-    empty(tx, runs, mark, false).await
+/// What to remove.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Journals of runs that ended well before the moment, the oldest first. Dead letters keep theirs.
+    Journals(Timestamp, Purged),
+    /// Values of decisions from before the moment.
+    Decisions(Timestamp, Purged),
+    /// Values of conflicts that were closed before the moment, behind the conflict of that number. Open ones keep theirs.
+    Conflicts(Timestamp, Purged, i64),
+    /// Certificates from before the moment.
+    Certificates(Timestamp),
+    /// Answers and keys past what the API promises, at this moment.
+    Keys(Timestamp),
+    /// Ids of deliveries past the same.
+    Deliveries(Timestamp),
+    /// Whatever is kept of an opportunity's values; its link stays.
+    Opportunity(Subject, Purged),
 }
 
-/// Removes the values of some decisions from before `before`.
-pub async fn decisions(tx: &mut dyn Tx, before: Timestamp, mark: &Purged) -> Result<u64> {
-    let (nothing, marker) = (nothing()?, marker(mark)?);
-    let values = params![nothing, mark.words(), marker, before, STEP * 10];
-    tx.execute(OLD_DECISIONS, values).await
+/// Does some of it. Returns what was removed, and what is left to do.
+pub async fn step(tx: &mut dyn Tx, task: Task) -> Result<(Removed, Option<Task>)> {
+    let mut removed = Removed::default();
+    let again = match &task {
+        Task::Journals(before, mark) => {
+            let runs = tx.query(OLD_RUNS, params![*before, STEP]).await?;
+            removed = empty(tx, runs, mark, false).await?;
+            removed.runs > 0
+        }
+        Task::Decisions(before, mark) => {
+            let values = params![nothing()?, mark.words(), marker(mark)?, *before, STEP * 10];
+            removed.decisions = tx.execute(OLD_DECISIONS, values).await?;
+            removed.decisions > 0
+        }
+        Task::Conflicts(before, mark, after) => {
+            let (closed, last) = closed_before(tx, *before, *after).await?;
+            for conflict in closed {
+                blank_conflict(tx, conflict, mark).await?;
+                removed.conflicts += 1;
+            }
+            let next = last.map(|last| Task::Conflicts(*before, mark.clone(), last));
+            return Ok((removed, next));
+        }
+        Task::Certificates(before) => {
+            removed.certificates = tx.execute(CERTIFICATES, params![*before, STEP * 10]).await?;
+            removed.certificates > 0
+        }
+        Task::Keys(now) => {
+            let gone = idempotency::purge(tx, *now).await?;
+            (removed.answers, removed.keys) = (gone.answers, gone.keys);
+            gone != idempotency::Purged::default()
+        }
+        Task::Deliveries(now) => {
+            removed.deliveries = webhooks::purge(tx, *now).await?;
+            removed.deliveries > 0
+        }
+        Task::Opportunity(who, mark) => {
+            removed = opportunity(tx, who, mark).await?;
+            removed != Removed::default()
+        }
+    };
+    Ok((removed, again.then_some(task)))
 }
 
-/// Removes the values of some closed conflicts from before `before`, behind the conflict `after`. Open ones keep theirs.
-/// Returns how many, and the last that was looked at; `None` when there is none behind it.
-pub async fn conflicts(
+/// How much there is of what can be counted without doing it: everything but keys, deliveries and bytes.
+pub async fn foresee(tx: &mut dyn Tx, task: &Task) -> Result<Removed> {
+    let mut there = Removed::default();
+    match task {
+        Task::Journals(before, _) => {
+            there.runs = count(tx, COUNT_RUNS, params![*before]).await?;
+            there.rows = count(tx, COUNT_ROWS, params![*before]).await?;
+        }
+        Task::Decisions(before, _) => there.decisions = count(tx, COUNT_DECISIONS, params![*before]).await?,
+        Task::Conflicts(before, _, after) => {
+            let mut after = Some(*after);
+            while let Some(behind) = after {
+                let (closed, last) = closed_before(tx, *before, behind).await?;
+                there.conflicts += closed.len() as u64;
+                after = last;
+            }
+        }
+        Task::Certificates(before) => {
+            there.certificates = count(tx, COUNT_CERTIFICATES, params![*before]).await?;
+        }
+        Task::Keys(_) | Task::Deliveries(_) => {}
+        Task::Opportunity(who, _) => {
+            free_to_go(tx, who).await?;
+            let of = params![&who.opportunity_id, who.number(), &who.connection];
+            there.runs = count(tx, COUNT_RUNS_OF, of).await?;
+            there.rows = count(tx, COUNT_ROWS_OF, of).await?;
+            let of = params![&who.connection, &who.opportunity_id];
+            there.decisions = count(tx, COUNT_DECISIONS_OF, of).await?;
+            there.conflicts = count(tx, COUNT_CONFLICTS_OF, of).await?;
+            there.bases = count(tx, COUNT_BASE_OF, of).await?;
+        }
+    }
+    Ok(there)
+}
+
+/// Closed conflicts of a page that are old enough, and the last number of the page; `None` when there is no page.
+async fn closed_before(
     tx: &mut dyn Tx,
-    after: i64,
     before: Timestamp,
-    mark: &Purged,
-) -> Result<(u64, Option<i64>)> {
-    let rows = tx.query(OLD_CONFLICTS, params![after, STEP]).await?;
-    let (mut removed, mut last) = (0, None);
-    for mut row in rows {
+    after: i64,
+) -> Result<(Vec<Conflict>, Option<i64>)> {
+    let (mut old, mut last) = (Vec::new(), None);
+    for mut row in tx.query(OLD_CONFLICTS, params![after, STEP]).await? {
         let conflict: Conflict = row.json()?;
         last = Some(conflict.id.number());
         if conflict.closed_at.unwrap_or(conflict.updated_at) < before {
-            blank_conflict(tx, conflict, mark).await?;
-            removed += 1;
+            old.push(conflict);
         }
     }
-    Ok((removed, last))
-}
-
-/// Removes some certificates from before `before`.
-pub async fn certificates(tx: &mut dyn Tx, before: Timestamp) -> Result<u64> {
-    tx.execute(CERTIFICATES, params![before, STEP * 10]).await
+    Ok((old, last))
 }
 
 /// What stands against emptying everything about an opportunity: syncs that have not ended, and open conflicts.
-pub async fn obstacles(tx: &mut dyn Tx, who: &Subject) -> Result<(u64, u64)> {
+async fn free_to_go(tx: &mut dyn Tx, who: &Subject) -> Result<()> {
     let live = params![&who.opportunity_id, who.number(), &who.connection];
     let open = params![&who.opportunity_id, &who.connection];
-    Ok((count(tx, LIVE_OF, live).await?, count(tx, OPEN_OF, open).await?))
+    match (count(tx, LIVE_OF, live).await?, count(tx, OPEN_OF, open).await?) {
+        (0, 0) => Ok(()),
+        (live, open) => Err(in_the_way(who, live, open)),
+    }
 }
 
 /// An opportunity whose values are to be removed.
@@ -183,11 +296,8 @@ impl Subject {
 /// agreement. The link stays: it holds ids alone, and keeps a second quote from being made.
 ///
 /// [`Code::InvalidTransition`] when syncs of it have not ended or conflicts are open: they need what would be removed.
-pub async fn opportunity(tx: &mut dyn Tx, who: &Subject, mark: &Purged) -> Result<Removed> {
-    match obstacles(tx, who).await? {
-        (0, 0) => {}
-        (live, open) => return Err(in_the_way(who, live, open)),
-    }
+async fn opportunity(tx: &mut dyn Tx, who: &Subject, mark: &Purged) -> Result<Removed> {
+    free_to_go(tx, who).await?;
     let runs = params![&who.opportunity_id, who.number(), &who.connection, STEP];
     let runs = tx.query(RUNS_OF, runs).await?;
     let mut removed = empty(tx, runs, mark, true).await?;

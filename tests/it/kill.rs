@@ -58,4 +58,6 @@ fn nothing_acknowledged_is_lost_however_often_the_service_is_killed() {
     );
     land.judge(&books);
     last.kill();
+    let checked = land.house.cpq(&["--json", "store", "check"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
 }

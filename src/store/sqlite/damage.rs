@@ -30,7 +30,7 @@ pub(super) fn refuse(path: &Path, place: &str) -> Result<()> {
     let told = |why: String| {
         let message = format!("the store {place} is damaged: {why}");
         Err(Error::new(Code::StoreUnavailable, message).next(
-            "stop every cpq, keep the file and its -wal for later, and restore a backup (docs/operating.md)",
+            "stop every cpq, keep the file and its -wal for later, and restore a backup (docs/store.md)",
         ))
     };
     if let Some((there, wanted)) = cut_short(path, &log) {

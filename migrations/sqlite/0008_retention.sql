@@ -10,6 +10,6 @@ CREATE INDEX runs_to_purge ON runs (updated_at, id)
 -- Under which rule, and when, the values of a decision or of a closed conflict were removed (JSON); NULL while they are
 -- there.
 ALTER TABLE decisions ADD COLUMN purged TEXT;
-CREATE INDEX decisions_to_purge ON decisions (position) WHERE purged IS NULL;
+CREATE INDEX decisions_to_purge ON decisions (at, position) WHERE purged IS NULL;
 ALTER TABLE conflicts ADD COLUMN purged TEXT;
 CREATE INDEX conflicts_to_purge ON conflicts (number) WHERE purged IS NULL AND state <> 'open';

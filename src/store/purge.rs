@@ -42,7 +42,7 @@ const BURY_KEYS: &str = "UPDATE idempotency SET state = 'expired', status = NULL
 const OLD_DECISIONS: &str =
     "UPDATE decisions SET crm = $1, cpq = $1, lost = NULL, given = NULL, reason = $2, purged = $3
   WHERE purged IS NULL AND position IN (SELECT position FROM decisions WHERE purged IS NULL AND at < $4
-    ORDER BY position LIMIT $5)";
+    ORDER BY at, position LIMIT $5)";
 const DECISIONS_OF: &str =
     "UPDATE decisions SET crm = $1, cpq = $1, lost = NULL, given = NULL, reason = $2, purged = $3
   WHERE connection = $4 AND opportunity_id = $5 AND purged IS NULL";

@@ -21,3 +21,4 @@ mod sandbox_define;
 mod secrets;
 mod service;
 mod soak;
+mod store;

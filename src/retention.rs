@@ -103,7 +103,7 @@ pub async fn purge(store: &Store, tasks: Vec<Task>) -> Result<Removed> {
     for task in tasks {
         let mut next = Some(task);
         while let Some(task) = next {
-            let step = store.write(move |tx| Box::pin(async move { purge::step(tx, task).await }));
+            let step = store.erase(move |tx| Box::pin(async move { purge::step(tx, task).await }));
             let (removed, left) = step.await?;
             all += removed;
             next = left;

@@ -39,6 +39,10 @@ const BLANK_ROW: &str = "UPDATE journal SET data = $3, checksum = $4 WHERE run_i
 const BLANK_RUN: &str = "UPDATE runs SET purged_at = $2, error = $3 WHERE id = $1";
 const BURY_KEYS: &str = "UPDATE idempotency SET state = 'expired', status = NULL, headers = NULL, body = NULL
   WHERE run_id = $1 AND state = 'done'";
+/// What the embedded CPQ answered to the run's own writes: the whole quote.
+const BURY_WRITES: &str =
+    "UPDATE idempotency SET state = 'expired', status = NULL, headers = NULL, body = NULL
+  WHERE client = 'cpq-sync' AND key BETWEEN $1 AND $2 AND state = 'done'";
 const OLD_DECISIONS: &str =
     "UPDATE decisions SET crm = $1, cpq = $1, lost = NULL, given = NULL, reason = $2, purged = $3
   WHERE purged IS NULL AND position IN (SELECT position FROM decisions WHERE purged IS NULL AND at < $4
@@ -344,6 +348,8 @@ async fn empty(tx: &mut dyn Tx, runs: Vec<Row>, mark: &Purged, answers: bool) ->
         let error = error.map(|report| json("a report", &without_words(report, mark), TEXT_BYTES));
         tx.execute(BLANK_RUN, params![&id, mark.at, error.transpose()?])
             .await?;
+        let writes = (format!("cpq:{id}:"), format!("cpq:{id}:zzzz"));
+        removed.answers += tx.execute(BURY_WRITES, params![&writes.0, &writes.1]).await?;
         if answers {
             removed.answers += tx.execute(BURY_KEYS, params![&id]).await?;
         }

@@ -110,6 +110,29 @@ impl Store {
         result.await.map_err(stopped)?
     }
 
+    /// The same for a job that removes values for good: what it frees in the file is overwritten too. In the write-ahead
+    /// log older copies stay until the log is used again from its beginning.
+    pub async fn erase<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut dyn Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    {
+        match &self.0.engine {
+            // Otherwise SQLite overwrites only what costs no further I/O, and pages that become free keep their bytes.
+            Engine::File { .. } | Engine::Memory(_) => {
+                self.write(move |tx| {
+                    Box::pin(async move {
+                        tx.query("PRAGMA secure_delete = ON", &[]).await?;
+                        let done = job(tx).await;
+                        tx.query("PRAGMA secure_delete = FAST", &[]).await?;
+                        done
+                    })
+                })
+                .await
+            }
+        }
+    }
+
     /// Runs a job that only reads, in one consistent snapshot. A write in it is refused.
     pub async fn read<T, F>(&self, job: F) -> Result<T>
     where

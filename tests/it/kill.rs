@@ -56,7 +56,7 @@ fn nothing_acknowledged_is_lost_however_often_the_service_is_killed() {
         ready[ready.len() - 1],
         ready.len()
     );
-    land.judge(&books);
+    eprintln!("kill: {}", land.judge(&books));
     last.kill();
     let checked = land.house.cpq(&["--json", "store", "check"]);
     assert_eq!(checked.code, 0, "{checked:?}");

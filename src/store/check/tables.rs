@@ -35,7 +35,12 @@ const QUOTE_OF_EVENT: &str = "SELECT 'event ' || CAST(e.position AS TEXT) || ' i
   COUNT(*) OVER () FROM quote_events e WHERE TRUE AND NOT EXISTS
   (SELECT 1 FROM quotes q WHERE q.root_id = e.root_id) LIMIT $1";
 
+const QUOTES_UNTOLD: &str =
+    "SELECT 'the quote ' || q.number || ' has no event, not even of its making', COUNT(*) OVER ()
+  FROM quotes q WHERE TRUE AND NOT EXISTS (SELECT 1 FROM quote_events e WHERE e.root_id = q.root_id) LIMIT $1";
+
 pub(super) const STATEMENTS: &[&str] = &[
+    QUOTES_UNTOLD,
     LINKS,
     BASES,
     DECISIONS,
@@ -80,6 +85,11 @@ const QUESTIONS: &[Question] = &[
         kind: Kind::QuoteEvent,
         of_quotes: true,
         sql: QUOTE_OF_EVENT,
+    },
+    Question {
+        kind: Kind::QuoteEvent,
+        of_quotes: true,
+        sql: QUOTES_UNTOLD,
     },
 ];
 

@@ -15,12 +15,13 @@ const LOOKS: usize = 600;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 impl Land {
-    pub fn judge(&self, books: &Books) {
+    /// Returns what there was to judge.
+    pub fn judge(&self, books: &Books) -> String {
         let keyed = books.keyed.lock().expect("no panic").clone();
         let hooks = books.hooks.lock().expect("no panic").clone();
         let buried = self.all_ended(keyed.iter().chain(&hooks));
-        eprintln!(
-            "kill: {} keyed requests, {} webhooks and {} repeats acknowledged; {} syncs put aside after three crashes",
+        let told = format!(
+            "{} keyed requests, {} webhooks and {} repeats acknowledged; {} syncs put aside after three crashes",
             keyed.len(),
             hooks.len(),
             books.repeats.lock().expect("no panic"),
@@ -37,6 +38,7 @@ impl Land {
         }
         self.one_quote_each(&keyed);
         self.names_arrived(&books.names.lock().expect("no panic"));
+        told
     }
 
     /// Every promised sync is known and has ended. Returns the opportunities of those that were put aside, which must

@@ -83,7 +83,14 @@ const COUNT_BASE_OF: &str = "SELECT COUNT(*) FROM bases WHERE connection = $1 AN
 
 pub(crate) const STATEMENTS: &[&[&str]] = &[
     &[
-        OLD_RUNS, RUNS_OF, LIVE_OF, ROWS_OF, BLANK_ROW, BLANK_RUN, BURY_KEYS,
+        OLD_RUNS,
+        RUNS_OF,
+        LIVE_OF,
+        ROWS_OF,
+        BLANK_ROW,
+        BLANK_RUN,
+        BURY_KEYS,
+        BURY_WRITES,
     ],
     &[
         OLD_DECISIONS,

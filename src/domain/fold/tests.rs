@@ -63,7 +63,7 @@ impl Walk {
             12 => self.moves(RunEvent::Succeed, Some(EventKind::Succeeded), false),
             13 => self.moves(RunEvent::Bury, Some(EventKind::Dead), false),
             14 => self.moves(RunEvent::Cancel, Some(EventKind::Cancelled), true),
-            15 => self.moves(RunEvent::Supersede, Some(EventKind::Superseded), true),
+            15 => self.moves(RunEvent::Supersede, Some(EventKind::Superseded), !running),
             _ => {}
         }
     }

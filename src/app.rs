@@ -1,6 +1,6 @@
 //! The roof: the only place that knows everybody, and wires them.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use cpq_adapters::rest_cpq::{Config as RestCpqConfig, RestCpqAdapter};
@@ -27,6 +27,7 @@ use crate::fixtures::YEAR_SETTING;
 use crate::matrix;
 use crate::quote_feed;
 use crate::reconcile_schedule;
+use crate::retention;
 use crate::sides::{Connected, salesforce_config};
 use crate::world::RealWorld;
 
@@ -58,6 +59,7 @@ pub struct App {
     matrix: Arc<matrix::Live>,
     settings: ApiSettings,
     metrics: PrometheusHandle,
+    damage: retention::Damage,
 }
 
 impl App {
@@ -112,6 +114,10 @@ impl App {
                 engine.clone(),
             );
         }
+        let damage = match role {
+            Role::Service => retention::start(store.clone(), world.clone(), config.retention.clone()),
+            Role::Command => retention::Damage::default(),
+        };
         let settings = api_settings(config)?;
         Ok(App {
             store,
@@ -124,6 +130,7 @@ impl App {
             matrix,
             settings,
             metrics: metrics_handle(),
+            damage,
         })
     }
 
@@ -236,10 +243,19 @@ impl App {
             matrix: Arc::new(move || matrix.in_force()),
             organizations: organizations(self.broker.clone()),
             settings: Arc::new(self.settings.clone()),
-            readiness: Arc::new(|| Box::pin(async { Vec::new() })),
+            readiness: readiness(self.damage.clone()),
             metrics: self.metrics.clone(),
         }
     }
+}
+
+/// What stands against being ready, beyond the store's answers.
+fn readiness(damage: retention::Damage) -> cpq_api::Readiness {
+    Arc::new(move || {
+        let damage = damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let reason = damage.map(|damage| format!("store: damaged ({damage}); see `cpq store check`"));
+        Box::pin(async move { reason.into_iter().collect() })
+    })
 }
 
 /// Which organization each connection leads to, as it was told at the login.

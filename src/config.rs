@@ -41,6 +41,8 @@ pub struct Config {
     pub reconcile: ReconcileConfig,
     /// Following changes.
     pub changes: ChangesConfig,
+    /// How long values are kept.
+    pub retention: RetentionConfig,
     /// Webhook secrets.
     pub webhooks: WebhooksConfig,
     /// Salesforce outbound messages.
@@ -167,6 +169,17 @@ sections! {
         look_again_hours: u32,
         /// Opportunities that it looks at in ten minutes.
         look_again_batch: u32,
+    }
+    /// `[retention]`
+    RetentionConfig {
+        /// Days for journals of runs that ended well; 0 for ever.
+        journal_days: u32,
+        /// Days for values of decisions; 0 for ever.
+        decisions_days: u32,
+        /// Days for values of closed conflicts; 0 for ever.
+        conflicts_days: u32,
+        /// Days for certificates; 0 for ever.
+        certificates_days: u32,
     }
     /// `[webhooks]`
     WebhooksConfig {

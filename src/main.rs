@@ -9,6 +9,7 @@ mod mapping;
 mod matrix;
 mod quote_feed;
 mod reconcile_schedule;
+mod retention;
 mod sides;
 mod telemetry;
 mod world;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use cpq_store::runs;
+use cpq_domain::{Code, Error};
+use cpq_store::{Store, runs, settings};
 use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +16,10 @@ use crate::state::ApiState;
 
 /// How long the store may take to answer before it counts as not there.
 const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
+/// Setting that is written to see whether the store takes writes again, and its size.
+const PROBE: &str = "health.probe";
+const PROBE_BYTES: usize = 64 * 1024;
 
 /// Whether the service works.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -58,12 +63,32 @@ pub(crate) async fn ready(State(api): State<ApiState>) -> Result<Response, Failu
             format!("store: no answer within {} s", STORE_ANSWERS_WITHIN.as_secs()),
         ),
     }
+    if let Some(error) = still_refuses(&api.store).await {
+        reasons.push(format!("store: {error}"));
+    }
     let (code, status) = if reasons.is_empty() {
         (200, "ok")
     } else {
         (503, "not_ready")
     };
     Ok(answer::of(code, &Health { status, reasons })?)
+}
+
+/// Whether the store still refuses to write, after it did: asked with a write as large as a few syncs, as a full disk
+/// often takes a small one. A store that took the last write is not asked.
+async fn still_refuses(store: &Store) -> Option<Error> {
+    store.trouble()?;
+    let attempt =
+        store.write(|tx| Box::pin(async move { settings::put(tx, PROBE, &"x".repeat(PROBE_BYTES)).await }));
+    let attempt = tokio::time::timeout(STORE_ANSWERS_WITHIN, attempt).await;
+    match attempt {
+        Ok(Err(error)) => Some(error),
+        Ok(Ok(())) => {
+            let cleared = store.write(|tx| Box::pin(async move { settings::remove(tx, PROBE).await }));
+            cleared.await.err()
+        }
+        Err(_) => Some(Error::new(Code::StoreUnavailable, "it took no write in time")),
+    }
 }
 
 /// Figures in Prometheus' text format

@@ -15,6 +15,7 @@ mod reconcile;
 mod sandbox;
 mod seed;
 mod serve;
+mod store;
 mod suite;
 mod sync;
 mod token;
@@ -96,6 +97,9 @@ enum Command {
     /// Tokens for our own API.
     #[command(subcommand)]
     Token(token::Command),
+    /// Prove the event log, take backups, remove values for good.
+    #[command(subcommand)]
+    Store(store::Command),
     /// A Salesforce to try things on, offline.
     Sandbox(sandbox::Args),
     /// Load a scenario into the sandbox, and start one if none runs.
@@ -172,6 +176,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Ownership(command) => ownership::run(command, &config, output).await,
         Command::Mapping(command) => mapping::run(command, &config, output).await,
         Command::Token(command) => token::run(command, config, output).await,
+        Command::Store(command) => store::run(command, config, output).await,
         Command::Sandbox(args) => sandbox::run(args, config, output).await,
         Command::Seed(args) => seed::run(args, config, output).await,
         Command::Test(args) => suite::run(args, config, output).await,

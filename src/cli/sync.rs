@@ -3,6 +3,7 @@
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{ConnectionName, CorrelationId, IdempotencyKey, OpportunityKey};
+use cpq_domain::purge::Purged;
 use cpq_domain::resolve::{Decision, Verdict};
 use cpq_domain::run::SyncResult;
 use cpq_orchestrator::DryRun;
@@ -303,8 +304,11 @@ fn stages(sync: &Json) -> String {
         sync["quoteId"].as_str().unwrap_or("-"),
         text(&sync["correlationId"])
     );
+    let events = sync["events"].as_array().into_iter().flatten();
+    let purged = events.filter_map(|event| Purged::of(&event["data"])).next();
+    let purged = purged.map_or_else(String::new, |purged| format!("\n{}", purged.words()));
     format!(
-        "{head}\n\n{}",
+        "{head}{purged}\n\n{}",
         table(&["STAGE", "STATUS", "TRY", "STARTED", "DURATION", "ERROR"], rows)
     )
 }

@@ -15,6 +15,7 @@ pub mod deletion;
 pub mod desk;
 pub mod error;
 pub mod event;
+pub mod fold;
 pub mod id;
 pub mod keyed;
 pub mod kind;
@@ -24,6 +25,7 @@ pub mod ownership;
 pub mod paging;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
+pub mod purge;
 pub mod quote;
 pub mod reconcile;
 pub mod region;

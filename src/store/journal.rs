@@ -8,17 +8,20 @@ use cpq_domain::change::Hint;
 use cpq_domain::event::SyncEvent;
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, OpportunityKey, RunId};
 use cpq_domain::limits::PAGE_ROWS;
-use cpq_domain::{Code, Error, Result};
+use cpq_domain::{Code, Error, Result, purge};
+use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::checksum::Checksum;
 use crate::encode::{count, json, word};
 use crate::limits::{HINTS_READ, JOURNAL_DATA_BYTES, JOURNAL_ROWS};
 use crate::row::Row;
 use crate::tx::{Tx, params};
 
 const LAST: &str = "SELECT COALESCE(MAX(sequence), 0) FROM journal WHERE run_id = $1";
-const APPEND: &str = "INSERT INTO journal (run_id, sequence, kind, step, attempt, at, duration_us, data)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const APPEND: &str =
+    "INSERT INTO journal (run_id, sequence, kind, step, attempt, at, duration_us, data, checksum)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const OF_RUN: &str = "SELECT sequence, kind, step, attempt, at, duration_us, data FROM journal
   WHERE run_id = $1 ORDER BY sequence LIMIT $2";
 const HINTS: &str =
@@ -69,17 +72,59 @@ async fn write(tx: &mut dyn Tx, run_id: RunId, event: &SyncEvent) -> Result<()> 
         .map(|duration| count("a duration", duration))
         .transpose()?;
     let data = json("the data of a journal row", &event.data, JOURNAL_DATA_BYTES)?;
+    let kind = word(&event.kind)?;
+    let checksum = Sealed {
+        run_id: &run_id.to_string(),
+        sequence: event.sequence,
+        kind: &kind,
+        step: &event.step,
+        attempt: event.attempt,
+        at: event.at,
+        duration_us: duration,
+        data: &data,
+    }
+    .checksum();
     let values = params![
         run_id,
         event.sequence,
-        word(&event.kind)?,
+        kind,
         &event.step,
         event.attempt,
         event.at,
         duration,
         data,
+        checksum,
     ];
     tx.execute(APPEND, values).await.map(drop)
+}
+
+/// A row as it is stored, for its checksum.
+pub(crate) struct Sealed<'a> {
+    pub(crate) run_id: &'a str,
+    pub(crate) sequence: u32,
+    pub(crate) kind: &'a str,
+    pub(crate) step: &'a str,
+    pub(crate) attempt: u32,
+    pub(crate) at: Timestamp,
+    pub(crate) duration_us: Option<i64>,
+    pub(crate) data: &'a str,
+}
+
+impl Sealed<'_> {
+    /// Over everything but the position, which an engine may give anew when a store is copied. The lengths of texts are
+    /// in it, so that nothing can move from one column into the next.
+    pub(crate) fn checksum(&self) -> i64 {
+        let mut sum = Checksum::new();
+        for text in [self.run_id, self.kind, self.step, self.data] {
+            sum.number(text.len() as i64);
+            sum.add(text.as_bytes());
+        }
+        sum.number(self.sequence.into());
+        sum.number(self.attempt.into());
+        sum.number(self.at.as_microsecond());
+        sum.number(self.duration_us.unwrap_or(-1));
+        sum.value().cast_signed()
+    }
 }
 
 /// Rows of a run's journal so far.
@@ -97,7 +142,11 @@ pub async fn of_run(tx: &mut dyn Tx, run_id: RunId) -> Result<Vec<SyncEvent>> {
 /// What told a run to look, newest first.
 pub async fn hints(tx: &mut dyn Tx, run_id: RunId) -> Result<Vec<Hint>> {
     let rows = tx.query(HINTS, params![run_id, HINTS_READ]).await?;
-    rows.into_iter().map(|mut row| row.json()).collect()
+    // What a purged hint said is gone; that it came is not.
+    let told = rows.into_iter().map(|mut row| row.json::<serde_json::Value>());
+    let told = told.filter(|data| !data.as_ref().is_ok_and(purge::is_marker));
+    told.map(|data| serde_json::from_value(data?).map_err(unreadable))
+        .collect()
 }
 
 /// Rows of all runs behind `position` (0 for the start), in order; at most [`PAGE_ROWS`].
@@ -109,6 +158,10 @@ pub async fn after(tx: &mut dyn Tx, position: i64, limit: u32) -> Result<Vec<Ent
 /// Position of the newest row; 0 when there is none.
 pub async fn head(tx: &mut dyn Tx) -> Result<i64> {
     tx.first(HEAD, &[]).await?.map_or(Ok(0), |mut row| row.take())
+}
+
+fn unreadable(why: serde_json::Error) -> Error {
+    Error::new(Code::Internal, "the store holds a hint that cannot be read").cause(why)
 }
 
 fn read_entry(mut row: Row) -> Result<Entry> {

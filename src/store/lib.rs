@@ -17,6 +17,7 @@
 
 pub mod bases;
 pub mod certificates;
+pub mod check;
 pub mod conflicts;
 pub mod counters;
 pub mod decisions;
@@ -28,6 +29,7 @@ pub mod limits;
 pub mod links;
 pub mod ownership;
 pub mod positions;
+pub mod purge;
 pub mod quote_events;
 pub mod quotes;
 pub mod reconcile_records;
@@ -38,6 +40,7 @@ pub mod settings;
 pub mod tokens;
 pub mod webhooks;
 
+mod checksum;
 mod encode;
 mod many;
 mod registry;

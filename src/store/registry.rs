@@ -1,9 +1,9 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, certificates, conflicts, counters, decisions, deletions, grants, idempotency, journal, links,
-    ownership, positions, quote_events, quotes, reconcile_records, reconciliations, runs, schemas, settings,
-    tokens, webhooks,
+    bases, certificates, check, conflicts, counters, decisions, deletions, grants, idempotency, journal,
+    links, ownership, positions, purge, quote_events, quotes, reconcile_records, reconciliations, runs,
+    schemas, settings, tokens, webhooks,
 };
 
 /// All statements, by module.
@@ -12,6 +12,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("bases", bases::STATEMENTS.to_vec()),
         ("conflicts", conflicts::STATEMENTS.to_vec()),
         ("certificates", certificates::STATEMENTS.to_vec()),
+        ("check", check::statements()),
         ("counters", counters::STATEMENTS.to_vec()),
         ("decisions", decisions::STATEMENTS.to_vec()),
         ("deletions", deletions::STATEMENTS.to_vec()),
@@ -21,6 +22,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("links", links::STATEMENTS.to_vec()),
         ("ownership", ownership::STATEMENTS.to_vec()),
         ("positions", positions::STATEMENTS.to_vec()),
+        ("purge", purge::STATEMENTS.concat()),
         ("quote_events", quote_events::STATEMENTS.to_vec()),
         ("quotes", quotes::STATEMENTS.to_vec()),
         ("reconcile_records", reconcile_records::STATEMENTS.to_vec()),

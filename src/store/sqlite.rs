@@ -1,5 +1,7 @@
 //! The embedded engine: SQLite in one file, or in memory.
 
+mod backup;
+mod damage;
 mod failure;
 mod migrate;
 mod open;
@@ -8,6 +10,7 @@ mod session;
 mod sql;
 mod writer;
 
+pub(crate) use backup::backup;
 pub(crate) use open::{file_at, in_memory};
 pub(crate) use readers::Readers;
 pub(crate) use session::{Job, Session};

@@ -21,7 +21,7 @@ pub(super) fn failure(place: &str, doing: &str, cause: rusqlite::Error) -> Error
 
 /// Why, and what to do, for failures that lie outside the program.
 fn reason(code: ErrorCode) -> Option<(&'static str, Option<&'static str>)> {
-    let damaged = Some("restore a backup; the damaged file was not changed");
+    let damaged = Some("restore a backup (docs/store.md); the damaged file was not changed");
     let found = match code {
         ErrorCode::DiskFull => (
             "the disk is full",

@@ -4,6 +4,7 @@ use cpq_domain::{Code, Error, Result};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::failure::failure;
+use crate::checksum::Checksum;
 
 /// Marks the file as ours (`PRAGMA application_id`): the letters `cpqs`.
 const APPLICATION_ID: i32 = 0x6370_7173;
@@ -44,6 +45,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         version: 5,
         name: "0005_reconcile",
         sql: include_str!("../../../migrations/sqlite/0005_reconcile.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "0008_retention",
+        sql: include_str!("../../../migrations/sqlite/0008_retention.sql"),
     },
 ];
 
@@ -161,13 +167,11 @@ fn refuse_newer(seen: &Seen, place: &str) -> Result<()> {
         .fact("programSchema", ours))
 }
 
-/// FNV-1a over 64 bits, line ends aside: it is to notice an edit, not an attack.
+/// Line ends aside: it is to notice an edit, not an attack.
 fn checksum(sql: &str) -> String {
-    let bytes = sql.bytes().filter(|byte| *byte != b'\r');
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{hash:016x}")
+    let mut sum = Checksum::new();
+    sql.split('\r').for_each(|part| sum.add(part.as_bytes()));
+    format!("{:016x}", sum.value())
 }
 
 #[cfg(test)]

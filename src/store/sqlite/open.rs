@@ -10,6 +10,7 @@ use cpq_domain::{Code, Error, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::damage;
 use super::failure::failure;
 use super::migrate;
 use super::session::Session;
@@ -41,6 +42,7 @@ pub(crate) fn file_at(path: PathBuf) -> Result<(File, Session)> {
     check_library(rusqlite::version_number())?;
     let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
     create(&path)?;
+    damage::refuse(&path, &place)?;
     let mut connection = connect(&path, &place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     migrate::check(&connection, &place)?;
     switch_to_log(&connection).map_err(|cause| failure(&place, "to open", cause))?;
@@ -69,10 +71,20 @@ pub(crate) fn in_memory() -> Result<Session> {
 }
 
 impl File {
+    /// How errors name it.
+    pub(super) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// A further connection that cannot write.
+    pub(super) fn connection(&self) -> Result<Connection> {
+        let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+        connect(&self.path, &self.place, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
     /// A further connection, for reading only.
     pub(super) fn reader(&self) -> Result<Session> {
-        let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = connect(&self.path, &self.place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let connection = self.connection()?;
         let mut session = Session::new(connection, self.place.clone());
         session.begin_reading()?;
         Ok(session)
@@ -128,7 +140,7 @@ fn check_library(version: i32) -> Result<()> {
 }
 
 /// Makes the directory (0700) and an empty file (0600) where they are missing; leaves alone what is there.
-fn create(path: &Path) -> Result<()> {
+pub(super) fn create(path: &Path) -> Result<()> {
     let refused = |what: &str, cause: std::io::Error| {
         let message = format!(
             "the store {} cannot be made: its {what} is refused",

@@ -27,6 +27,11 @@ impl Readers {
         })
     }
 
+    /// The file that is read.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Runs a job on a blocking thread, in a snapshot.
     pub(crate) async fn read<T, F>(self: &Arc<Self>, job: F) -> Result<T>
     where

@@ -1,7 +1,7 @@
 //! The one writer: waiting jobs share one transaction, and so one flush of the disk.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cpq_domain::error::Report;
 use cpq_domain::{Code, Error, Result};
@@ -19,6 +19,8 @@ pub(crate) struct Counters {
     pub(crate) jobs: AtomicU64,
     pub(crate) refused: AtomicU64,
     pub(crate) largest_group: AtomicU64,
+    /// Why the last group was undone, until one is kept.
+    pub(crate) trouble: Mutex<Option<Report>>,
 }
 
 /// Writes jobs in groups.
@@ -55,6 +57,10 @@ impl Writer {
         let size = group.len() as u64;
         let undone = self.commit(&mut group).err().map(|error| error.report(None));
         self.count(size, undone.is_none());
+        let trouble = self.counters.trouble.lock();
+        trouble
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone_from(&undone);
         if let Some(report) = &undone {
             tracing::warn!(jobs = size, error = %report.message, "the store undid a group of jobs");
         }

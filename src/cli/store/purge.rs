@@ -1,0 +1,99 @@
+//! `cpq store purge`: what is past its retention, what is older than a moment, or what is about one opportunity.
+
+use cpq_domain::Result;
+use cpq_domain::error::{Code, Error};
+use cpq_domain::id::{ConnectionName, OpportunityKey};
+use cpq_domain::world::World;
+use cpq_store::purge::{Removed, Subject, Task};
+use cpq_store::{Store, links};
+use jiff::Timestamp;
+
+use crate::app::open_store;
+use crate::cli::output::Output;
+use crate::config::Config;
+use crate::retention;
+use crate::world::RealWorld;
+
+/// `cpq store purge`
+#[derive(clap::Args)]
+pub struct Args {
+    /// Of syncs that ended, decisions, closed conflicts and certificates from before this moment, e.g.
+    /// 2026-01-01T00:00:00Z; without it, by the retention of the configuration.
+    #[arg(long, value_name = "MOMENT", conflicts_with = "opportunity")]
+    before: Option<Timestamp>,
+    /// Of this opportunity, whenever it was: its number or CRM id.
+    #[arg(long, value_name = "KEY")]
+    opportunity: Option<String>,
+    /// Connection of the opportunity; the configured one if left out.
+    #[arg(long, requires = "opportunity")]
+    connection: Option<String>,
+    /// Tell what would be removed, and remove nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs the command.
+pub async fn run(args: Args, config: &Config, output: Output) -> Result<u8> {
+    let store = open_store(config).await?;
+    let now = RealWorld::new().now();
+    let tasks = match (&args.opportunity, args.before) {
+        (Some(key), _) => {
+            let connection = match &args.connection {
+                Some(name) => ConnectionName::new(name.as_str())?,
+                None => config.crm.connection.clone(),
+            };
+            let key = OpportunityKey::new(key.as_str())?;
+            let mark = retention::mark(now, "cpq store purge --opportunity".into());
+            vec![Task::Opportunity(subject(&store, connection, &key).await?, mark)]
+        }
+        (None, Some(before)) => retention::before(before, now),
+        (None, None) => retention::tasks(&config.retention, now),
+    };
+    let removed = match args.dry_run {
+        true => retention::foresee(&store, tasks).await?,
+        false => output.busy("purging …", retention::purge(&store, tasks)).await?,
+    };
+    output.data(
+        &serde_json::json!({"dryRun": args.dry_run, "removed": removed}),
+        || told(&removed, args.dry_run),
+    );
+    Ok(0)
+}
+
+async fn subject(store: &Store, connection: ConnectionName, key: &OpportunityKey) -> Result<Subject> {
+    let (wanted, of) = (key.clone(), connection.clone());
+    let link = store
+        .read(move |tx| Box::pin(async move { links::by_opportunity(tx, &of, &wanted).await }))
+        .await?;
+    let link = link.ok_or_else(|| {
+        Error::new(
+            Code::OpportunityNotFound,
+            format!("opportunity {key} was never synced, so nothing of it is kept"),
+        )
+        .connection(connection.as_str())
+        .record(key.as_str())
+    })?;
+    Ok(Subject {
+        connection,
+        opportunity_id: link.opportunity_id,
+        opportunity_number: link.opportunity_number,
+    })
+}
+
+fn told(removed: &Removed, dry_run: bool) -> String {
+    let head = if dry_run { "would_remove" } else { "removed" };
+    format!(
+        "{head}: journals={} rows={} bytes={} decisions={} conflicts={} agreements={} answers={} keys={} deliveries={} \
+         certificates={}",
+        removed.runs,
+        removed.rows,
+        removed.bytes,
+        removed.decisions,
+        removed.conflicts,
+        removed.bases,
+        removed.answers,
+        removed.keys,
+        removed.deliveries,
+        removed.certificates
+    )
+}

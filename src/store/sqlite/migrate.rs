@@ -47,9 +47,9 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../migrations/sqlite/0005_reconcile.sql"),
     },
     Migration {
-        version: 8,
-        name: "0008_retention",
-        sql: include_str!("../../../migrations/sqlite/0008_retention.sql"),
+        version: 6,
+        name: "0006_retention",
+        sql: include_str!("../../../migrations/sqlite/0006_retention.sql"),
     },
 ];
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cpq_auth::Access;
 use cpq_domain::adapter::{Call, CallBudget};
-use cpq_domain::error::Written;
+use cpq_domain::error::{LimitKind, Written};
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
@@ -218,13 +218,10 @@ impl Rest {
         let status = answer.status.as_u16();
         let retry_after = text(&answer.headers, RETRY_AFTER.as_str()).and_then(|text| text.parse().ok());
         let error = errors::refusal(self.about(request), status, retry_after, &answer.body);
-        let code = error
-            .upstream
-            .as_ref()
-            .map_or("", |upstream| upstream.code.as_str());
-        // A gateway that gives up, or a server that failed in the middle, does not say whether the write was applied.
-        let in_doubt = status >= 500 && matches!(code, "" | "UNKNOWN_EXCEPTION" | "REQUEST_RUNNING_TOO_LONG");
-        if request.effect == Effect::Read || !in_doubt {
+        let error = self.of_the_day(error);
+        // A gateway that gives up, a server that failed in the middle, and a code that we do not know do not say
+        // whether the write was applied.
+        if request.effect == Effect::Read || status < 500 || errors::did_nothing(&answer.body) {
             return error;
         }
         let mut error = error.written(Written::Unknown);
@@ -234,6 +231,19 @@ impl Rest {
             request.operation
         );
         error
+    }
+
+    /// A limit whose text is in a language that we do not read is the day's if the count says so.
+    fn of_the_day(&self, error: Error) -> Error {
+        let code = error.upstream.as_ref().map(|said| said.code.as_str());
+        let is_open = code == Some("REQUEST_LIMIT_EXCEEDED") && error.limit_kind().is_none();
+        let is_spent = |budget: CallBudget| budget.max > 0 && budget.used >= budget.max;
+        match is_open && self.budget().is_some_and(is_spent) {
+            true => error
+                .limit(LimitKind::Daily)
+                .retry_after_ms(errors::limit_wait(Some(LimitKind::Daily))),
+            false => error,
+        }
     }
 
     fn lost(&self, request: &Request, lost: Lost) -> Error {

@@ -167,12 +167,7 @@ impl App {
     /// synced there, each with its reason.
     pub async fn describe(&self, name: &ConnectionName) -> Result<Vec<String>> {
         let crm = self.sides.salesforce(name).await?;
-        let schema = crm
-            .describe(&Call {
-                correlation: CorrelationId::new("describe")?,
-                traceparent: None,
-            })
-            .await?;
+        let schema = crm.describe(&Call::live(CorrelationId::new("describe")?)).await?;
         let (name, now) = (name.clone(), self.world.now());
         self.store
             .write(move |tx| Box::pin(async move { schemas::put(tx, &name, &schema, now).await }))

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use cpq_domain::Result;
+use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RecordId, RunId};
@@ -46,6 +47,16 @@ pub(crate) enum Accepted {
     Replayed { status: u16, body: String },
 }
 
+/// When the run of a submission begins.
+pub(crate) enum Start {
+    /// At once: a worker waits for it.
+    Now,
+    /// When a worker is free.
+    Later,
+    /// Not before the connection is open again; this is why.
+    Held(Error),
+}
+
 /// The store as the engine uses it.
 #[derive(Clone)]
 pub(crate) struct Ledger {
@@ -72,7 +83,7 @@ impl Ledger {
         &self,
         mut submission: Submission,
         decided: Vec<Decided>,
-        claim: bool,
+        start: Start,
     ) -> Result<Accepted> {
         let (now, lease_until) = self.lease();
         let (fresh, node) = (RunId(self.world.uuid()), self.node.clone());
@@ -96,11 +107,12 @@ impl Ledger {
                         return Ok(Accepted::Joined(waiting));
                     }
                     let run = new_run(tx, &submission, fresh, now).await?;
-                    let claimed = match claim {
-                        true => runs::claim_run(tx, run.id, &node, now, lease_until).await?,
-                        false => None,
+                    let started = match start {
+                        Start::Now => runs::claim_run(tx, run.id, &node, now, lease_until).await?,
+                        Start::Held(error) => Some(hold(tx, run.clone(), &error, now).await?),
+                        Start::Later => None,
                     };
-                    Ok(Accepted::New(claimed.unwrap_or(run)))
+                    Ok(Accepted::New(started.unwrap_or(run)))
                 })
             })
             .await
@@ -347,7 +359,7 @@ async fn seen_before(tx: &mut dyn Tx, keyed: &Keyed, run: RunId, now: Timestamp)
 }
 
 /// A run of the lane that has not started looks at both sides later than now, so it does the work of this wish too. A
-/// caller with a correlation id of its own gets a run of its own.
+/// caller with a correlation id of its own gets a run of its own, and live work does not wait with what can wait.
 async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run>> {
     #[cfg(feature = "planted-bugs")]
     if cpq_domain::planted::Bug::KeepsHintsApart.is_on() {
@@ -359,10 +371,12 @@ async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run
     {
         return Ok(Some(running));
     }
-    match submission.caller_correlation {
-        Some(_) => Ok(None),
-        None => runs::waiting_in_lane(tx, &submission.lane).await,
+    if submission.caller_correlation.is_some() {
+        return Ok(None);
     }
+    let waiting = runs::waiting_in_lane(tx, &submission.lane).await?;
+    let is_urgent = |run: &Run| Purpose::of(run.trigger) <= Purpose::of(submission.trigger);
+    Ok(waiting.filter(is_urgent))
 }
 
 async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Timestamp) -> Result<Run> {
@@ -391,6 +405,19 @@ async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Times
     let data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
     note(tx, run.id, EventKind::Accepted, 0, now, data).await?;
     note_hints(tx, run.id, submission, now).await?;
+    Ok(run)
+}
+
+/// Parks a new run untried until the connection is open again.
+async fn hold(tx: &mut dyn Tx, mut run: Run, error: &Error, now: Timestamp) -> Result<Run> {
+    let wait = i64::try_from(error.retry_after_ms.unwrap_or(0)).unwrap_or(i64::MAX);
+    let report = error.report(Some(run.correlation.as_str()));
+    run.state = RunState::Parked;
+    run.due_at = now + SignedDuration::from_millis(wait);
+    run.error = Some(report.clone());
+    runs::update(tx, &run).await?;
+    let data = serde_json::to_value(report).unwrap_or_default();
+    note(tx, run.id, EventKind::Parked, 0, now, data).await?;
     Ok(run)
 }
 

@@ -16,7 +16,9 @@
 //! ```
 
 pub mod bases;
+pub mod call_budgets;
 pub mod certificates;
+pub mod circuits;
 pub mod conflicts;
 pub mod counters;
 pub mod decisions;

@@ -45,6 +45,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0005_reconcile",
         sql: include_str!("../../../migrations/sqlite/0005_reconcile.sql"),
     },
+    Migration {
+        version: 7,
+        name: "0007_limits",
+        sql: include_str!("../../../migrations/sqlite/0007_limits.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -322,6 +322,8 @@ fn engine_settings(config: &Config, role: Role, world: &dyn World) -> EngineSett
     EngineSettings {
         concurrency: config.service.concurrency,
         retry: config.retry,
+        breaker: config.circuit,
+        shares: config.call_shares,
         deletes: config.deletes,
         lease_ms: i64::from(config.service.lease_seconds) * 1_000,
         works_backlog: role == Role::Service,

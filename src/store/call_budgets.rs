@@ -7,7 +7,6 @@ use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
 
 use crate::encode::count;
-use crate::limits::CREDENTIALS;
 use crate::row::Row;
 use crate::tx::{Tx, params};
 
@@ -15,8 +14,6 @@ const PUT: &str = "INSERT INTO call_budgets (connection, used, max, heard_at, ex
   VALUES ($1, $2, $3, $4, $5)
   ON CONFLICT (connection) DO UPDATE SET used = excluded.used, max = excluded.max, heard_at = excluded.heard_at,
     exhausted_at = excluded.exhausted_at WHERE call_budgets.heard_at <= excluded.heard_at";
-const LIST: &str =
-    "SELECT connection, used, max, heard_at, exhausted_at FROM call_budgets ORDER BY connection LIMIT $1";
 const GET: &str =
     "SELECT connection, used, max, heard_at, exhausted_at FROM call_budgets WHERE connection = $1";
 const ADD: &str = "INSERT INTO call_counts (connection, purpose, hour, calls) VALUES ($1, $2, $3, $4)
@@ -25,7 +22,7 @@ const ADD: &str = "INSERT INTO call_counts (connection, purpose, hour, calls) VA
 const SPENT: &str = "SELECT purpose, calls FROM call_counts WHERE connection = $1 AND hour > $2";
 const PURGE: &str = "DELETE FROM call_counts WHERE connection = $1 AND hour <= $2";
 
-pub(crate) const STATEMENTS: &[&str] = &[PUT, LIST, GET, ADD, SPENT, PURGE];
+pub(crate) const STATEMENTS: &[&str] = &[PUT, GET, ADD, SPENT, PURGE];
 
 /// Seconds of an hour.
 const HOUR: i64 = 3_600;
@@ -57,13 +54,7 @@ pub async fn put(tx: &mut dyn Tx, heard: &Heard) -> Result<()> {
     tx.execute(PUT, values).await.map(drop)
 }
 
-/// What was heard last of all connections.
-pub async fn list(tx: &mut dyn Tx) -> Result<Vec<Heard>> {
-    let rows = tx.query(LIST, params![CREDENTIALS]).await?;
-    rows.into_iter().map(read).collect()
-}
-
-/// What was heard last of one.
+/// What was heard last of a connection.
 pub async fn get(tx: &mut dyn Tx, connection: &ConnectionName) -> Result<Option<Heard>> {
     tx.first(GET, params![connection]).await?.map(read).transpose()
 }

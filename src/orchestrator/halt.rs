@@ -29,9 +29,11 @@ impl Halt {
     /// Whether what failed may have changed a foreign system.
     pub(crate) fn may_have_written(&self) -> bool {
         match self {
-            Halt::Retry(error) | Halt::Restart(error) | Halt::Wait(error) | Halt::Dead(error) => {
-                error.written != Written::No
-            }
+            Halt::Retry(error)
+            | Halt::Hold(error)
+            | Halt::Restart(error)
+            | Halt::Wait(error)
+            | Halt::Dead(error) => error.written != Written::No,
             Halt::LeaseLost => false,
         }
     }

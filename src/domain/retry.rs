@@ -77,7 +77,10 @@ impl RetryPolicy {
         } else {
             floor
         };
-        let spread = world.random_below(floor / 10 + 1);
+        let spread = match floor {
+            0 => 0,
+            floor => world.random_below(floor / 10 + 1),
+        };
         Some(world.random_below(ceiling + 1).max(floor + spread))
     }
 

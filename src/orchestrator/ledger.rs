@@ -22,8 +22,10 @@ use crate::rulings::{self, Decided};
 
 mod changes;
 pub(crate) mod gone;
+mod held;
 
 pub(crate) use changes::Read;
+pub(crate) use held::Start;
 
 /// HTTP status (RFC 6585 §4).
 const TOO_MANY_REQUESTS: u16 = 429;
@@ -45,16 +47,6 @@ pub(crate) enum Accepted {
     Joined(Run),
     Running { run: Run, answered: bool },
     Replayed { status: u16, body: String },
-}
-
-/// When the run of a submission begins.
-pub(crate) enum Start {
-    /// At once: a worker waits for it.
-    Now,
-    /// When a worker is free.
-    Later,
-    /// Not before the connection is open again; this is why.
-    Held(Error),
 }
 
 /// The store as the engine uses it.
@@ -109,7 +101,7 @@ impl Ledger {
                     let run = new_run(tx, &submission, fresh, now).await?;
                     let started = match start {
                         Start::Now => runs::claim_run(tx, run.id, &node, now, lease_until).await?,
-                        Start::Held(error) => Some(hold(tx, run.clone(), &error, now).await?),
+                        Start::Held(error) => Some(held::hold(tx, run.clone(), &error, now).await?),
                         Start::Later => None,
                     };
                     Ok(Accepted::New(started.unwrap_or(run)))
@@ -405,19 +397,6 @@ async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Times
     let data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
     note(tx, run.id, EventKind::Accepted, 0, now, data).await?;
     note_hints(tx, run.id, submission, now).await?;
-    Ok(run)
-}
-
-/// Parks a new run untried until the connection is open again.
-async fn hold(tx: &mut dyn Tx, mut run: Run, error: &Error, now: Timestamp) -> Result<Run> {
-    let wait = i64::try_from(error.retry_after_ms.unwrap_or(0)).unwrap_or(i64::MAX);
-    let report = error.report(Some(run.correlation.as_str()));
-    run.state = RunState::Parked;
-    run.due_at = now + SignedDuration::from_millis(wait);
-    run.error = Some(report.clone());
-    runs::update(tx, &run).await?;
-    let data = serde_json::to_value(report).unwrap_or_default();
-    note(tx, run.id, EventKind::Parked, 0, now, data).await?;
     Ok(run)
 }
 

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use cpq_domain::Result;
-use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RecordId, RunId};
@@ -20,12 +19,12 @@ use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
 use crate::rulings::{self, Decided};
 
+mod accept;
 mod changes;
 pub(crate) mod gone;
-mod held;
 
+pub(crate) use accept::Start;
 pub(crate) use changes::Read;
-pub(crate) use held::Start;
 
 /// HTTP status (RFC 6585 §4).
 const TOO_MANY_REQUESTS: u16 = 429;
@@ -89,7 +88,7 @@ impl Ledger {
                     }
                     rulings::store(tx, &decided, now).await?;
                     submission.lane = own_lane(tx, submission.lane).await?;
-                    if let Some(waiting) = joinable(tx, &submission).await? {
+                    if let Some(waiting) = accept::joinable(tx, &submission).await? {
                         note_hints(tx, waiting.id, &submission, now).await?;
                         #[cfg(feature = "planted-bugs")]
                         let submission = crate::planted::without_key(submission);
@@ -101,7 +100,7 @@ impl Ledger {
                     let run = new_run(tx, &submission, fresh, now).await?;
                     let started = match start {
                         Start::Now => runs::claim_run(tx, run.id, &node, now, lease_until).await?,
-                        Start::Held(error) => Some(held::hold(tx, run.clone(), &error, now).await?),
+                        Start::Held(error) => Some(accept::hold(tx, run.clone(), &error, now).await?),
                         Start::Later => None,
                     };
                     Ok(Accepted::New(started.unwrap_or(run)))
@@ -348,27 +347,6 @@ async fn seen_before(tx: &mut dyn Tx, keyed: &Keyed, run: RunId, now: Timestamp)
             "this key was used long ago; its answer is no longer kept",
         ),
     }
-}
-
-/// A run of the lane that has not started looks at both sides later than now, so it does the work of this wish too. A
-/// caller with a correlation id of its own gets a run of its own, and live work does not wait with what can wait.
-async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run>> {
-    #[cfg(feature = "planted-bugs")]
-    if cpq_domain::planted::Bug::KeepsHintsApart.is_on() {
-        return Ok(None);
-    }
-    #[cfg(feature = "planted-bugs")]
-    if cpq_domain::planted::Bug::JoinsRunning.is_on()
-        && let Some(running) = crate::planted::running_in_lane(tx, submission).await?
-    {
-        return Ok(Some(running));
-    }
-    if submission.caller_correlation.is_some() {
-        return Ok(None);
-    }
-    let waiting = runs::waiting_in_lane(tx, &submission.lane).await?;
-    let is_urgent = |run: &Run| Purpose::of(run.trigger) <= Purpose::of(submission.trigger);
-    Ok(waiting.filter(is_urgent))
 }
 
 async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Timestamp) -> Result<Run> {

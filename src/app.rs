@@ -174,12 +174,7 @@ impl App {
     /// synced there, each with its reason.
     pub async fn describe(&self, name: &ConnectionName) -> Result<Vec<String>> {
         let crm = self.sides.salesforce(name).await?;
-        let schema = crm
-            .describe(&Call {
-                correlation: CorrelationId::new("describe")?,
-                traceparent: None,
-            })
-            .await?;
+        let schema = crm.describe(&Call::live(CorrelationId::new("describe")?)).await?;
         let (name, now) = (name.clone(), self.world.now());
         self.store
             .write(move |tx| Box::pin(async move { schemas::put(tx, &name, &schema, now).await }))
@@ -343,6 +338,8 @@ fn engine_settings(config: &Config, role: Role, world: &dyn World) -> EngineSett
     EngineSettings {
         concurrency: config.service.concurrency,
         retry: config.retry,
+        breaker: config.circuit,
+        shares: config.call_shares,
         deletes: config.deletes,
         lease_ms: i64::from(config.service.lease_seconds) * 1_000,
         works_backlog: role == Role::Service,

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use cpq_adapters::salesforce::Watched;
 use cpq_domain::Result;
+use cpq_domain::breaker::BreakerPolicy;
+use cpq_domain::call_budget::{Purpose, Shares};
 use cpq_domain::deletion::Deletes;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::ConnectionName;
@@ -35,6 +37,10 @@ pub struct Config {
     pub sealing: SealingConfig,
     /// Retry schedule.
     pub retry: RetryPolicy,
+    /// Circuit breaker of each connection.
+    pub circuit: BreakerPolicy,
+    /// Shares of the CRM's calls.
+    pub call_shares: Shares,
     /// Answers to records that are gone.
     pub deletes: Deletes,
     /// Reconcile.
@@ -300,6 +306,21 @@ impl Config {
         }
         if !(1..=100).contains(&self.reconcile.calls_percent) {
             return refuse("reconcile.calls_percent", "must be between 1 and 100");
+        }
+        if self.call_shares.percent(Purpose::Live) == 0 {
+            return refuse(
+                "call_shares",
+                "must leave something of 100 percent for live syncs",
+            );
+        }
+        if self.circuit.failures_in_a_row == 0 || self.circuit.calls_min == 0 || self.circuit.open_ms == 0 {
+            return refuse(
+                "circuit",
+                "takes no zero for failures_in_a_row, calls_min and open_ms",
+            );
+        }
+        if self.retry.budget_burst == 0 || self.retry.budget_per_minute == 0 {
+            return refuse("retry", "takes no zero for budget_burst and budget_per_minute");
         }
         if !(1..=256).contains(&self.reconcile.repairs_at_once) {
             return refuse("reconcile.repairs_at_once", "must be between 1 and 256");

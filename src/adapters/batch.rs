@@ -31,6 +31,11 @@ pub(crate) trait Job: Send + Sync + 'static {
     /// What a call is whose task broke off: for a write the outcome is not known.
     const BROKEN: (Code, Written);
 
+    /// How many calls may be under way at the same time, just now.
+    fn in_flight(&self) -> usize {
+        BATCH_IN_FLIGHT
+    }
+
     /// How much of a call an item takes.
     fn weight(_item: &Self::Item) -> usize {
         1
@@ -92,7 +97,7 @@ impl<J: Job> Gather<J> {
             return Err(Error::new(Code::Overloaded, message).retry_after_ms(1_000));
         }
         queue.waiting.push_back(waiting);
-        let starts = queue.in_flight < BATCH_IN_FLIGHT;
+        let starts = queue.in_flight < self.job.in_flight().max(1);
         queue.in_flight += usize::from(starts);
         Ok(starts)
     }
@@ -105,12 +110,15 @@ struct Place<J: Job> {
 }
 
 impl<J: Job> Place<J> {
-    /// The next batch. When nothing waits, the place is given back under the same lock, so that no caller can come
-    /// in between and find nobody to serve it.
-    fn next(&mut self) -> Vec<Waiting<J>> {
+    /// The next batch. When nothing waits, or there are more calls under way than may be, the place is given back under
+    /// the same lock, so that no caller can come in between and find nobody to serve it.
+    fn next(&mut self, most: usize) -> Vec<Waiting<J>> {
         let mut queue = lock(&self.queue);
         queue.waiting.retain(|waiting| !waiting.answer.is_closed());
-        let many = fitting::<J>(&queue.waiting);
+        let many = match queue.in_flight > most.max(1) {
+            true => 0,
+            false => fitting::<J>(&queue.waiting),
+        };
         if many == 0 {
             queue.in_flight -= 1;
             self.given_back = true;
@@ -152,7 +160,7 @@ async fn drain<J: Job>(job: Arc<J>, queue: Arc<Mutex<Queue<J>>>) {
     };
     loop {
         let (items, answers): (Vec<_>, Vec<_>) = place
-            .next()
+            .next(job.in_flight())
             .into_iter()
             .map(|waiting| (waiting.item, waiting.answer))
             .unzip();

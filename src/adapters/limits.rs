@@ -9,6 +9,8 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Calls of one kind that a connection has under way before further ones gather into a shared one. Two, so that the
 /// next call is on the wire while the answer of the last is read.
 pub(crate) const BATCH_IN_FLIGHT: usize = 2;
+/// How long there is only one call of a kind under way after the CRM said that there were too many at the same time.
+pub(crate) const SLOW_US: u64 = 60_000_000;
 /// Callers that may wait for their turn on one connection; above it they are told to come back.
 pub(crate) const BATCH_WAITING: usize = 10_000;
 /// Opportunities read by one query. With its lines and roles each costs rows of the same page, so more would only

@@ -167,3 +167,6 @@ pub(crate) fn outcome(error: &Error) -> &'static str {
         _ => "refused",
     }
 }
+
+#[cfg(test)]
+mod tests;

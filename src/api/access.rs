@@ -60,6 +60,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/sync/{correlationId}", Access::Scope("sync:read")),
     route("GET", "/api/v1/sync", Access::Scope("sync:read")),
     route("GET", "/api/v1/feeds", Access::Scope("sync:read")),
+    route("GET", "/api/v1/connections", Access::Scope("sync:read")),
     route("POST", "/api/v1/quotes", Access::Scope("quotes:write")),
     route("GET", "/api/v1/quotes", Access::Scope("quotes:read")),
     route("POST", "/api/v1/quotes/preview", Access::Scope("quotes:read")),

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
+use cpq_domain::breaker::Breaker;
+use cpq_domain::id::ConnectionName;
 use cpq_domain::{Code, Error};
-use cpq_store::{Store, runs, settings};
+use cpq_store::{Store, circuits, runs, settings};
 use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,6 +31,9 @@ pub struct Health {
     /// Why it is not ready.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// What does not work although the service does: CRMs that are not called just now. A restart would not help.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Alive?
@@ -40,6 +45,7 @@ pub(crate) async fn alive() -> Result<Response, Failure> {
         &Health {
             status: "ok",
             reasons: Vec::new(),
+            notes: Vec::new(),
         },
     )?)
 }
@@ -52,11 +58,17 @@ pub(crate) async fn alive() -> Result<Response, Failure> {
 pub(crate) async fn ready(State(api): State<ApiState>) -> Result<Response, Failure> {
     let asked = tokio::time::timeout(
         STORE_ANSWERS_WITHIN,
-        api.store.read(|tx| Box::pin(runs::next_due(tx))),
+        api.store.read(|tx| {
+            Box::pin(async move {
+                runs::next_due(tx).await?;
+                circuits::list(tx).await
+            })
+        }),
     );
+    let mut notes = Vec::new();
     let (store, mut reasons) = futures_util::join!(asked, (api.readiness)());
     match store {
-        Ok(Ok(_)) => {}
+        Ok(Ok(circuits)) => notes.extend(circuits.iter().map(note)),
         Ok(Err(error)) => reasons.insert(0, format!("store: {error}")),
         Err(_) => reasons.insert(
             0,
@@ -71,7 +83,19 @@ pub(crate) async fn ready(State(api): State<ApiState>) -> Result<Response, Failu
     } else {
         (503, "not_ready")
     };
-    Ok(answer::of(code, &Health { status, reasons })?)
+    Ok(answer::of(
+        code,
+        &Health {
+            status,
+            reasons,
+            notes,
+        },
+    )?)
+}
+
+fn note((connection, breaker): &(ConnectionName, Breaker)) -> String {
+    let (why, due) = (breaker.hold.as_str(), breaker.due_at);
+    format!("{connection}: not called ({why}), tried again at {due:.0}")
 }
 
 /// Whether the store still refuses to write, after it did: asked with a write as large as a few syncs, as a full disk

@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
-    access, certificates, conflicts, deleted, document, feeds, frame, health, outbound, ownership, quotes,
-    reconcile, sync, timeline, webhooks, why,
+    access, certificates, conflicts, connections, deleted, document, feeds, frame, health, outbound,
+    ownership, quotes, reconcile, sync, timeline, webhooks, why,
 };
 
 /// The API, ready to be served.
@@ -42,6 +42,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(why::field))
         .routes(routes!(why::line_field))
         .routes(routes!(feeds::list))
+        .routes(routes!(connections::list))
         .routes(routes!(ownership::get))
         .routes(routes!(reconcile::start, reconcile::list))
         .routes(routes!(reconcile::get))

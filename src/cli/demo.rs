@@ -165,10 +165,7 @@ async fn play(client: &Client, app: &App, config: &Config, teller: &mut Teller) 
 
 /// What the CRM now holds of the quote, read afresh.
 async fn crm_holds(app: &App, config: &Config) -> Result<Vec<(String, String)>> {
-    let call = cpq_domain::adapter::Call {
-        correlation: cpq_domain::id::CorrelationId::new("demo")?,
-        traceparent: None,
-    };
+    let call = cpq_domain::adapter::Call::live(cpq_domain::id::CorrelationId::new("demo")?);
     let crm = app.crm(&config.crm.connection).await?;
     let read = crm
         .read(&call, &cpq_domain::id::OpportunityKey::new(OPPORTUNITY)?)

@@ -4,6 +4,7 @@ mod auth;
 mod bench;
 mod client;
 mod conflicts;
+mod connections;
 mod demo;
 mod feeds;
 mod mapping;
@@ -80,6 +81,8 @@ enum Command {
     Reconcile(reconcile::Args),
     /// Whether changes in the CRM are learnt of: how each feed fares, and what to do.
     Feeds,
+    /// Whether each CRM is called, what waits for it, and how many API calls are left.
+    Connections,
     /// See and move quotes of the embedded CPQ.
     #[command(subcommand)]
     Quote(quote::Command),
@@ -170,6 +173,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Sync(command) => sync::run(command, config, output).await,
         Command::Reconcile(args) => reconcile::run(args, config, output).await,
         Command::Feeds => feeds::run(config, output).await,
+        Command::Connections => connections::run(config, output).await,
         Command::Quote(command) => quote::run(command, config, output).await,
         Command::Conflicts(command) => conflicts::run(command, config, output).await,
         Command::Why(args) => why::run(args, config, output).await,

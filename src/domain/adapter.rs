@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::call_budget::{Purpose, Spent};
 use crate::connection::Identity;
 use crate::deletion::Fate;
 use crate::error::{Code, Error, Result};
@@ -23,6 +24,19 @@ pub struct Call {
     pub correlation: CorrelationId,
     /// W3C trace context of the caller.
     pub traceparent: Option<String>,
+    /// What it is made for: who pays for it of the calls of a day.
+    pub purpose: Purpose,
+}
+
+impl Call {
+    /// A call of live work without a caller's trace.
+    pub fn live(correlation: CorrelationId) -> Call {
+        Call {
+            correlation,
+            traceparent: None,
+            purpose: Purpose::Live,
+        }
+    }
 }
 
 /// What the CRM can do with a canonical field.
@@ -146,6 +160,17 @@ pub struct CallBudget {
     pub max: u64,
 }
 
+/// Calls since the adapter was made. A call that several syncs share counts once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Calls that count towards the CRM's limit, by what they were for; a shared one by its most urgent user.
+    pub counted: Spent,
+    /// Calls that were answered, whatever the answer.
+    pub answered: u64,
+    /// Calls that were not, or only to say that nobody is there.
+    pub unavailable: u64,
+}
+
 /// Answer to "who are we there, and what works".
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -217,6 +242,11 @@ pub trait CrmAdapter: Send + Sync {
 
     /// Calls used and allowed, as last heard; no call is made.
     fn budget(&self) -> Option<CallBudget>;
+
+    /// Calls made so far; `None` where the adapter does not count them.
+    fn tally(&self) -> Option<Tally> {
+        None
+    }
 }
 
 /// What to do to a quote.

@@ -5,8 +5,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 mod code;
+mod hold;
+mod redact;
 
 pub use code::{Class, Code};
+pub use hold::{Hold, LimitKind};
+pub use redact::redacted;
 
 /// `Result` with the error of the house.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -35,7 +39,7 @@ pub struct Upstream {
     /// The vendor's own code, e.g. `UNABLE_TO_LOCK_ROW`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub code: String,
-    /// The vendor's message, cut to [`crate::limits::UPSTREAM_MESSAGE_CHARS`].
+    /// The vendor's message, without what looks like a secret, cut to [`crate::limits::UPSTREAM_MESSAGE_CHARS`].
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
 }
@@ -159,11 +163,11 @@ impl Error {
         self
     }
 
-    /// Adds the vendor's words.
+    /// Adds the vendor's words, without what looks like a secret ([`redacted`]).
     #[must_use]
     pub fn upstream(mut self, status: u16, code: impl Into<String>, message: impl Into<String>) -> Self {
         let message: String = message.into();
-        let message = message
+        let message = redacted(&message)
             .chars()
             .take(crate::limits::UPSTREAM_MESSAGE_CHARS)
             .collect();

@@ -6,6 +6,8 @@
 //! through [`world::World`].
 
 pub mod adapter;
+pub mod breaker;
+pub mod call_budget;
 pub mod certificate;
 pub mod change;
 pub mod compare;
@@ -31,6 +33,7 @@ pub mod reconcile;
 pub mod region;
 pub mod resolve;
 pub mod retry;
+pub mod retry_budget;
 pub mod run;
 pub mod schema;
 pub mod subject;

@@ -13,12 +13,14 @@ use crate::worker;
 /// How often to look for due runs without being nudged. Parked runs are due to the half second at best, so a finer
 /// look would only cost.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How often the counts of calls are stored. A process that dies loses what it counted since.
+const SAVE_EVERY_MS: i64 = 5_000;
 
 /// Runs until the engine stops.
 pub(crate) async fn work(inner: Arc<Inner>) {
-    let mut beats = 0_i64;
+    let (mut beats, mut saves) = (0_i64, 0_i64);
     while !inner.stop.is_cancelled() {
-        if let Err(error) = round(&inner, &mut beats).await {
+        if let Err(error) = round(&inner, &mut beats, &mut saves).await {
             tracing::error!(code = %error.code, error = %error, "cannot look for waiting runs");
         }
         // In this order always: a choice by chance would make two equal runs differ.
@@ -36,15 +38,39 @@ pub(crate) async fn work(inner: Arc<Inner>) {
     }
 }
 
-async fn round(inner: &Arc<Inner>, last_beat_ms: &mut i64) -> Result<()> {
+async fn round(inner: &Arc<Inner>, last_beat_ms: &mut i64, last_save_ms: &mut i64) -> Result<()> {
     let now_ms = inner.world.now().as_millisecond();
     if now_ms - *last_beat_ms >= inner.settings.lease_ms / 3 {
         *last_beat_ms = now_ms;
         inner.ledger.heartbeat().await?;
         inner.ledger.free_orphans().await?;
     }
+    if now_ms - *last_save_ms >= SAVE_EVERY_MS {
+        *last_save_ms = now_ms;
+        inner.guards.save().await?;
+    }
     if inner.settings.works_backlog {
+        probe_due(inner).await?;
         claim_due(inner).await?;
+    }
+    Ok(())
+}
+
+/// Makes the probes that are due, each in a task of its own: a CRM that hangs must not hold up signs of life. Whoever
+/// comes first makes it; the others find that it is under way.
+async fn probe_due(inner: &Arc<Inner>) -> Result<()> {
+    for connection in inner.guards.due().await? {
+        let (tasks, inner) = (&inner.tasks, inner.clone());
+        let probe = async move {
+            match inner.probe(&connection).await {
+                Ok(true) => inner.nudge.notify_one(),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(%connection, code = %error.code, %error, "cannot look whether the CRM is back");
+                }
+            }
+        };
+        tasks.spawn(probe);
     }
     Ok(())
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use cpq_domain::Result;
 use cpq_domain::adapter::Call;
+use cpq_domain::breaker::BreakerPolicy;
+use cpq_domain::call_budget::Shares;
 use cpq_domain::change::Hint;
 use cpq_domain::deletion::{Answer, Deletes, Gone};
 use cpq_domain::error::{Code, Error};
@@ -21,7 +23,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::backlog;
 use crate::feeds::{self, LookAgain, Subscription};
-use crate::ledger::{Accepted, Ledger, RunHistory};
+use crate::guard::{GuardSettings, Guards};
+use crate::ledger::{Accepted, Ledger, RunHistory, Start};
 use crate::plan::{self, DryRun};
 use crate::reconcile::ReconcileSettings;
 use crate::rulings::Decided;
@@ -41,6 +44,10 @@ pub struct EngineSettings {
     pub lease_ms: i64,
     /// When to try again.
     pub retry: RetryPolicy,
+    /// When a CRM that does not answer is no longer called.
+    pub breaker: BreakerPolicy,
+    /// Who may make how many of a CRM's calls of a day.
+    pub shares: Shares,
     /// What is done about records that are gone on one side.
     pub deletes: Deletes,
     /// Whether to work on waiting runs of all lanes, as a service does, or only on what is submitted here, as a
@@ -58,6 +65,8 @@ impl EngineSettings {
             concurrency: 128,
             lease_ms: 30_000,
             retry: RetryPolicy::default(),
+            breaker: BreakerPolicy::default(),
+            shares: Shares::default(),
             deletes: Deletes::default(),
             works_backlog: true,
             reconcile: ReconcileSettings::default(),
@@ -143,6 +152,7 @@ pub enum Submitted {
 
 pub(crate) struct Inner {
     pub(crate) ledger: Ledger,
+    pub(crate) guards: Guards,
     pub(crate) sides: Arc<dyn Sides>,
     pub(crate) world: Arc<dyn World>,
     pub(crate) settings: EngineSettings,
@@ -168,11 +178,13 @@ impl Engine {
         settings: EngineSettings,
     ) -> Engine {
         let slots = Arc::new(Semaphore::new(settings.concurrency));
+        let guards = Guards::new(store.clone(), world.clone(), guard_settings(&settings));
         let ledger = Ledger::new(store, world.clone(), settings.node.clone(), settings.lease_ms);
         let (waiters, nudge, tasks, stop) = Default::default();
         Engine {
             inner: Arc::new(Inner {
                 ledger,
+                guards,
                 sides,
                 world,
                 settings,
@@ -215,13 +227,20 @@ impl Engine {
 
     pub(crate) async fn take_up(&self, submission: Submission, decided: Vec<Decided>) -> Result<Submitted> {
         let inner = &self.inner;
+        let guard = inner.guards.of(&submission.lane.connection);
+        let held = guard.closed_to_runs().await?;
         let slot = inner
             .slots
             .clone()
             .try_acquire_owned()
             .ok()
-            .filter(|_| !inner.stop.is_cancelled());
-        let accepted = inner.ledger.accept(submission, decided, slot.is_some()).await?;
+            .filter(|_| held.is_none() && !inner.stop.is_cancelled());
+        let start = match (&slot, held) {
+            (_, Some(held)) => Start::Held(held),
+            (Some(_), None) => Start::Now,
+            (None, None) => Start::Later,
+        };
+        let accepted = inner.ledger.accept(submission, decided, start).await?;
         Ok(match accepted {
             Accepted::New(run) if run.state == RunState::Running => {
                 let slot = slot.expect("a run is accepted as running only when a slot is free");
@@ -271,10 +290,7 @@ impl Engine {
     /// What a sync would do now. Writes nothing anywhere.
     pub async fn dry_run(&self, lane: &Lane) -> Result<DryRun> {
         let scene = self.inner.scene(&lane.connection).await?;
-        let call = Call {
-            correlation: CorrelationId::new("dry-run")?,
-            traceparent: None,
-        };
+        let call = Call::live(CorrelationId::new("dry-run")?);
         let (mut crm, quote, known) = futures_util::try_join!(
             scene.crm.read(&call, &lane.opportunity),
             scene.cpq.find(&call, lane.connection.as_str(), &lane.opportunity),
@@ -352,6 +368,17 @@ impl Engine {
         self.inner.stop.cancel();
         self.inner.tasks.close();
         let _ = tokio::time::timeout(at_most, self.inner.tasks.wait()).await;
+        if let Err(error) = self.inner.guards.save().await {
+            tracing::warn!(code = %error.code, %error, "the count of the last API calls is lost");
+        }
+    }
+}
+
+fn guard_settings(settings: &EngineSettings) -> GuardSettings {
+    GuardSettings {
+        breaker: settings.breaker,
+        shares: settings.shares,
+        retries: settings.retry.budget(),
     }
 }
 
@@ -376,8 +403,15 @@ fn settled(run: &Run, now: jiff::Timestamp, left: Duration) -> bool {
 }
 
 impl Inner {
+    /// Looks whether a CRM that was not called for a while is back.
+    pub(crate) async fn probe(&self, connection: &ConnectionName) -> Result<bool> {
+        let crm = self.sides.crm(connection).await?;
+        self.guards.of(connection).try_probe(crm.as_ref()).await
+    }
+
     pub(crate) async fn scene(&self, connection: &ConnectionName) -> Result<Scene> {
         let crm = self.sides.crm(connection).await?;
+        let crm = Arc::new(self.guards.of(connection).over(crm));
         let (cpq, matrix, ledger) = (self.sides.cpq(), self.sides.matrix(), self.ledger.clone());
         Ok(Scene {
             crm,

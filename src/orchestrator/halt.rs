@@ -8,6 +8,8 @@ use cpq_domain::{Code, Error};
 pub enum Halt {
     /// It failed in a way that passes with time: park it and try again.
     Retry(Error),
+    /// It was not tried at all, because the connection is held: park it without using a try.
+    Hold(Error),
     /// Somebody changed a record under it: what was read no longer counts; start over at once.
     Restart(Error),
     /// Only a person can help, e.g. by logging in again: wait, and lose nothing.
@@ -27,9 +29,11 @@ impl Halt {
     /// Whether what failed may have changed a foreign system.
     pub(crate) fn may_have_written(&self) -> bool {
         match self {
-            Halt::Retry(error) | Halt::Restart(error) | Halt::Wait(error) | Halt::Dead(error) => {
-                error.written != Written::No
-            }
+            Halt::Retry(error)
+            | Halt::Hold(error)
+            | Halt::Restart(error)
+            | Halt::Wait(error)
+            | Halt::Dead(error) => error.written != Written::No,
             Halt::LeaseLost => false,
         }
     }
@@ -37,6 +41,9 @@ impl Halt {
 
 impl From<Error> for Halt {
     fn from(error: Error) -> Self {
+        if error.held().is_some() {
+            return Halt::Hold(error);
+        }
         match error.class() {
             Class::Conflict | Class::Duplicate if error.code != Code::CrmAmbiguous => Halt::Restart(error),
             Class::AuthExpired

@@ -19,9 +19,11 @@ use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
 use crate::rulings::{self, Decided};
 
+mod accept;
 mod changes;
 pub(crate) mod gone;
 
+pub(crate) use accept::Start;
 pub(crate) use changes::Read;
 
 /// HTTP status (RFC 6585 §4).
@@ -72,7 +74,7 @@ impl Ledger {
         &self,
         mut submission: Submission,
         decided: Vec<Decided>,
-        claim: bool,
+        start: Start,
     ) -> Result<Accepted> {
         let (now, lease_until) = self.lease();
         let (fresh, node) = (RunId(self.world.uuid()), self.node.clone());
@@ -86,7 +88,7 @@ impl Ledger {
                     }
                     rulings::store(tx, &decided, now).await?;
                     submission.lane = own_lane(tx, submission.lane).await?;
-                    if let Some(waiting) = joinable(tx, &submission).await? {
+                    if let Some(waiting) = accept::joinable(tx, &submission).await? {
                         note_hints(tx, waiting.id, &submission, now).await?;
                         #[cfg(feature = "planted-bugs")]
                         let submission = crate::planted::without_key(submission);
@@ -96,11 +98,12 @@ impl Ledger {
                         return Ok(Accepted::Joined(waiting));
                     }
                     let run = new_run(tx, &submission, fresh, now).await?;
-                    let claimed = match claim {
-                        true => runs::claim_run(tx, run.id, &node, now, lease_until).await?,
-                        false => None,
+                    let started = match start {
+                        Start::Now => runs::claim_run(tx, run.id, &node, now, lease_until).await?,
+                        Start::Held(error) => Some(accept::hold(tx, run.clone(), &error, now).await?),
+                        Start::Later => None,
                     };
-                    Ok(Accepted::New(claimed.unwrap_or(run)))
+                    Ok(Accepted::New(started.unwrap_or(run)))
                 })
             })
             .await
@@ -343,25 +346,6 @@ async fn seen_before(tx: &mut dyn Tx, keyed: &Keyed, run: RunId, now: Timestamp)
             Code::IdempotencyKeyExpired,
             "this key was used long ago; its answer is no longer kept",
         ),
-    }
-}
-
-/// A run of the lane that has not started looks at both sides later than now, so it does the work of this wish too. A
-/// caller with a correlation id of its own gets a run of its own.
-async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run>> {
-    #[cfg(feature = "planted-bugs")]
-    if cpq_domain::planted::Bug::KeepsHintsApart.is_on() {
-        return Ok(None);
-    }
-    #[cfg(feature = "planted-bugs")]
-    if cpq_domain::planted::Bug::JoinsRunning.is_on()
-        && let Some(running) = crate::planted::running_in_lane(tx, submission).await?
-    {
-        return Ok(Some(running));
-    }
-    match submission.caller_correlation {
-        Some(_) => Ok(None),
-        None => runs::waiting_in_lane(tx, &submission.lane).await,
     }
 }
 

@@ -10,6 +10,7 @@ mod contest;
 mod deleted;
 mod engine;
 mod feeds;
+mod guard;
 mod halt;
 mod keep;
 mod ledger;
@@ -28,6 +29,7 @@ mod worker;
 
 pub use engine::{Engine, EngineSettings, Submission, Submitted};
 pub use feeds::{FeedSettings, Follow, LookAgain, Subscription};
+pub use guard::Standing;
 pub use halt::Halt;
 pub use ledger::RunHistory;
 pub use plan::{DryRun, PlannedCall};

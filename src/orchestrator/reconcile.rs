@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use cpq_domain::Result;
 use cpq_domain::adapter::Call;
+use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{ConnectionName, CorrelationId, RunId};
 use cpq_domain::reconcile::{Mark, Order, Reconciliation, State, Told};
@@ -149,6 +150,7 @@ async fn looker(inner: &Arc<Inner>, one: &Reconciliation) -> Result<Looker> {
         call: Call {
             correlation: CorrelationId::new(format!("reconcile-{}", one.id))?,
             traceparent: None,
+            purpose: Purpose::Reconcile,
         },
         store: inner.ledger.store().clone(),
         world: inner.world.clone(),

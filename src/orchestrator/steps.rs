@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use cpq_domain::adapter::Call;
+use cpq_domain::call_budget::Purpose;
 use cpq_domain::conflict::Ruling;
 use cpq_domain::deletion::{Answer, Gone};
 use cpq_domain::error::{Error, Written};
@@ -92,6 +93,7 @@ impl Steps {
         let call = Call {
             correlation: run.correlation.clone(),
             traceparent: run.traceparent.clone(),
+            purpose: Purpose::of(run.trigger),
         };
         let (fresh, learned) = (Mutex::default(), Mutex::default());
         Steps {

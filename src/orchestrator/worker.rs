@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpq_domain::Result;
-use cpq_domain::error::{Code, Error, Written};
+use cpq_domain::error::{Code, Error, Hold, Written};
 use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::limits;
 use cpq_domain::run::{Outcome, Run, RunEvent, RunState};
@@ -19,10 +19,16 @@ use crate::keep::Learned;
 use crate::steps::Steps;
 use crate::sync::sync_opportunity;
 
+/// Milliseconds over which runs that were held together come back.
+const HELD_SPREAD_MS: u64 = 1_000;
+
 /// Works on a run that this process has claimed, until it has ended, is parked, or is lost to another process.
 pub(crate) async fn work(inner: Arc<Inner>, mut run: Run, slot: OwnedSemaphorePermit) {
     let correlation = run.correlation.clone();
     let mut is_new = run.attempt == 1;
+    if is_new {
+        inner.guards.of(&run.lane.connection).fresh();
+    }
     loop {
         match attempt(&inner, run.clone(), is_new).await {
             Ok(Some(again)) if again.state == RunState::Running => run = again,
@@ -118,6 +124,7 @@ fn settle(inner: &Inner, mut run: Run, result: Result<Outcome, Halt>) -> (Run, S
             (Some(RunEvent::Succeed), EventKind::Succeeded)
         }
         Err(Halt::Retry(error)) => retry(inner, &mut run, error),
+        Err(Halt::Hold(error)) => hold(inner, &mut run, error),
         Err(Halt::Restart(error)) => restart(inner, &mut run, error),
         Err(Halt::Wait(error)) => (remember(&mut run, error, RunEvent::Wait), EventKind::Waiting),
         Err(Halt::Dead(error)) => (remember(&mut run, error, RunEvent::Bury), EventKind::Dead),
@@ -161,8 +168,24 @@ fn retry(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, Event
     let Some(wait_ms) = wait else {
         return (remember(run, error, RunEvent::Bury), EventKind::Dead);
     };
-    run.due_at = now + SignedDuration::from_millis(i64::try_from(wait_ms).unwrap_or(i64::MAX));
-    (remember(run, error, RunEvent::Park), EventKind::Parked)
+    let room_ms = inner.guards.of(&run.lane.connection).repeat();
+    let wait_ms = wait_ms.max(room_ms.min(inner.settings.retry.cap_ms));
+    (park(inner, run, error, wait_ms), EventKind::Parked)
+}
+
+/// Nothing was tried, so no try is used. All that are held would come back in the same moment; they are spread a little.
+fn hold(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, EventKind) {
+    let reason = error.held().map_or("", Hold::as_str);
+    let connection = run.lane.connection.to_string();
+    metrics::counter!("cpq_runs_held_total", "connection" => connection, "reason" => reason).increment(1);
+    let wait_ms = error.retry_after_ms.unwrap_or(0) + inner.world.random_below(HELD_SPREAD_MS);
+    (park(inner, run, error, wait_ms), EventKind::Parked)
+}
+
+fn park(inner: &Inner, run: &mut Run, error: Error, wait_ms: u64) -> Option<RunEvent> {
+    let wait = SignedDuration::from_millis(i64::try_from(wait_ms).unwrap_or(i64::MAX));
+    run.due_at = inner.world.now() + wait;
+    remember(run, error, RunEvent::Park)
 }
 
 /// Starts over at once a few times; after that the record is being changed faster than we can read it, so wait.

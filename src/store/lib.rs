@@ -16,8 +16,10 @@
 //! ```
 
 pub mod bases;
+pub mod call_budgets;
 pub mod certificates;
 pub mod check;
+pub mod circuits;
 pub mod conflicts;
 pub mod counters;
 pub mod decisions;

@@ -1,15 +1,17 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, certificates, check, conflicts, counters, decisions, deletions, grants, idempotency, journal,
-    links, ownership, positions, purge, quote_events, quotes, reconcile_records, reconciliations, runs,
-    schemas, settings, tokens, webhooks,
+    bases, call_budgets, certificates, check, circuits, conflicts, counters, decisions, deletions, grants,
+    idempotency, journal, links, ownership, positions, purge, quote_events, quotes, reconcile_records,
+    reconciliations, runs, schemas, settings, tokens, webhooks,
 };
 
 /// All statements, by module.
 pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         ("bases", bases::STATEMENTS.to_vec()),
+        ("call_budgets", call_budgets::STATEMENTS.to_vec()),
+        ("circuits", circuits::STATEMENTS.to_vec()),
         ("conflicts", conflicts::STATEMENTS.to_vec()),
         ("certificates", certificates::STATEMENTS.to_vec()),
         ("check", check::statements()),

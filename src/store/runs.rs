@@ -14,6 +14,7 @@ mod hold;
 mod list;
 mod queue;
 mod unlinked;
+mod waiting;
 
 pub use hold::{claim_run, heartbeat};
 pub use list::{Filter, counts_by_state, list};
@@ -22,6 +23,7 @@ pub use queue::{
     requeue_waiting_in, waiting_in_lane,
 };
 pub use unlinked::read_by_run;
+pub use waiting::{Waiting, waiting_of};
 
 /// Columns of a run, in the order in which [`read`] takes them.
 macro_rules! columns {
@@ -54,6 +56,7 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
     queue::STATEMENTS,
     list::STATEMENTS,
     unlinked::STATEMENTS,
+    waiting::STATEMENTS,
 ];
 
 /// Adds a run.

@@ -137,10 +137,7 @@ pub async fn house_with(change: impl FnOnce(&mut Settings)) -> House {
 }
 
 pub fn call() -> Call {
-    Call {
-        correlation: CorrelationId::new("csync-901").expect("an id"),
-        traceparent: None,
-    }
+    Call::live(CorrelationId::new("csync-901").expect("an id"))
 }
 
 impl House {

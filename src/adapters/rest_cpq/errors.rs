@@ -2,7 +2,7 @@
 //!
 //! A CPQ that keeps the contract answers with a [`Report`]; whatever else comes is read by its status (RFC 9110).
 
-use cpq_domain::error::{Class, Report, Written};
+use cpq_domain::error::{Class, Report, Written, redacted};
 use cpq_domain::{Code, Error};
 
 use crate::json::Node;
@@ -43,7 +43,10 @@ pub(super) fn refusal(about: About, status: u16, retry_after: Option<u64>, body:
 /// A failure of the other service is not ours: its store or its clients are not what our user can look after.
 fn reported(about: About, status: u16, report: Report) -> Error {
     let (code, message) = (report.code, report.message.clone());
-    let mut error = Error::from(report).upstream(status, code.as_str(), message);
+    let mut error = Error::from(report)
+        .upstream(status, code.as_str(), message)
+        .asked();
+    error.message = redacted(&error.message);
     if matches!(code, Code::Unauthenticated | Code::ScopeInsufficient) {
         return error.next("give the connection a token of the CPQ with the scopes for quotes");
     }
@@ -95,7 +98,7 @@ fn foreign(body: &[u8]) -> (String, String) {
         } else {
             text
         };
-        return (String::new(), shown.chars().take(TEXT_CHARS).collect());
+        return (String::new(), redacted(shown).chars().take(TEXT_CHARS).collect());
     };
     let text = |names: [&str; 3]| {
         let found = names
@@ -105,7 +108,7 @@ fn foreign(body: &[u8]) -> (String, String) {
     };
     (
         text(["code", "type", "error"]),
-        text(["message", "detail", "title"]),
+        redacted(&text(["message", "detail", "title"])),
     )
 }
 

@@ -4,6 +4,7 @@
 //! Used in API Calls" (StatusCode, ExceptionCode). Codes are an open list and messages are translated and reworded,
 //! so the code decides, then the status, and the text only where the code means two things.
 
+use cpq_domain::error::LimitKind;
 use cpq_domain::{Code, Error};
 
 use crate::limits;
@@ -59,6 +60,9 @@ pub(crate) fn of(about: About, status: u16, said: &[Said]) -> Error {
     place(&mut error, about, main, &verdict);
     error.retry_after_ms = verdict.retry_after_ms;
     error.next = verdict.next.map(str::to_owned);
+    if let Some(kind) = verdict.limit {
+        error = error.limit(kind);
+    }
     if said.len() > 1 {
         let all = said
             .iter()
@@ -69,6 +73,13 @@ pub(crate) fn of(about: About, status: u16, said: &[Said]) -> Error {
         existing if existing.is_empty() => error,
         existing => error.fact("existing", existing),
     }
+}
+
+/// Whether a refusal says that nothing was done.
+pub(crate) fn did_nothing(body: &[u8]) -> bool {
+    let said = read(body);
+    let culprit = said.iter().find(|said| !is_collateral(&said.code));
+    culprit.or(said.first()).is_some_and(catalogue::did_nothing)
 }
 
 /// Whether a code only says that a neighbour failed.
@@ -84,6 +95,8 @@ pub(crate) fn is_collateral(code: &str) -> bool {
 pub(crate) struct Verdict {
     pub(crate) code: Code,
     pub(crate) retry_after_ms: Option<u64>,
+    /// Which call limit it is about, where that is known.
+    pub(crate) limit: Option<LimitKind>,
     pub(crate) next: Option<&'static str>,
     pub(crate) object: Option<String>,
     pub(crate) field: Option<String>,
@@ -132,12 +145,22 @@ fn first_line(message: &str) -> &str {
         .map_or(first, str::trim)
 }
 
-/// Wait after `REQUEST_LIMIT_EXCEEDED`: the code means the day's total and the calls at the same time alike.
-fn limit_wait(message: &str) -> u64 {
+/// Which limit `REQUEST_LIMIT_EXCEEDED` means: the code is the same for the day's total and for the calls at the same
+/// time, and only the text tells them apart.
+fn limit_kind(message: &str) -> Option<LimitKind> {
     match message {
-        text if text.contains("TotalRequests") => limits::DAILY_LIMIT_RETRY_MS,
-        text if text.contains("Concurrent") => limits::CONCURRENT_LIMIT_RETRY_MS,
-        _ => limits::LIMIT_RETRY_MS,
+        text if text.contains("TotalRequests") => Some(LimitKind::Daily),
+        text if text.contains("Concurrent") => Some(LimitKind::Concurrent),
+        _ => None,
+    }
+}
+
+/// How long to wait after a limit of that kind.
+pub(crate) fn limit_wait(kind: Option<LimitKind>) -> u64 {
+    match kind {
+        Some(LimitKind::Daily) => limits::DAILY_LIMIT_RETRY_MS,
+        Some(LimitKind::Concurrent) => limits::CONCURRENT_LIMIT_RETRY_MS,
+        None => limits::LIMIT_RETRY_MS,
     }
 }
 

@@ -5,7 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use cpq_domain::Result;
-use cpq_domain::adapter::{Call, CallBudget, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, Mapping, Probe};
+use cpq_domain::adapter::{
+    Call, CallBudget, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, Mapping, Probe, Tally,
+};
 use cpq_domain::change::ChangeFeed;
 use cpq_domain::deletion::Fate;
 use cpq_domain::id::{OpportunityKey, RecordId};
@@ -225,5 +227,9 @@ impl CrmAdapter for SalesforceAdapter {
 
     fn budget(&self) -> Option<CallBudget> {
         self.org.rest.budget()
+    }
+
+    fn tally(&self) -> Option<Tally> {
+        Some(self.org.rest.tally())
     }
 }

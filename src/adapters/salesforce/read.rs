@@ -36,6 +36,10 @@ impl Job for Reads {
     const NAME: &'static str = "read";
     const BROKEN: (Code, Written) = (Code::CrmUnavailable, Written::No);
 
+    fn in_flight(&self) -> usize {
+        self.0.rest.in_flight()
+    }
+
     async fn run(&self, items: &[Wanted]) -> Result<Vec<Result<CrmSnapshot>>> {
         let calls: Vec<&Call> = items.iter().map(|wanted| &wanted.call).collect();
         let layout = self.0.layout(calls[0]).await?;

@@ -1,12 +1,13 @@
 //! One call to the data API: token, headers, one renewal where the session ended, the count of calls, and a class for
 //! every failure.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cpq_auth::Access;
-use cpq_domain::adapter::{Call, CallBudget};
-use cpq_domain::error::Written;
+use cpq_domain::adapter::{Call, CallBudget, Tally};
+use cpq_domain::error::{Class, LimitKind, Written};
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
@@ -19,7 +20,7 @@ use super::config::Config;
 use super::errors::{self, About};
 use super::limit_info;
 use crate::credentials::Credentials;
-use crate::limits::CORRELATION_HEADER_BYTES;
+use crate::limits::{BATCH_IN_FLIGHT, CORRELATION_HEADER_BYTES, SLOW_US};
 use crate::transport::{self, Answer, Lost};
 
 /// Whether a lost answer leaves a change in doubt.
@@ -51,6 +52,9 @@ pub(crate) struct Rest {
     version: String,
     client: String,
     budget: Mutex<Option<CallBudget>>,
+    tally: Mutex<Tally>,
+    /// Until when, by our monotonic clock, there are to be fewer calls at the same time.
+    slow_until_us: AtomicU64,
     /// The CRM's clock as last heard, and ours at that moment in microseconds.
     clock: Mutex<Option<(Timestamp, u64)>>,
 }
@@ -83,6 +87,8 @@ impl Rest {
             version: version.to_owned(),
             client: client.to_owned(),
             budget: Mutex::default(),
+            tally: Mutex::default(),
+            slow_until_us: AtomicU64::new(0),
             clock: Mutex::default(),
         })
     }
@@ -112,6 +118,50 @@ impl Rest {
     /// Calls used and allowed, as last heard.
     pub(crate) fn budget(&self) -> Option<CallBudget> {
         *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls made so far.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many calls of one kind may be under way.
+    pub(crate) fn in_flight(&self) -> usize {
+        match self.world.monotonic_us() < self.slow_until_us.load(Ordering::Relaxed) {
+            true => 1,
+            false => BATCH_IN_FLIGHT,
+        }
+    }
+
+    /// A CRM whose token endpoint does not answer is as far away as one whose data API does not.
+    fn note_absence(&self, error: &Error) {
+        if error.class() == Class::Unavailable {
+            self.tally
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .unavailable += 1;
+        }
+    }
+
+    /// Counts a call, and goes slower for a while if there were too many at the same time.
+    fn count(&self, calls: &[&Call], request: &Request, result: &Result<Answer>) {
+        let error = result.as_ref().err();
+        if error.and_then(Error::limit_kind) == Some(LimitKind::Concurrent) {
+            let until = self.world.monotonic_us() + SLOW_US;
+            self.slow_until_us.store(until, Ordering::Relaxed);
+        }
+        let is_away =
+            error.is_some_and(|error| matches!(error.class(), Class::Unavailable | Class::UnknownOutcome));
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        match is_away {
+            true => tally.unavailable += 1,
+            false => tally.answered += 1,
+        }
+        // The list of versions and the user's identity count as no call.
+        if request.path.starts_with("/services/data/v") {
+            let purpose = calls.iter().map(|call| call.purpose).min().unwrap_or_default();
+            *tally.counted.entry(purpose).or_default() += 1;
+        }
     }
 
     /// What the CRM's clock shows now, to the second, by the last answer that carried a date.
@@ -159,19 +209,22 @@ impl Rest {
     ///
     /// A session that ended is renewed once, and the request is sent once more; nothing else is repeated.
     pub(crate) async fn send(&self, calls: &[&Call], request: &Request<'_>) -> Result<Answer> {
-        let access = self.credentials.access().await?;
+        let access = self.credentials.access().await;
+        let access = access.inspect_err(|error| self.note_absence(error))?;
         let first = self.attempt(calls, request, &access).await;
         let Err(error) = &first else { return first };
         if !session_ended(error) {
             return first;
         }
-        let renewed = self.credentials.renew(access.generation).await?;
+        let renewed = self.credentials.renew(access.generation).await;
+        let renewed = renewed.inspect_err(|error| self.note_absence(error))?;
         self.attempt(calls, request, &renewed).await
     }
 
     async fn attempt(&self, calls: &[&Call], request: &Request<'_>, access: &Access) -> Result<Answer> {
         let begin = self.world.monotonic_us();
         let result = self.exchange(calls, request, access).await;
+        self.count(calls, request, &result);
         self.measure(request, begin, &result);
         result
     }
@@ -218,13 +271,10 @@ impl Rest {
         let status = answer.status.as_u16();
         let retry_after = text(&answer.headers, RETRY_AFTER.as_str()).and_then(|text| text.parse().ok());
         let error = errors::refusal(self.about(request), status, retry_after, &answer.body);
-        let code = error
-            .upstream
-            .as_ref()
-            .map_or("", |upstream| upstream.code.as_str());
-        // A gateway that gives up, or a server that failed in the middle, does not say whether the write was applied.
-        let in_doubt = status >= 500 && matches!(code, "" | "UNKNOWN_EXCEPTION" | "REQUEST_RUNNING_TOO_LONG");
-        if request.effect == Effect::Read || !in_doubt {
+        let error = self.of_the_day(error);
+        // A gateway that gives up, a server that failed in the middle, and a code that we do not know do not say
+        // whether the write was applied.
+        if request.effect == Effect::Read || status < 500 || errors::did_nothing(&answer.body) {
             return error;
         }
         let mut error = error.written(Written::Unknown);
@@ -234,6 +284,19 @@ impl Rest {
             request.operation
         );
         error
+    }
+
+    /// A limit whose text is in a language that we do not read is the day's if the count says so.
+    fn of_the_day(&self, error: Error) -> Error {
+        let code = error.upstream.as_ref().map(|said| said.code.as_str());
+        let is_open = code == Some("REQUEST_LIMIT_EXCEEDED") && error.limit_kind().is_none();
+        let is_spent = |budget: CallBudget| budget.max > 0 && budget.used >= budget.max;
+        match is_open && self.budget().is_some_and(is_spent) {
+            true => error
+                .limit(LimitKind::Daily)
+                .retry_after_ms(errors::limit_wait(Some(LimitKind::Daily))),
+            false => error,
+        }
     }
 
     fn lost(&self, request: &Request, lost: Lost) -> Error {

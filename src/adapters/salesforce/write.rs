@@ -55,6 +55,10 @@ impl Job for Writes {
     const NAME: &'static str = "write";
     const BROKEN: (Code, Written) = (Code::OutcomeUnknown, Written::Unknown);
 
+    fn in_flight(&self) -> usize {
+        self.0.rest.in_flight()
+    }
+
     fn weight(item: &Ordered) -> usize {
         // A call has places for parts, and fewer for collections among them.
         let collections = item.bodies.lines.len() * (WRITE_BATCH / COLLECTIONS);

@@ -92,10 +92,7 @@ async fn adapter() -> SalesforceAdapter {
 }
 
 fn call() -> Call {
-    Call {
-        correlation: CorrelationId::new("csync-901").expect("an id"),
-        traceparent: None,
-    }
+    Call::live(CorrelationId::new("csync-901").expect("an id"))
 }
 
 fn key(text: &str) -> OpportunityKey {

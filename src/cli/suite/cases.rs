@@ -41,10 +41,7 @@ pub const ALL: &[(&str, Case)] = &[
 const CLOCK_GRAIN: Duration = Duration::from_millis(1_100);
 
 async fn connection(scene: &Scene) -> Result<String> {
-    let call = Call {
-        correlation: CorrelationId::new("acceptance")?,
-        traceparent: None,
-    };
+    let call = Call::live(CorrelationId::new("acceptance")?);
     let probe = scene.app.crm(&scene.connection).await?.probe(&call).await?;
     expect(
         "the CRM tells who we are",

@@ -170,10 +170,7 @@ impl Scene {
 
     /// What the adapter reads.
     pub async fn read(&self) -> Result<CrmSnapshot> {
-        let call = Call {
-            correlation: CorrelationId::new("acceptance")?,
-            traceparent: None,
-        };
+        let call = Call::live(CorrelationId::new("acceptance")?);
         self.app
             .crm(&self.connection)
             .await?
@@ -265,10 +262,7 @@ impl Scene {
                 id: quote.id.clone(),
                 etag: quote.etag(),
             };
-            let call = Call {
-                correlation: by,
-                traceparent: None,
-            };
+            let call = Call::live(by);
             let moved = self
                 .app
                 .cpq()
@@ -365,10 +359,7 @@ impl Scene {
 
     /// The opportunity's quote in the suite's CPQ.
     pub async fn quote(&self) -> Result<Quote> {
-        let call = Call {
-            correlation: CorrelationId::new("acceptance")?,
-            traceparent: None,
-        };
+        let call = Call::live(CorrelationId::new("acceptance")?);
         let found = self
             .app
             .cpq()

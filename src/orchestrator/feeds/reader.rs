@@ -220,11 +220,7 @@ impl Reader {
 
     pub(super) fn call(&self) -> Result<Call, Error> {
         let correlation = CorrelationId::new(format!("feed-{}", self.subscription.feed.name()))?;
-        let traceparent = None;
-        Ok(Call {
-            correlation,
-            traceparent,
-        })
+        Ok(Call::live(correlation))
     }
 
     /// Writes the failure down, tells it once, and gives the wait before the next try.

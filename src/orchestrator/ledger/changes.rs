@@ -12,7 +12,8 @@ use cpq_store::positions::Reader;
 use cpq_store::{Tx, bases, links, positions, runs};
 use jiff::Timestamp;
 
-use super::{Ledger, joinable, new_run, note_hints, own_lane};
+use super::accept::joinable;
+use super::{Ledger, new_run, note_hints, own_lane};
 use crate::engine::Submission;
 use crate::feeds::Follow;
 

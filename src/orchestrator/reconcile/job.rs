@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use cpq_domain::error::{Code, Error};
+use cpq_domain::error::{Code, Error, Hold};
 use cpq_domain::id::RecordId;
 use cpq_domain::limits::PAGE_ROWS;
 use cpq_domain::paging::SNAPSHOT_ROWS;
@@ -21,6 +21,8 @@ use crate::engine::Inner;
 const TRIES: u32 = 8;
 /// Longest wait between them. Our lease must not end, and whoever watches wants to see a reason before long.
 const WAIT_MS: u64 = 30_000;
+/// Shortest wait behind an open circuit.
+const HELD_MS: u64 = 1_000;
 /// How often a page that takes long gives a sign of life.
 const BEAT: Duration = Duration::from_secs(15);
 /// Pages of quotes between two marks; a page of marks takes a millisecond, and a mark is a commit.
@@ -330,7 +332,18 @@ impl Job {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            tries += 1;
+            match error.held() {
+                // It has had its share, or nobody has calls left today.
+                Some(Hold::Share | Hold::DailyLimit) => return Err(Halt::Spent(error)),
+                // Nothing was tried: the circuit says when it may be.
+                Some(Hold::Circuit | Hold::RetryBudget) => {
+                    let wait = error.retry_after_ms.unwrap_or(0).clamp(HELD_MS, WAIT_MS);
+                    self.alive(tokio::time::sleep(Duration::from_millis(wait)))
+                        .await?;
+                    continue;
+                }
+                None => tries += 1,
+            }
             let retry = &self.inner.settings.retry;
             let wait = retry.wait_ms(&error, tries, 0, self.inner.world.as_ref());
             let Some(wait) = wait.filter(|_| tries < TRIES && error.class().passes_with_time()) else {

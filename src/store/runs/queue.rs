@@ -21,6 +21,7 @@ const CLAIM: &str = concat!(
       AND o.state = 'running')
     AND NOT EXISTS (SELECT 1 FROM runs e WHERE e.connection = r.connection AND e.opportunity = r.opportunity
       AND e.ready_at <= r.ready_at AND (e.ready_at < r.ready_at OR e.id < r.id))
+    AND NOT EXISTS (SELECT 1 FROM circuits c WHERE c.connection = r.connection)
     ORDER BY r.ready_at, r.id LIMIT $4)
   RETURNING ",
     columns!()
@@ -41,7 +42,7 @@ const WAITING: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM runs WHERE connection = $1 AND opportunity = $2 AND ready_at IS NOT NULL
-  AND state = 'queued' AND attempt = 0 ORDER BY ready_at, id LIMIT 1"
+  AND state IN ('queued', 'parked') AND attempt = 0 ORDER BY ready_at, id LIMIT 1"
 );
 const REQUEUE: &str = "UPDATE runs SET state = 'queued', due_at = $2, updated_at = $2
   WHERE state = 'waiting' AND connection = $1 RETURNING id";
@@ -50,6 +51,7 @@ const REQUEUE_LANE: &str = "UPDATE runs SET state = 'queued', due_at = $3, updat
 const NEXT_DUE: &str = "SELECT r.ready_at FROM runs r WHERE r.ready_at IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection AND o.opportunity = r.opportunity
     AND o.state = 'running')
+  AND NOT EXISTS (SELECT 1 FROM circuits c WHERE c.connection = r.connection)
   ORDER BY r.ready_at, r.id LIMIT 1";
 const MORE_DUE: &str = "SELECT 1 FROM runs WHERE ready_at <= $1 ORDER BY ready_at, id LIMIT 1 OFFSET $2";
 const NEXT_EXPIRY: &str =
@@ -78,7 +80,7 @@ pub struct Expired {
 }
 
 /// Takes up to `limit` runs that are due (queued or parked, `due_at <= now`), oldest first, at most one per lane and
-/// none of a lane that runs. Each gets the next attempt and a lease until `lease_until`. `node` names this process, and
+/// none of a lane that runs or of a connection whose circuit is not closed. Each gets the next attempt and a lease until `lease_until`. `node` names this process, and
 /// differs after a restart.
 pub async fn claim(
     tx: &mut dyn Tx,
@@ -127,8 +129,8 @@ pub async fn lane_busy(tx: &mut dyn Tx, lane: &Lane) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// The oldest run of the lane that is queued and was never claimed: a new request can share it, because it will look
-/// at both sides later than now.
+/// The oldest run of the lane that waits and was never claimed, be it queued or held back by an open circuit: a new
+/// request can share it, because it will look at both sides later than now.
 pub async fn waiting_in_lane(tx: &mut dyn Tx, lane: &Lane) -> Result<Option<Run>> {
     let row = tx
         .first(WAITING, params![&lane.connection, &lane.opportunity])
@@ -160,7 +162,8 @@ pub async fn requeue_waiting_in(tx: &mut dyn Tx, lane: &Lane, now: Timestamp) ->
     rows.into_iter().map(|mut row| row.take()).collect()
 }
 
-/// When the next run can be claimed, past or future; `None` when nothing waits but in busy lanes.
+/// When the next run can be claimed, past or future; `None` when nothing waits but in busy lanes and behind open
+/// circuits.
 pub async fn next_due(tx: &mut dyn Tx) -> Result<Option<Timestamp>> {
     tx.first(NEXT_DUE, &[])
         .await?

@@ -47,3 +47,55 @@ fn reason(code: ErrorCode) -> Option<(&'static str, Option<&'static str>)> {
     };
     Some(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(extended: std::ffi::c_int) -> Error {
+        let cause = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(extended), None);
+        failure("cpq.db", "to write", cause)
+    }
+
+    /// What lies outside the program passes once somebody looks after it; the rest is a defect of ours, and trying
+    /// again would not help.
+    #[test]
+    fn every_result_code_has_its_class() {
+        use rusqlite::ffi::*;
+        let outside = [
+            SQLITE_FULL,
+            SQLITE_IOERR,
+            SQLITE_IOERR_FSYNC,
+            SQLITE_CANTOPEN,
+            SQLITE_PERM,
+            SQLITE_READONLY,
+            SQLITE_CORRUPT,
+            SQLITE_NOTADB,
+            SQLITE_BUSY,
+            SQLITE_BUSY_SNAPSHOT,
+            SQLITE_LOCKED,
+            SQLITE_PROTOCOL,
+            SQLITE_NOMEM,
+        ];
+        for code in outside {
+            let error = failed(code);
+            assert_eq!(error.code, Code::StoreUnavailable, "{code}");
+            assert!(
+                error.class().passes_with_time() && error.message.contains("cpq.db"),
+                "{error}"
+            );
+        }
+        for code in [
+            SQLITE_ERROR,
+            SQLITE_CONSTRAINT_UNIQUE,
+            SQLITE_MISUSE,
+            SQLITE_TOOBIG,
+            SQLITE_RANGE,
+            SQLITE_MISMATCH,
+        ] {
+            let error = failed(code);
+            assert_eq!(error.code, Code::Internal, "{code}");
+            assert!(!error.class().passes_with_time());
+        }
+    }
+}

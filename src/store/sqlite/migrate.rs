@@ -51,6 +51,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0006_retention",
         sql: include_str!("../../../migrations/sqlite/0006_retention.sql"),
     },
+    Migration {
+        version: 7,
+        name: "0007_limits",
+        sql: include_str!("../../../migrations/sqlite/0007_limits.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

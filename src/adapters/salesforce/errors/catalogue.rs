@@ -2,7 +2,7 @@
 
 use cpq_domain::Code;
 
-use super::{Said, Verdict, limit_wait};
+use super::{Said, Verdict, limit_kind, limit_wait};
 use crate::limits;
 use crate::salesforce::record_id;
 
@@ -10,7 +10,10 @@ use crate::salesforce::record_id;
 pub(super) fn verdict(status: u16, said: &Said) -> Verdict {
     let mut verdict = plain(by_code(said).unwrap_or_else(|| by_status(status)));
     match said.code.as_str() {
-        "REQUEST_LIMIT_EXCEEDED" => verdict.retry_after_ms = Some(limit_wait(&said.message)),
+        "REQUEST_LIMIT_EXCEEDED" => {
+            verdict.limit = limit_kind(&said.message);
+            verdict.retry_after_ms = Some(limit_wait(verdict.limit));
+        }
         "ENTITY_IS_LOCKED" | "ALREADY_IN_PROCESS" => {
             verdict.retry_after_ms = Some(limits::APPROVAL_LOCK_RETRY_MS);
             verdict.next = Some("finish or recall the approval in the CRM; the sync tries again by itself");
@@ -40,6 +43,7 @@ fn plain(code: Code) -> Verdict {
     Verdict {
         code,
         retry_after_ms: None,
+        limit: None,
         next: None,
         object: None,
         field: None,
@@ -83,6 +87,9 @@ fn by_code(said: &Said) -> Option<Code> {
         "INVALID_FIELD" if text.starts_with("Foreign key external ID") => Code::RecordNotFound,
         "INVALID_FIELD" | "INVALID_TYPE" => Code::SchemaDrift,
 
+        // The position is gone
+        "INVALID_REPLICATION_DATE" => Code::CursorExpired,
+
         // We are wrong about the protocol
         "INVALID_AUTH_HEADER" | "MALFORMED_QUERY" | "MALFORMED_SEARCH" | "INVALID_QUERY_FILTER_OPERATOR"
         | "JSON_PARSER_ERROR" | "XML_PARSER_ERROR" | "POST_BODY_PARSE_ERROR" | "METHOD_NOT_ALLOWED"
@@ -118,6 +125,16 @@ fn by_status(status: u16) -> Code {
         status if status >= 400 => Code::CrmRejected,
         _ => Code::ProtocolViolation,
     }
+}
+
+/// Whether Salesforce says with this code that it did nothing. Of a code that we do not know, and of those that stand
+/// for a failure in the middle, nobody can say so.
+pub(crate) fn did_nothing(said: &Said) -> bool {
+    let in_the_middle = matches!(
+        said.code.as_str(),
+        "UNKNOWN_EXCEPTION" | "REQUEST_RUNNING_TOO_LONG"
+    );
+    !in_the_middle && by_code(said).is_some()
 }
 
 /// Whether a new access token can help. Two refusals with the code of an expired session are about the app.

@@ -1,5 +1,7 @@
 //! The bodies in which Salesforce refuses: arrays, row results, one object, plain text, HTML, or nothing.
 
+use cpq_domain::error::redacted;
+
 use super::Said;
 use crate::json::Node;
 
@@ -19,7 +21,7 @@ pub(crate) fn said(node: &Node) -> Vec<Said> {
     match node {
         Node::List(entries) => entries.iter().flat_map(said).collect(),
         Node::Text(text) => vec![Said {
-            message: text.clone(),
+            message: redacted(text),
             ..Said::default()
         }],
         Node::Object(_) => object(node),
@@ -55,7 +57,7 @@ fn object(node: &Node) -> Vec<Said> {
     let fields = node.get("fields").map(Node::list).unwrap_or_default();
     vec![Said {
         code,
-        message,
+        message: redacted(&message),
         fields: fields.iter().filter_map(Node::text).map(str::to_owned).collect(),
         matches: matches(node),
     }]
@@ -97,7 +99,7 @@ fn text(body: &[u8]) -> Option<Said> {
         .find(|code| text == *code);
     Some(Said {
         code: oauth.unwrap_or_default().to_owned(),
-        message: shown.chars().take(TEXT_CHARS).collect(),
+        message: redacted(shown).chars().take(TEXT_CHARS).collect(),
         ..Said::default()
     })
 }

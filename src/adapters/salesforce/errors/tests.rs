@@ -2,6 +2,7 @@
 
 use cpq_domain::Code::{self, *};
 use cpq_domain::Error;
+use cpq_domain::error::LimitKind;
 
 use super::{About, refusal};
 use crate::limits;
@@ -83,7 +84,86 @@ const SAID: &[(u16, &str, &str, Code)] = &[
     (400, "SOMETHING_NEW", "never heard of", CrmRejected),
     (500, "SOMETHING_NEW", "never heard of", CrmUnavailable),
     (409, "SOMETHING_NEW", "never heard of", CrmConflict),
+    (403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded.", CrmLimit),
+    (403, "LIMIT_EXCEEDED", "", CrmLimit),
+    (503, "INSERT_UPDATE_DELETE_NOT_ALLOWED_DURING_MAINTENANCE", "", CrmUnavailable),
+    (503, "ORG_IN_MAINTENANCE", "", CrmUnavailable),
+    (406, "NOT_ACCEPTABLE", "", CrmUnavailable),
+    (400, "INVALID_REPLICATION_DATE", "startDate before org replication enabled date", CursorExpired),
+    (400, "QUERY_TOO_COMPLICATED", "", ProtocolViolation),
+    (400, "OPERATION_TOO_LARGE", "exceeded 100000 distinct who/what's", ProtocolViolation),
+    (400, "EXCEEDED_ID_LIMIT", "Aggregate query does not support queryMore()", ProtocolViolation),
+    (400, "EXCEEDED_MAX_SIZE_REQUEST", "", ProtocolViolation),
+    (400, "EXCEEDED_MAX_SEMIJOIN_SUBSELECTS", "", ProtocolViolation),
+    (400, "MALFORMED_SEARCH", "No search term found.", ProtocolViolation),
+    (400, "XML_PARSER_ERROR", "", ProtocolViolation),
+    (400, "POST_BODY_PARSE_ERROR", "", ProtocolViolation),
+    (400, "MISSING_ARGUMENT", "", ProtocolViolation),
+    (400, "ID_REQUIRED", "", ProtocolViolation),
+    (404, "UNSUPPORTED_API_VERSION", "", ProtocolViolation),
+    (400, "PROCESSING_HALTED", "The transaction was rolled back", ProtocolViolation),
+    (412, "BATCH_PROCESSING_HALTED", "Batch processing halted per request", ProtocolViolation),
+    (400, "ALL_OR_NONE_OPERATION_ROLLED_BACK", "Record rolled back", ProtocolViolation),
+    (400, "ENTITY_IS_ARCHIVED", "", CrmRejected),
+    (400, "CANNOT_DELETE_ENTITY", "", CrmRejected),
+    (400, "DELETE_FAILED", "", CrmRejected),
+    (400, "DEPENDENCY_EXISTS", "", CrmRejected),
+    (400, "INVALID_TYPE_ON_FIELD_IN_RECORD", "Amount: value not of required type: abc", CrmRejected),
+    (400, "INVALID_EMAIL_ADDRESS", "Email: invalid email address: 123", CrmRejected),
+    (400, "INVALID_CROSS_REFERENCE_TYPE_FOR_FIELD", "", CrmRejected),
+    (400, "FIELD_FILTER_VALIDATION_EXCEPTION", "", CrmRejected),
+    (400, "STANDARD_PRICE_NOT_DEFINED", "", CrmRejected),
+    (400, "INACTIVE_OWNER_OR_USER", "operation performed with inactive user [005X]", CrmRejected),
+    (400, "OP_WITH_INVALID_USER_TYPE_EXCEPTION", "", CrmRejected),
+    (400, "MIXED_DML_OPERATION", "", CrmRejected),
+    (400, "CIRCULAR_DEPENDENCY", "", CrmRejected),
+    (400, "SELF_REFERENCE_FROM_TRIGGER", "", CrmRejected),
+    (500, "APEX_ERROR", "System.NullPointerException", CrmRejected),
+    (400, "FIELD_NOT_UPDATABLE", "", CrmForbidden),
+    (403, "INSUFFICIENT_ACCESS", "", CrmForbidden),
+    (400, "TRANSFER_REQUIRES_READ", "", CrmForbidden),
+    (403, "FUNCTIONALITY_NOT_ENABLED", "", CrmForbidden),
+    (403, "LICENSE_LIMIT_EXCEEDED", "", CrmForbidden),
+    (403, "TRIAL_EXPIRED", "", CrmForbidden),
+    (403, "TXN_SECURITY_END_A_SESSION", "", CrmForbidden),
+    (403, "TXN_SECURITY_TWO_FA_REQUIRED", "", CrmForbidden),
+    (403, "TXN_SECURITY_FAIL_CLOSE", "", CrmForbidden),
+    (403, "TXN_SECURITY_RUNTIME_ERROR", "", CrmForbidden),
+    (403, "TXN_SECURITY_APEX_ERROR", "", CrmForbidden),
 ];
+
+/// What we send, and what no row above may be wrong about: every code that the catalogue sorts is tried.
+#[test]
+fn no_code_of_the_catalogue_is_without_a_row() {
+    let catalogue = include_str!("catalogue.rs");
+    let sorting = catalogue
+        .split("fn by_code")
+        .nth(1)
+        .and_then(|rest| rest.split("fn by_status").next())
+        .expect("the sorting");
+    let codes = sorting
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|text| text.len() > 3 && text.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+    let tried = |code: &&str| SAID.iter().any(|(_, said, ..)| said == code);
+    let missing: Vec<&str> = codes.filter(|code| !tried(code)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
+#[test]
+fn what_was_said_is_kept_without_secrets() {
+    let token = "00DB0000000TfcR!AQQAQexampleexample";
+    for body in [
+        array("SOMETHING_NEW", &format!("bad session {token}")),
+        format!("no {token} here"),
+    ] {
+        let error = error(400, &body);
+        let report = serde_json::to_string(&error.report(None)).expect("JSON");
+        assert!(!report.contains("AQQAQ"), "{report}");
+        assert!(report.contains("[redacted]"), "{report}");
+    }
+}
 
 #[test]
 fn every_code_has_its_meaning_and_keeps_the_words() {
@@ -157,6 +237,18 @@ fn waits_go_by_the_kind_of_limit() {
         Some(limits::CONCURRENT_LIMIT_RETRY_MS)
     );
     assert_eq!(wait("etwas anderes"), Some(limits::LIMIT_RETRY_MS));
+    let kind = |code: &str, message: &str| error(403, &array(code, message)).limit_kind();
+    let limit = "REQUEST_LIMIT_EXCEEDED";
+    assert_eq!(
+        kind(limit, "TotalRequests Limit exceeded."),
+        Some(LimitKind::Daily)
+    );
+    let at_once = "ConcurrentRequests (Concurrent API Requests) Limit exceeded.";
+    assert_eq!(kind(limit, at_once), Some(LimitKind::Concurrent));
+    assert_eq!(kind(limit, "etwas anderes"), None);
+    // A lock is somebody else's write, not a limit of ours: fewer calls would not help.
+    let lock = "unable to obtain exclusive access to this record";
+    assert_eq!(kind("UNABLE_TO_LOCK_ROW", lock), None);
     assert_eq!(error(429, "").retry_after_ms, Some(limits::LIMIT_RETRY_MS));
     let locked = error(400, &array("ENTITY_IS_LOCKED", "x"));
     assert_eq!(locked.retry_after_ms, Some(limits::APPROVAL_LOCK_RETRY_MS));
@@ -264,4 +356,13 @@ fn a_downtimes_failures_mean_what_the_fixture_says() {
         }
     }
     assert!(told > 50, "only {told} of {} events were sorted", events.len());
+}
+
+/// A write that failed with a code that we do not know, or in the middle, is read back before it is sent again.
+#[test]
+fn only_a_known_refusal_says_that_nothing_was_done() {
+    let said = |code: &str| super::did_nothing(array(code, "x").as_bytes());
+    assert!(said("SERVER_UNAVAILABLE") && said("UNABLE_TO_LOCK_ROW"));
+    assert!(!said("UNKNOWN_EXCEPTION") && !said("REQUEST_RUNNING_TOO_LONG") && !said("SOMETHING_NEW"));
+    assert!(!super::did_nothing(b"") && !super::did_nothing(b"<html>"));
 }

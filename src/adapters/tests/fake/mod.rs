@@ -169,6 +169,7 @@ impl World for Still {
 
 pub fn call(correlation: &str) -> Call {
     Call {
+        purpose: Default::default(),
         correlation: CorrelationId::new(correlation).expect("a correlation id"),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
     }

@@ -2,6 +2,7 @@
 //! behind when it dies.
 
 mod bench;
+mod circuit;
 mod conflicts;
 mod crash;
 mod crash_everywhere;

@@ -8,10 +8,7 @@ use cpq_quoting::EmbeddedCpq;
 use crate::house::{by, fields, house, number, opportunity, put, with_line};
 
 fn call() -> Call {
-    Call {
-        correlation: by(),
-        traceparent: None,
-    }
+    Call::live(by())
 }
 
 fn key(text: &str) -> IdempotencyKey {

@@ -73,7 +73,7 @@ impl RunState {
             (Running, RunEvent::Park) => Some(Parked),
             (Running, RunEvent::Wait) => Some(Waiting),
             (Running, RunEvent::Succeed) => Some(Succeeded),
-            (Running | Queued | Parked | Waiting, RunEvent::Supersede) => Some(Superseded),
+            (Running | Queued | Parked | Waiting | Dead, RunEvent::Supersede) => Some(Superseded),
             (Running, RunEvent::Bury) => Some(Dead),
             (Parked | Waiting | Dead, RunEvent::Requeue) => Some(Queued),
             (Queued | Parked | Waiting | Dead, RunEvent::Cancel) => Some(Cancelled),
@@ -298,7 +298,7 @@ mod tests {
                 .filter(|event| state.after(*event).is_some())
                 .collect();
             let expected = if state == RunState::Dead {
-                vec![Requeue, Cancel]
+                vec![Supersede, Requeue, Cancel]
             } else {
                 vec![]
             };

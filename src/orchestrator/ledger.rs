@@ -9,6 +9,7 @@ use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RecordId, RunId};
 use cpq_domain::keyed::Keyed;
 use cpq_domain::limits;
+use cpq_domain::replay::ReplayOf;
 use cpq_domain::run::{Run, RunEvent, RunState};
 use cpq_domain::world::World;
 use cpq_store::idempotency::{self, Answer, Begin};
@@ -17,7 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
-use crate::rulings::{self, Decided};
+use crate::along::Along;
+use crate::dead_letters;
+use crate::rulings;
 
 mod changes;
 pub(crate) mod gone;
@@ -67,11 +70,11 @@ impl Ledger {
 
     /// Commit one of four: the key, the run and its first journal row. With a free worker the run is claimed in the
     /// same breath, so that an idle service needs no commit for it.
-    /// What a person decided is stored with the run that carries it out.
+    /// What comes along is stored with the run that carries it out.
     pub(crate) async fn accept(
         &self,
         mut submission: Submission,
-        decided: Vec<Decided>,
+        along: Along,
         claim: bool,
     ) -> Result<Accepted> {
         let (now, lease_until) = self.lease();
@@ -84,7 +87,8 @@ impl Ledger {
                     {
                         return Ok(answered);
                     }
-                    rulings::store(tx, &decided, now).await?;
+                    rulings::store(tx, &along.decided, now).await?;
+                    let replays = along.replays(tx).await?;
                     submission.lane = own_lane(tx, submission.lane).await?;
                     if let Some(waiting) = joinable(tx, &submission).await? {
                         note_hints(tx, waiting.id, &submission, now).await?;
@@ -93,9 +97,18 @@ impl Ledger {
                         if let Some(keyed) = &submission.keyed {
                             idempotency::attach(tx, &keyed.client, &keyed.key, waiting.id).await?;
                         }
+                        if let Some(of) = replays {
+                            let data = serde_json::json!({ "trigger": submission.trigger, "replayOf": of.told() });
+                            note(tx, waiting.id, EventKind::Accepted, 0, now, data).await?;
+                            of.hand_over(tx, &waiting, now).await?;
+                        }
                         return Ok(Accepted::Joined(waiting));
                     }
-                    let run = new_run(tx, &submission, fresh, now).await?;
+                    let told = replays.as_ref().map(|of| of.told());
+                    let run = new_run(tx, &submission, fresh, told, now).await?;
+                    if let Some(of) = replays {
+                        of.hand_over(tx, &run, now).await?;
+                    }
                     let claimed = match claim {
                         true => runs::claim_run(tx, run.id, &node, now, lease_until).await?,
                         false => None,
@@ -147,6 +160,9 @@ impl Ledger {
                     runs::update(tx, &run).await?;
                     if run.state.is_terminal() {
                         answer_keys(tx, &run).await?;
+                    }
+                    if run.state == RunState::Dead {
+                        dead_letters::bury(tx, &run).await?;
                     }
                     Ok(true)
                 })
@@ -365,7 +381,13 @@ async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run
     }
 }
 
-async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Timestamp) -> Result<Run> {
+async fn new_run(
+    tx: &mut dyn Tx,
+    submission: &Submission,
+    id: RunId,
+    replays: Option<&ReplayOf>,
+    now: Timestamp,
+) -> Result<Run> {
     let number = counters::next(tx, CORRELATION_COUNTER).await?;
     #[cfg(feature = "planted-bugs")]
     let number = crate::planted::name_twice(number);
@@ -388,7 +410,10 @@ async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Times
         superseded_by: None,
     };
     runs::insert(tx, &run).await?;
-    let data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
+    let mut data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
+    if let Some(of) = replays {
+        data["replayOf"] = serde_json::json!(of);
+    }
     note(tx, run.id, EventKind::Accepted, 0, now, data).await?;
     note_hints(tx, run.id, submission, now).await?;
     Ok(run)
@@ -464,18 +489,12 @@ async fn after_crash(tx: &mut dyn Tx, orphan: runs::Expired, now: Timestamp) -> 
     run.updated_at = now;
     runs::update(tx, &run).await?;
     answer_keys(tx, &run).await?;
-    note(
-        tx,
-        run.id,
-        EventKind::Dead,
-        run.attempt,
-        now,
-        serde_json::to_value(report).unwrap_or_default(),
-    )
-    .await
+    let data = serde_json::to_value(report).unwrap_or_default();
+    note(tx, run.id, EventKind::Dead, run.attempt, now, data).await?;
+    dead_letters::bury(tx, &run).await
 }
 
-async fn note(
+pub(crate) async fn note(
     tx: &mut dyn Tx,
     id: RunId,
     kind: EventKind,

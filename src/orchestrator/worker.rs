@@ -22,6 +22,7 @@ use crate::sync::sync_opportunity;
 /// Works on a run that this process has claimed, until it has ended, is parked, or is lost to another process.
 pub(crate) async fn work(inner: Arc<Inner>, mut run: Run, slot: OwnedSemaphorePermit) {
     let correlation = run.correlation.clone();
+    inner.headroom.note(&run, inner.world.monotonic_us());
     let mut is_new = run.attempt == 1;
     loop {
         match attempt(&inner, run.clone(), is_new).await {
@@ -45,6 +46,7 @@ pub(crate) async fn work(inner: Arc<Inner>, mut run: Run, slot: OwnedSemaphorePe
         }
         is_new = false;
     }
+    inner.headroom.note(&run, inner.world.monotonic_us());
     drop(slot);
     inner.nudge.notify_one();
 }

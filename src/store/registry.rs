@@ -1,8 +1,8 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, certificates, conflicts, counters, decisions, deletions, grants, idempotency, journal, links,
-    ownership, positions, quote_events, quotes, reconcile_records, reconciliations, runs, schemas, settings,
+    bases, certificates, conflicts, counters, dead_letters, decisions, deletions, grants, idempotency, journal, links,
+    ownership, positions, quote_events, quotes, reconcile_records, reconciliations, replays, runs, schemas, settings,
     tokens, webhooks,
 };
 
@@ -13,6 +13,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("conflicts", conflicts::STATEMENTS.to_vec()),
         ("certificates", certificates::STATEMENTS.to_vec()),
         ("counters", counters::STATEMENTS.to_vec()),
+        ("dead_letters", dead_letters::STATEMENTS.to_vec()),
         ("decisions", decisions::STATEMENTS.to_vec()),
         ("deletions", deletions::STATEMENTS.to_vec()),
         ("grants", grants::STATEMENTS.to_vec()),
@@ -25,6 +26,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("quotes", quotes::STATEMENTS.to_vec()),
         ("reconcile_records", reconcile_records::STATEMENTS.to_vec()),
         ("reconciliations", reconciliations::STATEMENTS.to_vec()),
+        ("replays", replays::STATEMENTS.to_vec()),
         ("runs", runs::STATEMENTS.concat()),
         ("schemas", schemas::STATEMENTS.to_vec()),
         ("settings", settings::STATEMENTS.to_vec()),

@@ -45,6 +45,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0005_reconcile",
         sql: include_str!("../../../migrations/sqlite/0005_reconcile.sql"),
     },
+    Migration {
+        version: 6,
+        name: "0006_dead_letters",
+        sql: include_str!("../../../migrations/sqlite/0006_dead_letters.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -213,7 +213,11 @@ mod tests {
         assert_eq!(safety(refused(), &[reads]), RetrySafety::NothingWritten);
         let sent = [reads, ("intent", "write.crm"), ("failed", "write.crm")];
         assert_eq!(safety(refused(), &sent), RetrySafety::NothingWritten);
-        let half = [("intent", "write.cpq"), ("done", "write.cpq"), ("intent", "write.crm")];
+        let half = [
+            ("intent", "write.cpq"),
+            ("done", "write.cpq"),
+            ("intent", "write.crm"),
+        ];
         assert_eq!(safety(refused(), &half), RetrySafety::ReadBackFirst);
         let lost = Error::new(Code::OutcomeUnknown, "lost").written(Written::Unknown);
         assert_eq!(safety(lost, &sent[..2]), RetrySafety::ReadBackFirst);

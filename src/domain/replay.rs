@@ -30,10 +30,16 @@ impl PlanId {
         let digits = text.strip_prefix("rp-").filter(|digits| {
             (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
         });
-        digits.and_then(|digits| digits.parse().ok()).map(PlanId).ok_or_else(|| {
-            Error::new(Code::RequestInvalid, format!("replay plan {text:.40?} is malformed"))
+        digits
+            .and_then(|digits| digits.parse().ok())
+            .map(PlanId)
+            .ok_or_else(|| {
+                Error::new(
+                    Code::RequestInvalid,
+                    format!("replay plan {text:.40?} is malformed"),
+                )
                 .next("use `rp-` and a number, e.g. rp-001; `cpq dlq plans` shows them")
-        })
+            })
     }
 }
 

@@ -89,7 +89,11 @@ impl Along {
                 }
                 let letters = dead_letters::of_lane(tx, selection, &item.lane()).await?;
                 let of = ReplayOf {
-                    syncs: letters.iter().take(NAMED).map(|one| one.correlation.clone()).collect(),
+                    syncs: letters
+                        .iter()
+                        .take(NAMED)
+                        .map(|one| one.correlation.clone())
+                        .collect(),
                     count: letters.len() as u64,
                     plan: Some(*plan),
                 };
@@ -165,7 +169,12 @@ pub(crate) enum End<'a> {
 }
 
 /// Closes a letter, and ends its run with a row that says how.
-pub(crate) async fn close(tx: &mut dyn Tx, letter: DeadLetter, end: End<'_>, closed: Closed) -> Result<DeadLetter> {
+pub(crate) async fn close(
+    tx: &mut dyn Tx,
+    letter: DeadLetter,
+    end: End<'_>,
+    closed: Closed,
+) -> Result<DeadLetter> {
     let (state, event, kind) = match end {
         End::Replayed { .. } => (LetterState::Replayed, RunEvent::Supersede, EventKind::Superseded),
         End::Settled => (LetterState::Settled, RunEvent::Cancel, EventKind::Cancelled),

@@ -69,7 +69,10 @@ impl Engine {
             .read(move |tx| Box::pin(dead_letters::by_run(tx, run)))
             .await?;
         let letter = letter.ok_or_else(|| {
-            let message = format!("the sync {id} is {}, and never was a dead letter", history.run.state);
+            let message = format!(
+                "the sync {id} is {}, and never was a dead letter",
+                history.run.state
+            );
             Error::new(Code::NotFound, message)
                 .record(id.as_str())
                 .next("see `cpq sync status`, or `cpq dlq list`")
@@ -110,7 +113,9 @@ impl Engine {
         let store = self.inner.ledger.store();
         let frozen = {
             let selection = selection.clone();
-            store.read(move |tx| Box::pin(async move { freeze(tx, selection).await })).await?
+            store
+                .read(move |tx| Box::pin(async move { freeze(tx, selection).await }))
+                .await?
         };
         let Some(selection) = frozen else { return Ok(0) };
         let mut discarded = 0;
@@ -120,12 +125,19 @@ impl Engine {
                 .write(move |tx| {
                     Box::pin(async move {
                         let lanes = dead_letters::lanes(tx, &selection, None, 1).await?;
-                        let Some(fold) = lanes.into_iter().next() else { return Ok(0) };
+                        let Some(fold) = lanes.into_iter().next() else {
+                            return Ok(0);
+                        };
                         let letters = dead_letters::of_lane(tx, &selection, &fold.lane).await?;
                         let count = letters.len() as u64;
                         for letter in letters {
                             let (by, reason) = (by.clone(), reason.clone());
-                            let closed = Closed { at, by, reason, sync: None };
+                            let closed = Closed {
+                                at,
+                                by,
+                                reason,
+                                sync: None,
+                            };
                             along::close(tx, letter, End::Discarded, closed).await?;
                         }
                         Ok(count)
@@ -181,7 +193,10 @@ impl Engine {
     pub async fn replay_sync(&self, id: &CorrelationId, by: String) -> Result<Run> {
         let run = self.history(id).await?.run;
         if !run.state.is_terminal() {
-            let message = format!("the sync {id} is {}, so there is nothing to replay yet", run.state);
+            let message = format!(
+                "the sync {id} is {}, so there is nothing to replay yet",
+                run.state
+            );
             return Err(Error::new(Code::RequestInvalid, message)
                 .record(id.as_str())
                 .next("wait for its end; `cpq sync status` shows it"));
@@ -244,16 +259,22 @@ impl Engine {
             Some(rule) => {
                 let owner = rule.owner_system.as_str();
                 (
-                    format!("it belongs to the {owner} ({}) and waits for nobody's decision", rule.overwrite_policy.as_str()),
+                    format!(
+                        "it belongs to the {owner} ({}) and waits for nobody's decision",
+                        rule.overwrite_policy.as_str()
+                    ),
                     format!("correct it in the {owner}, then replay the dead letter"),
                 )
             }
         };
-        Error::new(Code::RequestInvalid, format!("{field} cannot be corrected here: {why}"))
-            .connection(lane.connection.as_str())
-            .record(lane.opportunity.as_str())
-            .field(field.as_str())
-            .next(next)
+        Error::new(
+            Code::RequestInvalid,
+            format!("{field} cannot be corrected here: {why}"),
+        )
+        .connection(lane.connection.as_str())
+        .record(lane.opportunity.as_str())
+        .field(field.as_str())
+        .next(next)
     }
 }
 
@@ -265,9 +286,12 @@ fn must_be_open(letter: &DeadLetter) -> Result<()> {
         format!(" by {} at {}: {}", closed.by, closed.at, closed.reason)
     });
     let (id, state) = (&letter.correlation, letter.state.as_str());
-    Err(Error::new(Code::ConflictOutdated, format!("the dead letter {id} was {state}{how}"))
-        .record(id.as_str())
-        .next("`cpq dlq list` shows what is still open"))
+    Err(Error::new(
+        Code::ConflictOutdated,
+        format!("the dead letter {id} was {state}{how}"),
+    )
+    .record(id.as_str())
+    .next("`cpq dlq list` shows what is still open"))
 }
 
 /// The selection with the number of the last letter that it takes in; `None` if it takes in none.
@@ -289,7 +313,9 @@ pub(crate) async fn complete(store: &Store, now: Timestamp) -> Result<()> {
     if done.is_some() {
         return Ok(());
     }
-    let missing = store.read(|tx| Box::pin(dead_letters::runs_without(tx, 1))).await?;
+    let missing = store
+        .read(|tx| Box::pin(dead_letters::runs_without(tx, 1)))
+        .await?;
     if missing.is_empty() {
         return Ok(());
     }

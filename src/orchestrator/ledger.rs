@@ -16,10 +16,10 @@ use cpq_store::idempotency::{self, Answer, Begin};
 use cpq_store::{Store, Tx, counters, journal, links, runs};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::engine::Submission;
-use crate::keep::{self, Known, Learned};
 use crate::along::Along;
 use crate::dead_letters;
+use crate::engine::Submission;
+use crate::keep::{self, Known, Learned};
 use crate::rulings;
 
 mod changes;
@@ -98,7 +98,8 @@ impl Ledger {
                             idempotency::attach(tx, &keyed.client, &keyed.key, waiting.id).await?;
                         }
                         if let Some(of) = replays {
-                            let data = serde_json::json!({ "trigger": submission.trigger, "replayOf": of.told() });
+                            let data =
+                                serde_json::json!({ "trigger": submission.trigger, "replayOf": of.told() });
                             note(tx, waiting.id, EventKind::Accepted, 0, now, data).await?;
                             of.hand_over(tx, &waiting, now).await?;
                         }

@@ -157,8 +157,16 @@ impl Engine {
         match plan.state {
             PlanState::Done => return Ok(plan),
             PlanState::Running if plan.lease_until > now => return Ok(plan),
-            PlanState::Planning => return Err(refused(id, "is not made yet, or whoever made it died", "make a new one with `cpq dlq plan`")),
-            PlanState::Aborted => return Err(refused(id, "was aborted", "make a new one with `cpq dlq plan`")),
+            PlanState::Planning => {
+                return Err(refused(
+                    id,
+                    "is not made yet, or whoever made it died",
+                    "make a new one with `cpq dlq plan`",
+                ));
+            }
+            PlanState::Aborted => {
+                return Err(refused(id, "was aborted", "make a new one with `cpq dlq plan`"));
+            }
             PlanState::Planned | PlanState::Running | PlanState::Paused | PlanState::Stopped => {}
         }
         self.check(&plan, &start).await?;
@@ -168,12 +176,16 @@ impl Engine {
             .inner
             .ledger
             .store()
-            .write(move |tx| Box::pin(async move { replays::take_up(tx, &wanted, now, now + books::LEASE).await }))
+            .write(move |tx| {
+                Box::pin(async move { replays::take_up(tx, &wanted, now, now + books::LEASE).await })
+            })
             .await?;
         let Some(taken) = taken else {
             return self.replay_plan(id).await;
         };
-        self.inner.tasks.spawn(conductor::carry_out(self.clone(), taken.clone()));
+        self.inner
+            .tasks
+            .spawn(conductor::carry_out(self.clone(), taken.clone()));
         Ok(taken)
     }
 
@@ -204,7 +216,11 @@ impl Engine {
         let plan = self.replay_plan(id).await?;
         match done || plan.state == state {
             true => Ok(plan),
-            false => Err(refused(id, &format!("is {}", plan.state.as_str()), "`cpq dlq plans` shows the last ones")),
+            false => Err(refused(
+                id,
+                &format!("is {}", plan.state.as_str()),
+                "`cpq dlq plans` shows the last ones",
+            )),
         }
     }
 
@@ -220,13 +236,23 @@ impl Engine {
         let hours = i64::from(self.inner.settings.replay.plan_max_age_hours);
         let age = self.inner.world.now().duration_since(plan.created_at);
         if plan.progress.started_at.is_none() && age > SignedDuration::from_hours(hours) {
-            let why = format!("was made at {}, and speaks of what was looked at then; {hours} hours are allowed", plan.created_at);
+            let why = format!(
+                "was made at {}, and speaks of what was looked at then; {hours} hours are allowed",
+                plan.created_at
+            );
             return Err(refused(id, &why, "make a new one with `cpq dlq plan`"));
         }
         let found = seal::digest(self.inner.ledger.store(), plan).await?;
         if found != plan.digest {
-            let why = format!("was changed after it was made: its content has the digest {found}, and {} was sealed", plan.digest);
-            return Err(refused(id, &why, "trust nothing of it; make a new one with `cpq dlq plan`"));
+            let why = format!(
+                "was changed after it was made: its content has the digest {found}, and {} was sealed",
+                plan.digest
+            );
+            return Err(refused(
+                id,
+                &why,
+                "trust nothing of it; make a new one with `cpq dlq plan`",
+            ));
         }
         Ok(())
     }
@@ -238,7 +264,11 @@ impl Engine {
         Progress {
             limits: Some(Limits {
                 canary: limit(start.canary, before.map(|one| one.canary), settings.canary),
-                error_percent: limit(start.error_percent, before.map(|one| one.error_percent), settings.error_percent),
+                error_percent: limit(
+                    start.error_percent,
+                    before.map(|one| one.error_percent),
+                    settings.error_percent,
+                ),
                 at_once: limit(start.at_once, before.map(|one| one.at_once), settings.at_once).max(1),
             }),
             started_at: plan.progress.started_at.or(Some(self.inner.world.now())),
@@ -282,8 +312,11 @@ async fn take_up_one(engine: &Engine) -> Result<()> {
 }
 
 fn nothing_selected() -> Error {
-    Error::new(Code::RequestInvalid, "no open dead letter fits, so there is nothing to replay")
-        .next("`cpq dlq list` shows what is open")
+    Error::new(
+        Code::RequestInvalid,
+        "no open dead letter fits, so there is nothing to replay",
+    )
+    .next("`cpq dlq list` shows what is open")
 }
 
 fn refused(id: PlanId, why: &str, next: &str) -> Error {

@@ -50,7 +50,10 @@ const GROUPS: &str = selected!(
   FROM dead_letters WHERE",
     "GROUP BY signature ORDER BY 2 DESC, 1 DESC LIMIT $6"
 );
-const COUNT: &str = selected!("SELECT COUNT(*), COALESCE(MAX(number), 0) FROM dead_letters WHERE", "");
+const COUNT: &str = selected!(
+    "SELECT COUNT(*), COALESCE(MAX(number), 0) FROM dead_letters WHERE",
+    ""
+);
 const LANE_COUNT: &str = selected!(
     "SELECT COUNT(*) FROM (SELECT 1 FROM dead_letters WHERE",
     "GROUP BY connection, opportunity) AS lanes"
@@ -209,7 +212,10 @@ pub async fn count_lanes(tx: &mut dyn Tx, selection: &Selection) -> Result<u64> 
 /// The number of the `nth` open letter of a selection, the oldest being the first; `None` if there are fewer.
 pub async fn nth(tx: &mut dyn Tx, selection: &Selection, nth: u32) -> Result<Option<i64>> {
     let values = with(selection, &[Param::from(nth.saturating_sub(1))]);
-    tx.first(NTH, &values).await?.map(|mut row| row.take()).transpose()
+    tx.first(NTH, &values)
+        .await?
+        .map(|mut row| row.take())
+        .transpose()
 }
 
 /// A page of lanes with open letters of a selection, behind `after`, in the order of their names.
@@ -281,7 +287,12 @@ async fn by_number(tx: &mut dyn Tx, number: i64) -> Result<DeadLetter> {
 }
 
 async fn first(tx: &mut dyn Tx, sql: &'static str, values: &[Param<'_>]) -> Result<Row> {
-    let missing = || Error::new(Code::Internal, "the store lost a dead letter that it had just named");
+    let missing = || {
+        Error::new(
+            Code::Internal,
+            "the store lost a dead letter that it had just named",
+        )
+    };
     tx.first(sql, values).await?.ok_or_else(missing)
 }
 

@@ -1,9 +1,9 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, certificates, conflicts, counters, dead_letters, decisions, deletions, grants, idempotency, journal, links,
-    ownership, positions, quote_events, quotes, reconcile_records, reconciliations, replays, runs, schemas, settings,
-    tokens, webhooks,
+    bases, certificates, conflicts, counters, dead_letters, decisions, deletions, grants, idempotency,
+    journal, links, ownership, positions, quote_events, quotes, reconcile_records, reconciliations, replays,
+    runs, schemas, settings, tokens, webhooks,
 };
 
 /// All statements, by module.

@@ -33,7 +33,8 @@ const SEAL: &str = "UPDATE replay_plans SET state = 'planned', digest = $3, cont
 const UPDATE: &str = "UPDATE replay_plans SET state = $3, progress = $4, updated_at = $5, lease_until = $6,
   wanted = CASE WHEN $3 = 'running' THEN wanted END
   WHERE number = $1 AND attempt = $2 AND state IN ('planning', 'running')";
-const TAKE_UP: &str = "UPDATE replay_plans SET state = 'running', attempt = attempt + 1, progress = $2, updated_at = $3,
+const TAKE_UP: &str =
+    "UPDATE replay_plans SET state = 'running', attempt = attempt + 1, progress = $2, updated_at = $3,
   lease_until = $4, wanted = NULL WHERE number = $1 AND (state IN ('planned', 'paused', 'stopped')
   OR (state = 'running' AND lease_until <= $3))";
 const TOUCH: &str = "UPDATE replay_plans SET lease_until = $3
@@ -58,8 +59,8 @@ const PURGE: &str = "DELETE FROM replay_items WHERE (plan, position) IN
   (SELECT plan, position FROM replay_items WHERE plan <= $1 ORDER BY plan, position LIMIT $2)";
 
 pub(crate) const STATEMENTS: &[&str] = &[
-    INSERT, SEAL, UPDATE, TAKE_UP, TOUCH, WANT, SHELVE, OURS, BY_NUMBER, NEWEST, ORPHANED, ADD_ITEM, SET_ITEM,
-    ITEMS, ITEMS_IN, PURGE,
+    INSERT, SEAL, UPDATE, TAKE_UP, TOUCH, WANT, SHELVE, OURS, BY_NUMBER, NEWEST, ORPHANED, ADD_ITEM,
+    SET_ITEM, ITEMS, ITEMS_IN, PURGE,
 ];
 
 /// The name for the next plan.
@@ -182,7 +183,10 @@ pub async fn items(
 ) -> Result<Vec<ItemNow>> {
     let limit = limit.min(PAGE_ROWS);
     let rows = match state {
-        Some(state) => tx.query(ITEMS_IN, params![plan.0, state.as_str(), after, limit]).await?,
+        Some(state) => {
+            tx.query(ITEMS_IN, params![plan.0, state.as_str(), after, limit])
+                .await?
+        }
         None => tx.query(ITEMS, params![plan.0, after, limit]).await?,
     };
     let item = |mut row: Row| {

@@ -37,9 +37,13 @@ impl Signature {
         let place = &report.details.place;
         let upstream = report.details.upstream.as_ref();
         let said = upstream.map(|upstream| upstream.message.as_str());
-        let said = said.filter(|said| !said.trim().is_empty()).unwrap_or(&report.message);
+        let said = said
+            .filter(|said| !said.trim().is_empty())
+            .unwrap_or(&report.message);
         let cause = normalised(said, place.record.as_deref());
-        let vendor_code = upstream.map(|upstream| upstream.code.clone()).filter(|code| !code.is_empty());
+        let vendor_code = upstream
+            .map(|upstream| upstream.code.clone())
+            .filter(|code| !code.is_empty());
         let text = |part: &Option<String>| part.clone().unwrap_or_default();
         let whole = [
             report.code.as_str().to_owned(),
@@ -114,7 +118,11 @@ fn quoted(text: &str, quote: char) -> (String, String) {
     };
     let (name, after) = (&inner[..end], &inner[end + quote.len_utf8()..]);
     // An apostrophe, as in `quote's last day`, opens nothing.
-    if quote == '\'' && name.contains(' ') && !after.starts_with([' ', '.', ',', ')', ':']) && !after.is_empty() {
+    if quote == '\''
+        && name.contains(' ')
+        && !after.starts_with([' ', '.', ',', ')', ':'])
+        && !after.is_empty()
+    {
         return (quote.to_string(), inner.to_owned());
     }
     let told = if is_api_name(name) { name } else { GAP };
@@ -139,7 +147,9 @@ fn word(text: &str) -> (String, String) {
 fn is_api_name(word: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
     let begins = word.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
-    begins && word.bytes().all(plain) && (word.contains("__") || !word.bytes().any(|byte| byte.is_ascii_digit()))
+    begins
+        && word.bytes().all(plain)
+        && (word.contains("__") || !word.bytes().any(|byte| byte.is_ascii_digit()))
 }
 
 /// Gaps side by side are one, blanks too, and the whole is no longer than a line or two.
@@ -200,7 +210,10 @@ mod tests {
                 "Close date must not lie before the quote's last day",
             ),
             ("the value 'two words' is refused", "the value '…' is refused"),
-            ("invalid email address: lena@acme.example", "invalid email address: …"),
+            (
+                "invalid email address: lena@acme.example",
+                "invalid email address: …",
+            ),
         ] {
             assert_eq!(cause(message), wanted);
         }
@@ -209,10 +222,12 @@ mod tests {
     #[test]
     fn one_cause_on_two_records_is_one_signature() {
         let locked = |record: &str| {
-            of(Error::new(Code::CrmLocked, format!("opportunity {record} is locked"))
-                .object("Opportunity")
-                .record(record)
-                .upstream(400, "UNABLE_TO_LOCK_ROW", format!("unable to lock {record}")))
+            of(
+                Error::new(Code::CrmLocked, format!("opportunity {record} is locked"))
+                    .object("Opportunity")
+                    .record(record)
+                    .upstream(400, "UNABLE_TO_LOCK_ROW", format!("unable to lock {record}")),
+            )
         };
         assert_eq!(locked("OPP-1"), locked("006000000000001AAA"));
         let other = of(Error::new(Code::CrmLocked, "opportunity OPP-1 is locked").object("Quote"));

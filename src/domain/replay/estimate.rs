@@ -101,7 +101,11 @@ impl Prediction {
     /// Scales the sums of the sample up to everything that will be synced, and says how long it takes with so many
     /// syncs at once.
     #[allow(clippy::cast_precision_loss, reason = "sums far below 2^53")]
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive share of a sum")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive share of a sum"
+    )]
     pub fn scale(&mut self, at_once: usize) {
         let seen = self.looked_at;
         if self.is_sampled() && seen > 0 {
@@ -150,7 +154,13 @@ mod tests {
     #[test]
     fn what_was_looked_at_is_summed_up_exactly() {
         let mut sum = Prediction::default();
-        for deed in [Deed::Sync, Deed::Sync, Deed::Agrees, Deed::SyncedSince, Deed::WouldFail] {
+        for deed in [
+            Deed::Sync,
+            Deed::Sync,
+            Deed::Agrees,
+            Deed::SyncedSince,
+            Deed::WouldFail,
+        ] {
             sum.add(&item(deed, 2));
         }
         sum.call_us = 100_000;

@@ -40,16 +40,25 @@ pub enum Verdict {
 }
 
 /// Judges after a sync has ended. `known` are the signatures of the letters that are replayed.
-pub fn judge(progress: &Progress, limits: &Limits, known: &[Signature], failure: Option<&Failure>) -> Verdict {
+pub fn judge(
+    progress: &Progress,
+    limits: &Limits,
+    known: &[Signature],
+    failure: Option<&Failure>,
+) -> Verdict {
     let Some(failure) = failure else {
         return Verdict::GoOn;
     };
     let Signature { id, code, cause, .. } = &failure.signature;
     if failure.waits {
-        return Verdict::Stop(format!("a sync waits for a person ({code}: {cause}), and all others would too"));
+        return Verdict::Stop(format!(
+            "a sync waits for a person ({code}: {cause}), and all others would too"
+        ));
     }
     if !known.iter().any(|one| one.id == *id) {
-        return Verdict::Stop(format!("an error that was not among the dead letters: {code}: {cause} ({id})"));
+        return Verdict::Stop(format!(
+            "an error that was not among the dead letters: {code}: {cause} ({id})"
+        ));
     }
     let bad = progress.failed + progress.parked;
     if !progress.canary_passed && limits.canary > 0 {

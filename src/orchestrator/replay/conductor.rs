@@ -100,7 +100,9 @@ impl Conductor {
     /// Whether another sync may begin: not while it is to stop, not beyond the canary, not beyond the headroom.
     fn has_room(&self, under_way: usize) -> bool {
         let inner = &self.engine.inner;
-        let Some(limits) = self.plan.progress.limits else { return false };
+        let Some(limits) = self.plan.progress.limits else {
+            return false;
+        };
         let canary = u64::from(limits.canary);
         let waits_for_canary = !self.plan.progress.canary_passed && canary > 0 && self.handed_over >= canary;
         let beside = inner.settings.replay.at_once_beside_live as usize;
@@ -308,9 +310,10 @@ async fn sync(engine: &Engine, item: &Item, source: Source) -> Result<Run> {
     let submission = Submission::of(item.lane(), Trigger::Replay);
     match engine.submit_along(submission, Along::replaying(source)).await? {
         Submitted::Accepted(run) | Submitted::Joined(run) => follow(engine, run.id).await,
-        Submitted::Running { .. } | Submitted::Replayed { .. } => {
-            Err(Error::new(Code::Internal, "a replay without a key was answered as one with"))
-        }
+        Submitted::Running { .. } | Submitted::Replayed { .. } => Err(Error::new(
+            Code::Internal,
+            "a replay without a key was answered as one with",
+        )),
     }
 }
 

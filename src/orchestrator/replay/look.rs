@@ -56,7 +56,9 @@ async fn foresee(scene: &Scene, call: &Call, lane: &Lane) -> Result<Seen> {
 }
 
 fn nothing_open(plan: &Plan) -> bool {
-    plan.decisions.iter().all(|decision| decision.verdict != Verdict::Review)
+    plan.decisions
+        .iter()
+        .all(|decision| decision.verdict != Verdict::Review)
 }
 
 fn count(len: usize) -> u32 {

@@ -76,7 +76,9 @@ impl Planner {
                 .ledger
                 .store()
                 .read(move |tx| {
-                    Box::pin(async move { dead_letters::lanes(tx, &selection, behind.as_ref(), PAGE_ROWS).await })
+                    Box::pin(
+                        async move { dead_letters::lanes(tx, &selection, behind.as_ref(), PAGE_ROWS).await },
+                    )
                 })
                 .await?;
             let Some(last) = folds.last() else { break };
@@ -84,8 +86,13 @@ impl Planner {
             let items = self.items(folds).await?;
             items.iter().for_each(|item| self.prediction.add(item));
             let now = self.inner.world.now();
-            if self.inner.stop.is_cancelled() || !books::add(self.inner.ledger.store(), &self.plan, items, now).await? {
-                return Err(Error::new(Code::Internal, "the process stops, or the plan was given up"));
+            if self.inner.stop.is_cancelled()
+                || !books::add(self.inner.ledger.store(), &self.plan, items, now).await?
+            {
+                return Err(Error::new(
+                    Code::Internal,
+                    "the process stops, or the plan was given up",
+                ));
             }
         }
         self.seal().await
@@ -123,7 +130,9 @@ impl Planner {
                     let begun = inner.world.monotonic_us();
                     let found = match (since, scene, seen) {
                         (Some(sync), ..) => left(Deed::SyncedSince, format!("synced since by {sync}")),
-                        (None, Err(error), _) => left(Deed::WouldFail, format!("{}: {}", error.code, error.message)),
+                        (None, Err(error), _) => {
+                            left(Deed::WouldFail, format!("{}: {}", error.code, error.message))
+                        }
                         (None, Ok(_), false) => Seen {
                             deed: Deed::SyncUnseen,
                             foreseen: Foreseen::default(),
@@ -152,7 +161,10 @@ impl Planner {
     }
 
     async fn synced_since(&self, folds: &[Fold]) -> Result<Vec<Option<CorrelationId>>> {
-        let lanes: Vec<_> = folds.iter().map(|fold| (fold.lane.clone(), fold.died_at)).collect();
+        let lanes: Vec<_> = folds
+            .iter()
+            .map(|fold| (fold.lane.clone(), fold.died_at))
+            .collect();
         self.inner
             .ledger
             .store()
@@ -192,7 +204,10 @@ impl Planner {
         self.plan.updated_at = self.inner.world.now();
         match books::seal(store, self.plan.clone()).await? {
             true => Ok(()),
-            false => Err(Error::new(Code::Internal, "the plan was given up while it was made")),
+            false => Err(Error::new(
+                Code::Internal,
+                "the plan was given up while it was made",
+            )),
         }
     }
 }
@@ -206,9 +221,15 @@ async fn patiently(inner: &Inner, scene: &Scene, call: &Call, lane: &Lane) -> Re
             Err(error) => error,
         };
         tries += 1;
-        let wait = inner.settings.retry.wait_ms(&error, tries, 0, inner.world.as_ref());
+        let wait = inner
+            .settings
+            .retry
+            .wait_ms(&error, tries, 0, inner.world.as_ref());
         let Some(wait) = wait.filter(|_| tries < TRIES) else {
-            return Ok(left(Deed::WouldFail, format!("{}: {}", error.code, error.message)));
+            return Ok(left(
+                Deed::WouldFail,
+                format!("{}: {}", error.code, error.message),
+            ));
         };
         tokio::time::sleep(Duration::from_millis(wait.min(2_000))).await;
     }

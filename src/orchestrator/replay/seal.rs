@@ -28,7 +28,12 @@ pub(super) async fn digest(store: &Store, plan: &Plan) -> Result<String> {
             line(&mut sum, &now.item)?;
         }
     }
-    Ok(sum.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(sum
+        .finish()
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 /// JSON has no line end outside its strings, and escapes those within, so no two plans give one text.

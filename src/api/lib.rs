@@ -42,6 +42,7 @@ mod webhooks;
 mod why;
 
 pub use conflicts::{ConflictDecided, ConflictPage};
+pub use dead_letters::{DeadLetterGroups, DeadLetterPage, Discarded};
 pub use document::{openapi, openapi_json};
 pub use outbound::{OutboundSettings, PathSecret};
 pub use router::router;

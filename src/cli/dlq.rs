@@ -177,7 +177,11 @@ fn check(command: &Command) -> Result<()> {
         Command::Show { id } => CorrelationId::new(id).map(drop),
         Command::Edit { id, opportunity, .. } => {
             CorrelationId::new(id)?;
-            opportunity.as_ref().map(OpportunityKey::new).transpose().map(drop)
+            opportunity
+                .as_ref()
+                .map(OpportunityKey::new)
+                .transpose()
+                .map(drop)
         }
         Command::Discard { id, .. } => id.as_ref().map(CorrelationId::new).transpose().map(drop),
         Command::ShowPlan { plan }
@@ -198,33 +202,63 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
         }
         Command::Group { code, since } => {
             let query = query([("code", code), ("since", moment(since)?)]);
-            let groups: DeadLetterGroups = client.get(&format!("/api/v1/dead-letters/groups?{query}")).await?.json()?;
+            let groups: DeadLetterGroups = client
+                .get(&format!("/api/v1/dead-letters/groups?{query}"))
+                .await?
+                .json()?;
             output.data(&groups, || told::groups(&groups.groups));
             Ok(0)
         }
-        Command::Plan { which, since, limit, by } => {
+        Command::Plan {
+            which,
+            since,
+            limit,
+            by,
+        } => {
             let selected = json!({"signature": which.signature, "code": which.code, "since": moment(since)?, "limit": limit});
             plan(client, &json!({"which": selected, "by": by}), output).await
         }
         Command::Plans { limit } => {
-            let page: Json = client.get(&format!("/api/v1/replays?limit={limit}")).await?.json()?;
+            let page: Json = client
+                .get(&format!("/api/v1/replays?limit={limit}"))
+                .await?
+                .json()?;
             output.data(&page, || told::plans(&page));
             Ok(0)
         }
         Command::ShowPlan { plan } => show_plan(client, &plan, output).await,
-        Command::Replay { plan, digest, canary, max_errors, at_once } => {
-            let body = json!({"digest": digest, "canary": canary, "errorPercent": max_errors, "atOnce": at_once});
+        Command::Replay {
+            plan,
+            digest,
+            canary,
+            max_errors,
+            at_once,
+        } => {
+            let body =
+                json!({"digest": digest, "canary": canary, "errorPercent": max_errors, "atOnce": at_once});
             replay(client, &plan, &body, output).await
         }
         Command::Pause { plan } => halt(client, &plan, "pause", output).await,
         Command::Abort { plan } => halt(client, &plan, "abort", output).await,
-        Command::Discard { id, which, reason, by } => discard(client, id, which, json!({"reason": reason, "by": by}), output).await,
+        Command::Discard {
+            id,
+            which,
+            reason,
+            by,
+        } => discard(client, id, which, json!({"reason": reason, "by": by}), output).await,
         Command::Edit { .. } => edit(client, command, output).await,
     }
 }
 
 async fn list(client: &Client, command: Command, output: Output) -> Result<u8> {
-    let Command::List { state, which, opportunity, limit, before } = command else {
+    let Command::List {
+        state,
+        which,
+        opportunity,
+        limit,
+        before,
+    } = command
+    else {
         return Ok(0);
     };
     let query = query([
@@ -235,7 +269,10 @@ async fn list(client: &Client, command: Command, output: Output) -> Result<u8> {
         ("opportunity", opportunity),
         ("before", before.map(|number| number.to_string())),
     ]);
-    let page: DeadLetterPage = client.get(&format!("/api/v1/dead-letters?{query}")).await?.json()?;
+    let page: DeadLetterPage = client
+        .get(&format!("/api/v1/dead-letters?{query}"))
+        .await?
+        .json()?;
     output.data(&page, || told::letters(&page.letters));
     if let Some(next) = page.next {
         output.say(format!("more: --before {next}; by cause: `cpq dlq group`"));
@@ -243,10 +280,18 @@ async fn list(client: &Client, command: Command, output: Output) -> Result<u8> {
     Ok(0)
 }
 
-async fn discard(client: &Client, id: Option<String>, which: Which, mut body: Json, output: Output) -> Result<u8> {
+async fn discard(
+    client: &Client,
+    id: Option<String>,
+    which: Which,
+    mut body: Json,
+    output: Output,
+) -> Result<u8> {
     let Some(id) = id else {
         body["which"] = json!({"signature": which.signature, "code": which.code});
-        let answer = client.call(Method::POST, "/api/v1/dead-letters/discard", &[], &body).await?;
+        let answer = client
+            .call(Method::POST, "/api/v1/dead-letters/discard", &[], &body)
+            .await?;
         let done: Discarded = answer.json()?;
         output.data(&done, || format!("discarded={}", done.discarded));
         return Ok(0);
@@ -258,7 +303,16 @@ async fn discard(client: &Client, id: Option<String>, which: Which, mut body: Js
 }
 
 async fn edit(client: &Client, command: Command, output: Output) -> Result<u8> {
-    let Command::Edit { id, opportunity, field, take, value, reason, by } = command else {
+    let Command::Edit {
+        id,
+        opportunity,
+        field,
+        take,
+        value,
+        reason,
+        by,
+    } = command
+    else {
         return Ok(0);
     };
     let take = match (&take, &value, &field) {
@@ -266,25 +320,35 @@ async fn edit(client: &Client, command: Command, output: Output) -> Result<u8> {
         (Some(Side::Cpq), ..) => Some("cpq"),
         (None, Some(_), _) => Some("value"),
         (None, None, Some(_)) => {
-            return Err(Error::new(Code::RequestInvalid, "--field needs --take crm, --take cpq or --value"));
+            return Err(Error::new(
+                Code::RequestInvalid,
+                "--field needs --take crm, --take cpq or --value",
+            ));
         }
         (None, None, None) => None,
     };
     let body = json!({"opportunity": opportunity, "field": field, "take": take, "value": value, "reason": reason, "by": by});
     let path = format!("{}/correct", letter_path(&id));
-    let answer = client.call(Method::POST, &path, &[("prefer", "wait=20")], &body).await?;
+    let answer = client
+        .call(Method::POST, &path, &[("prefer", "wait=20")], &body)
+        .await?;
     let result: SyncResult = answer.json()?;
     output.data(&result, || line(&result));
     Ok(if result.status == "success" { 0 } else { 2 })
 }
 
 async fn plan(client: &Client, body: &Json, output: Output) -> Result<u8> {
-    let begun: Json = client.call(Method::POST, "/api/v1/replays", &[], body).await?.json()?;
+    let begun: Json = client
+        .call(Method::POST, "/api/v1/replays", &[], body)
+        .await?
+        .json()?;
     let plan = follow(client, told::text(&begun["id"]), "planning").await?;
     output.data(&plan, || told::plan(&plan));
     if told::text(&plan["state"]) == "planned" {
         let id = told::text(&plan["id"]);
-        output.say(format!("look closer: `cpq dlq show-plan {id}`; carry it out: `cpq dlq replay {id}`"));
+        output.say(format!(
+            "look closer: `cpq dlq show-plan {id}`; carry it out: `cpq dlq replay {id}`"
+        ));
         return Ok(0);
     }
     Ok(tell_failure(&plan, output))
@@ -292,12 +356,20 @@ async fn plan(client: &Client, body: &Json, output: Output) -> Result<u8> {
 
 async fn show_plan(client: &Client, id: &str, output: Output) -> Result<u8> {
     let mut plan: Json = client.get(&plan_path(id)).await?.json()?;
-    let items: Json = client.get(&format!("{}/items?limit=200", plan_path(id))).await?.json()?;
+    let items: Json = client
+        .get(&format!("{}/items?limit=200", plan_path(id)))
+        .await?
+        .json()?;
     let more = !items["next"].is_null();
     plan["items"] = items["items"].clone();
-    output.data(&plan, || format!("{}\n\n{}", told::plan(&plan), told::items(&plan["items"])));
+    output.data(&plan, || {
+        format!("{}\n\n{}", told::plan(&plan), told::items(&plan["items"]))
+    });
     if more {
-        output.say(format!("only the first 200 are shown; GET {}/items has all of them", plan_path(id)));
+        output.say(format!(
+            "only the first 200 are shown; GET {}/items has all of them",
+            plan_path(id)
+        ));
     }
     Ok(0)
 }
@@ -350,9 +422,14 @@ fn tell_failure(plan: &Json, output: Output) -> u8 {
         output.error(&Error::from(report), None);
     }
     let (id, state) = (told::text(&plan["id"]), told::text(&plan["state"]));
-    output.say(format!("{id} is {state}: {}", told::text(&plan["progress"]["reason"])));
+    output.say(format!(
+        "{id} is {state}: {}",
+        told::text(&plan["progress"]["reason"])
+    ));
     if state != "aborted" {
-        output.say(format!("go on with `cpq dlq replay {id}`, or end it with `cpq dlq abort {id}`"));
+        output.say(format!(
+            "go on with `cpq dlq replay {id}`, or end it with `cpq dlq abort {id}`"
+        ));
     }
     2
 }
@@ -366,7 +443,9 @@ fn plan_path(id: &str) -> String {
 }
 
 fn moment(text: Option<String>) -> Result<Option<String>> {
-    let read = text.map(|text| when::read(&text, RealWorld::new().now())).transpose()?;
+    let read = text
+        .map(|text| when::read(&text, RealWorld::new().now()))
+        .transpose()?;
     Ok(read.map(|moment| moment.to_string()))
 }
 

@@ -16,6 +16,7 @@ mod ownership;
 mod quote_record;
 mod reconcile;
 mod remote_cpq;
+mod replay;
 mod sandbox_define;
 mod secrets;
 mod service;

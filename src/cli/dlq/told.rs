@@ -30,7 +30,18 @@ pub fn letters(letters: &[DeadLetter]) -> String {
             letter.signature.cause.clone(),
         ]
     });
-    table(&["LETTER", "OPPORTUNITY", "STATE", "CODE", "SIGNATURE", "DIED", "CAUSE"], rows)
+    table(
+        &[
+            "LETTER",
+            "OPPORTUNITY",
+            "STATE",
+            "CODE",
+            "SIGNATURE",
+            "DIED",
+            "CAUSE",
+        ],
+        rows,
+    )
 }
 
 /// A row for each signature.
@@ -50,7 +61,18 @@ pub fn groups(groups: &[LetterGroup]) -> String {
         ]
     });
     table(
-        &["LETTERS", "OPPS", "CODE", "SIGNATURE", "FIRST", "LAST", "EXAMPLE", "RETRY", "CAUSE", "DO"],
+        &[
+            "LETTERS",
+            "OPPS",
+            "CODE",
+            "SIGNATURE",
+            "FIRST",
+            "LAST",
+            "EXAMPLE",
+            "RETRY",
+            "CAUSE",
+            "DO",
+        ],
         rows,
     )
 }
@@ -74,8 +96,16 @@ pub fn letter(report: &Json) -> String {
     ];
     let closed = &letter["closed"];
     if !closed.is_null() {
-        let sync = closed["sync"].as_str().map(|sync| format!(", by {sync}")).unwrap_or_default();
-        lines.push(format!("closed: {} by {}: {}{sync}", text(&closed["at"]), text(&closed["by"]), text(&closed["reason"])));
+        let sync = closed["sync"]
+            .as_str()
+            .map(|sync| format!(", by {sync}"))
+            .unwrap_or_default();
+        lines.push(format!(
+            "closed: {} by {}: {}{sync}",
+            text(&closed["at"]),
+            text(&closed["by"]),
+            text(&closed["reason"])
+        ));
     }
     let rows = report["stages"].as_array().into_iter().flatten().map(|stage| {
         vec![
@@ -85,13 +115,22 @@ pub fn letter(report: &Json) -> String {
             text(&stage["error"]["message"]).to_owned(),
         ]
     });
-    format!("{}\n\n{}", lines.join("\n"), table(&["STAGE", "STATUS", "STARTED", "ERROR"], rows))
+    format!(
+        "{}\n\n{}",
+        lines.join("\n"),
+        table(&["STAGE", "STATUS", "STARTED", "ERROR"], rows)
+    )
 }
 
 /// A plan with what it foretells.
 pub fn plan(plan: &Json) -> String {
     let sum = &plan["prediction"];
-    let head = format!("plan={} state={} digest={}", text(&plan["id"]), text(&plan["state"]), text(&plan["digest"]));
+    let head = format!(
+        "plan={} state={} digest={}",
+        text(&plan["id"]),
+        text(&plan["state"]),
+        text(&plan["digest"])
+    );
     let count = |name: &str| number(&sum[name]).to_string();
     let rows = [
         ("dead letters", count("letters")),
@@ -110,7 +149,10 @@ pub fn plan(plan: &Json) -> String {
     let rows = rows.map(|(what, value)| vec![what.to_owned(), value]);
     let seen = number(&sum["lookedAt"]) + number(&sum["syncedSince"]);
     let sampled = match seen < number(&sum["opportunities"]) {
-        true => format!("\nscaled up from a sample of {} opportunities", number(&sum["lookedAt"])),
+        true => format!(
+            "\nscaled up from a sample of {} opportunities",
+            number(&sum["lookedAt"])
+        ),
         false => String::new(),
     };
     format!("{head}\n\n{}{sampled}", table(&["FORETOLD", ""], rows))
@@ -131,7 +173,19 @@ pub fn items(items: &Json) -> String {
             text(&item["why"]).to_owned(),
         ]
     });
-    table(&["OPPORTUNITY", "LETTERS", "TO DO", "TO CRM", "TO CPQ", "CALLS", "STATE", "WHY"], rows)
+    table(
+        &[
+            "OPPORTUNITY",
+            "LETTERS",
+            "TO DO",
+            "TO CRM",
+            "TO CPQ",
+            "CALLS",
+            "STATE",
+            "WHY",
+        ],
+        rows,
+    )
 }
 
 /// A row for each plan.
@@ -148,7 +202,19 @@ pub fn plans(page: &Json) -> String {
             text(&plan["progress"]["reason"]).to_owned(),
         ]
     });
-    table(&["PLAN", "STATE", "MADE", "LETTERS", "SYNCS", "SUCCEEDED", "FAILED", "WHY"], rows)
+    table(
+        &[
+            "PLAN",
+            "STATE",
+            "MADE",
+            "LETTERS",
+            "SYNCS",
+            "SUCCEEDED",
+            "FAILED",
+            "WHY",
+        ],
+        rows,
+    )
 }
 
 /// What a replay did, beside what was foretold.
@@ -156,10 +222,16 @@ pub fn result(plan: &Json, was_done: bool) -> String {
     let (sum, done) = (&plan["prediction"], &plan["progress"]);
     let head = format!("plan={} state={}", text(&plan["id"]), text(&plan["state"]));
     if was_done {
-        return format!("{head} written=0\nit was carried out before: there was nothing left to do, and nothing was written");
+        return format!(
+            "{head} written=0\nit was carried out before: there was nothing left to do, and nothing was written"
+        );
     }
     let both = |what: &str, foretold: &str, happened: &str| {
-        vec![what.to_owned(), number(&sum[foretold]).to_string(), number(&done[happened]).to_string()]
+        vec![
+            what.to_owned(),
+            number(&sum[foretold]).to_string(),
+            number(&done[happened]).to_string(),
+        ]
     };
     let rows = [
         both("syncs", "syncs", "succeeded"),
@@ -168,8 +240,16 @@ pub fn result(plan: &Json, was_done: bool) -> String {
         both("values to the CPQ", "cpqWrites", "cpqWrites"),
         both("CRM calls", "apiCalls", "apiCalls"),
         both("fields that wait for a person", "conflicts", "conflicts"),
-        vec!["failed".into(), String::new(), number(&done["failed"]).to_string()],
-        vec!["parked".into(), String::new(), number(&done["parked"]).to_string()],
+        vec![
+            "failed".into(),
+            String::new(),
+            number(&done["failed"]).to_string(),
+        ],
+        vec![
+            "parked".into(),
+            String::new(),
+            number(&done["parked"]).to_string(),
+        ],
         vec![
             "duration".into(),
             duration(number(&sum["milliseconds"])),
@@ -217,9 +297,15 @@ impl Progress {
         }
         let done = &plan["progress"];
         self.bar.set_length(number(&plan["prediction"]["syncs"]));
-        self.bar.set_position(number(&done["succeeded"]) + number(&done["failed"]) + number(&done["parked"]));
-        let canary = if done["canaryPassed"] == true { "" } else { "canary " };
-        self.bar.set_message(format!("{canary}failed {}", number(&done["failed"])));
+        self.bar
+            .set_position(number(&done["succeeded"]) + number(&done["failed"]) + number(&done["parked"]));
+        let canary = if done["canaryPassed"] == true {
+            ""
+        } else {
+            "canary "
+        };
+        self.bar
+            .set_message(format!("{canary}failed {}", number(&done["failed"])));
     }
 
     /// Takes it away.

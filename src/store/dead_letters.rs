@@ -73,7 +73,7 @@ const OF_LANE: &str = selected!(
     "ORDER BY number DESC LIMIT $7"
 );
 const WITHOUT: &str = "SELECT r.id FROM runs r WHERE r.state = 'dead'
-  AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.run_id = r.id) ORDER BY r.id LIMIT $1";
+  AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.run_id = r.id) ORDER BY r.updated_at, r.id LIMIT $1";
 const SYNCED_SINCE: &str = "SELECT correlation FROM runs WHERE opportunity = $2 AND connection = $1
   AND state = 'succeeded' AND updated_at > $3 ORDER BY id DESC LIMIT 1";
 

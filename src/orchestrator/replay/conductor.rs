@@ -64,7 +64,8 @@ impl Conductor {
             phase: Some(ItemState::Submitted),
             after: 0,
             next: VecDeque::new(),
-            handed_over: plan.progress.succeeded + plan.progress.failed,
+            // A canary that failed before is not one that passed: others take its place.
+            handed_over: plan.progress.succeeded,
             ended: Vec::new(),
             stop: None,
             lost: false,
@@ -82,6 +83,10 @@ impl Conductor {
                 && let Some(now) = self.next_item().await?
             {
                 under_way.push(self.begin(now));
+            }
+            if under_way.is_empty() && self.stop.is_none() && self.waits_for_canary() {
+                let why = "the canary neither succeeded nor failed in time".to_owned();
+                self.stop = Some((PlanState::Stopped, why));
             }
             if under_way.is_empty() && (self.stop.is_some() || self.phase.is_none()) {
                 return self.end().await;
@@ -103,13 +108,18 @@ impl Conductor {
         let Some(limits) = self.plan.progress.limits else {
             return false;
         };
-        let canary = u64::from(limits.canary);
-        let waits_for_canary = !self.plan.progress.canary_passed && canary > 0 && self.handed_over >= canary;
         let beside = inner.settings.replay.at_once_beside_live as usize;
         let at_once = inner
             .headroom
             .at_once(inner.world.monotonic_us(), limits.at_once as usize, beside);
-        self.stop.is_none() && self.phase.is_some() && !waits_for_canary && under_way < at_once
+        self.stop.is_none() && self.phase.is_some() && !self.waits_for_canary() && under_way < at_once
+    }
+
+    /// Whether the canary is handed over, and has not passed.
+    fn waits_for_canary(&self) -> bool {
+        let progress = &self.plan.progress;
+        let canary = progress.limits.map_or(0, |limits| u64::from(limits.canary));
+        !progress.canary_passed && canary > 0 && self.phase.is_some() && self.handed_over >= canary
     }
 
     /// The next item, in phases: what is under way already, what rested, what was not begun.

@@ -10,8 +10,7 @@ use cpq_domain::id::RunId;
 use cpq_domain::replay::{Deed, Failure, Item, ItemNow, ItemState, Plan, PlanState, Verdict, Wanted, judge};
 use cpq_domain::run::{Effect, Run, RunState, Trigger};
 use cpq_store::{journal, replays};
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt, StreamExt, future::BoxFuture};
+use tokio::task::JoinSet;
 
 use super::books::{self, Ended, LEASE};
 use crate::along::{Along, Source};
@@ -51,8 +50,9 @@ struct Conductor {
     worked_before_ms: u64,
 }
 
-/// A sync under way: its item, and its run once that has ended or rests.
-type Sync = BoxFuture<'static, (Item, Result<Run>)>;
+/// Syncs under way: the item of each, and its run once that has ended or rests. Each is a task of its own: one that was
+/// only polled between our own reads could hold a turn of the store's readers while we wait for one.
+type UnderWay = JoinSet<(Item, Result<Run>)>;
 
 impl Conductor {
     fn new(engine: Engine, plan: Plan) -> Conductor {
@@ -74,7 +74,7 @@ impl Conductor {
     }
 
     async fn work(&mut self) -> Result<()> {
-        let mut under_way: FuturesUnordered<Sync> = FuturesUnordered::new();
+        let mut under_way = UnderWay::new();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let stop = self.engine.inner.stop.clone();
@@ -82,7 +82,7 @@ impl Conductor {
             while self.has_room(under_way.len())
                 && let Some(now) = self.next_item().await?
             {
-                under_way.push(self.begin(now));
+                self.begin(now, &mut under_way);
             }
             if under_way.is_empty() && self.stop.is_none() && self.waits_for_canary() {
                 let why = "the canary neither succeeded nor failed in time".to_owned();
@@ -92,11 +92,15 @@ impl Conductor {
                 return self.end().await;
             }
             tokio::select! {
-                Some((item, run)) = under_way.next(), if !under_way.is_empty() => self.take(&item, run).await?,
+                Some(ended) = under_way.join_next() => {
+                    let (item, run) = ended.map_err(broken)?;
+                    self.take(&item, run).await?;
+                }
                 _ = tick.tick() => self.save().await?,
                 () = stop.cancelled() => return self.let_go().await,
             }
             if self.lost {
+                tracing::warn!(plan = %self.plan.id, "another process carries this replay out, or it was given up");
                 return Ok(());
             }
         }
@@ -147,13 +151,10 @@ impl Conductor {
         Ok(None)
     }
 
-    fn begin(&mut self, now: ItemNow) -> Sync {
+    fn begin(&mut self, now: ItemNow, under_way: &mut UnderWay) {
         let ItemNow { item, run_id, .. } = now;
         self.handed_over += 1;
         let engine = self.engine.clone();
-        if let Some(run) = run_id {
-            return async move { (item, follow(&engine, run).await) }.boxed();
-        }
         let source = Source::Item {
             plan: self.plan.id,
             attempt: self.plan.attempt,
@@ -161,11 +162,13 @@ impl Conductor {
             selection: self.plan.content.selection.clone(),
             by: self.plan.content.by.clone(),
         };
-        async move {
-            let run = sync(&engine, &item, source).await;
+        under_way.spawn(async move {
+            let run = match run_id {
+                Some(run) => follow(&engine, run).await,
+                None => sync(&engine, &item, source).await,
+            };
             (item, run)
-        }
-        .boxed()
+        });
     }
 
     /// Closes the letters of opportunities of which nothing is to be done; of those that would fail they stay open.
@@ -325,6 +328,10 @@ async fn sync(engine: &Engine, item: &Item, source: Source) -> Result<Run> {
             "a replay without a key was answered as one with",
         )),
     }
+}
+
+fn broken(cause: tokio::task::JoinError) -> Error {
+    Error::new(Code::Internal, "following a sync of a replay ended in a panic").cause(cause)
 }
 
 /// The run once it has ended, waits for a person, or failed so often that it will go on failing for a while.

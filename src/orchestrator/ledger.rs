@@ -6,14 +6,13 @@ use std::sync::Arc;
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::event::{EventKind, SyncEvent};
-use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RecordId, RunId};
+use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RunId};
 use cpq_domain::keyed::Keyed;
 use cpq_domain::limits;
-use cpq_domain::replay::ReplayOf;
 use cpq_domain::run::{Run, RunEvent, RunState};
 use cpq_domain::world::World;
 use cpq_store::idempotency::{self, Answer, Begin};
-use cpq_store::{Store, Tx, counters, journal, links, runs};
+use cpq_store::{Store, Tx, journal, runs};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::along::Along;
@@ -22,15 +21,15 @@ use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
 use crate::rulings;
 
+mod accepting;
 mod changes;
 pub(crate) mod gone;
 
+use accepting::{joinable, new_run, note_hints, own_lane};
 pub(crate) use changes::Read;
 
 /// HTTP status (RFC 6585 §4).
 const TOO_MANY_REQUESTS: u16 = 429;
-/// Counter that numbers syncs.
-const CORRELATION_COUNTER: &str = "correlation";
 
 /// A sync with its journal.
 #[derive(Clone, Debug)]
@@ -361,91 +360,6 @@ async fn seen_before(tx: &mut dyn Tx, keyed: &Keyed, run: RunId, now: Timestamp)
             "this key was used long ago; its answer is no longer kept",
         ),
     }
-}
-
-/// A run of the lane that has not started looks at both sides later than now, so it does the work of this wish too. A
-/// caller with a correlation id of its own gets a run of its own.
-async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run>> {
-    #[cfg(feature = "planted-bugs")]
-    if cpq_domain::planted::Bug::KeepsHintsApart.is_on() {
-        return Ok(None);
-    }
-    #[cfg(feature = "planted-bugs")]
-    if cpq_domain::planted::Bug::JoinsRunning.is_on()
-        && let Some(running) = crate::planted::running_in_lane(tx, submission).await?
-    {
-        return Ok(Some(running));
-    }
-    match submission.caller_correlation {
-        Some(_) => Ok(None),
-        None => runs::waiting_in_lane(tx, &submission.lane).await,
-    }
-}
-
-async fn new_run(
-    tx: &mut dyn Tx,
-    submission: &Submission,
-    id: RunId,
-    replays: Option<&ReplayOf>,
-    now: Timestamp,
-) -> Result<Run> {
-    let number = counters::next(tx, CORRELATION_COUNTER).await?;
-    #[cfg(feature = "planted-bugs")]
-    let number = crate::planted::name_twice(number);
-    let run = Run {
-        id,
-        lane: submission.lane.clone(),
-        correlation: CorrelationId::new(format!("csync-{number:03}"))?,
-        caller_correlation: submission.caller_correlation.clone(),
-        traceparent: submission.traceparent.clone(),
-        trigger: submission.trigger,
-        state: RunState::Queued,
-        attempt: 0,
-        tries: 0,
-        restarts: 0,
-        created_at: now,
-        updated_at: now,
-        due_at: now,
-        outcome: None,
-        error: None,
-        superseded_by: None,
-    };
-    runs::insert(tx, &run).await?;
-    let mut data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
-    if let Some(of) = replays {
-        data["replayOf"] = serde_json::json!(of);
-    }
-    note(tx, run.id, EventKind::Accepted, 0, now, data).await?;
-    note_hints(tx, run.id, submission, now).await?;
-    Ok(run)
-}
-
-/// The lane of an opportunity goes by its business number once that is known: an event that names the record and a
-/// person who names the number mean the same lane.
-async fn own_lane(tx: &mut dyn Tx, lane: Lane) -> Result<Lane> {
-    let Ok(id) = RecordId::new(lane.opportunity.as_str()) else {
-        return Ok(lane);
-    };
-    let link = links::by_opportunity(tx, &lane.connection, &lane.opportunity).await?;
-    let number = link
-        .filter(|link| link.opportunity_id == id)
-        .and_then(|link| link.opportunity_number);
-    Ok(match number {
-        Some(opportunity) => Lane { opportunity, ..lane },
-        None => lane,
-    })
-}
-
-/// Hints only say who may have changed what; a run that waits long leaves further ones out, or its journal would fill
-/// up and nothing could join it any more.
-async fn note_hints(tx: &mut dyn Tx, id: RunId, submission: &Submission, now: Timestamp) -> Result<()> {
-    if submission.hints.is_empty() || journal::length(tx, id).await? >= limits::HINTED_ROWS {
-        return Ok(());
-    }
-    for hint in submission.hints.iter().take(limits::HINTS_MAX) {
-        note(tx, id, EventKind::Hint, 0, now, serde_json::json!(hint)).await?;
-    }
-    Ok(())
 }
 
 /// Stores what repeats of the caller's keys are answered with. Our own failures and overload use no key up: the same

@@ -1,0 +1,106 @@
+//! Taking in a wish: which lane it means, whether a run that waits does its work, and the first rows of a fresh one.
+
+use cpq_domain::Result;
+use cpq_domain::event::EventKind;
+use cpq_domain::id::{CorrelationId, Lane, RecordId, RunId};
+use cpq_domain::limits;
+use cpq_domain::replay::ReplayOf;
+use cpq_domain::run::{Run, RunState};
+use cpq_store::{Tx, counters, journal, links, runs};
+use jiff::Timestamp;
+
+use super::note;
+use crate::engine::Submission;
+
+/// Counter that numbers syncs.
+const CORRELATION_COUNTER: &str = "correlation";
+
+/// A run of the lane that has not started looks at both sides later than now, so it does the work of this wish too. A
+/// caller with a correlation id of its own gets a run of its own.
+pub(super) async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result<Option<Run>> {
+    #[cfg(feature = "planted-bugs")]
+    if cpq_domain::planted::Bug::KeepsHintsApart.is_on() {
+        return Ok(None);
+    }
+    #[cfg(feature = "planted-bugs")]
+    if cpq_domain::planted::Bug::JoinsRunning.is_on()
+        && let Some(running) = crate::planted::running_in_lane(tx, submission).await?
+    {
+        return Ok(Some(running));
+    }
+    match submission.caller_correlation {
+        Some(_) => Ok(None),
+        None => runs::waiting_in_lane(tx, &submission.lane).await,
+    }
+}
+
+pub(super) async fn new_run(
+    tx: &mut dyn Tx,
+    submission: &Submission,
+    id: RunId,
+    replays: Option<&ReplayOf>,
+    now: Timestamp,
+) -> Result<Run> {
+    let number = counters::next(tx, CORRELATION_COUNTER).await?;
+    #[cfg(feature = "planted-bugs")]
+    let number = crate::planted::name_twice(number);
+    let run = Run {
+        id,
+        lane: submission.lane.clone(),
+        correlation: CorrelationId::new(format!("csync-{number:03}"))?,
+        caller_correlation: submission.caller_correlation.clone(),
+        traceparent: submission.traceparent.clone(),
+        trigger: submission.trigger,
+        state: RunState::Queued,
+        attempt: 0,
+        tries: 0,
+        restarts: 0,
+        created_at: now,
+        updated_at: now,
+        due_at: now,
+        outcome: None,
+        error: None,
+        superseded_by: None,
+    };
+    runs::insert(tx, &run).await?;
+    let mut data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
+    if let Some(of) = replays {
+        data["replayOf"] = serde_json::json!(of);
+    }
+    note(tx, run.id, EventKind::Accepted, 0, now, data).await?;
+    note_hints(tx, run.id, submission, now).await?;
+    Ok(run)
+}
+
+/// The lane of an opportunity goes by its business number once that is known: an event that names the record and a
+/// person who names the number mean the same lane.
+pub(super) async fn own_lane(tx: &mut dyn Tx, lane: Lane) -> Result<Lane> {
+    let Ok(id) = RecordId::new(lane.opportunity.as_str()) else {
+        return Ok(lane);
+    };
+    let link = links::by_opportunity(tx, &lane.connection, &lane.opportunity).await?;
+    let number = link
+        .filter(|link| link.opportunity_id == id)
+        .and_then(|link| link.opportunity_number);
+    Ok(match number {
+        Some(opportunity) => Lane { opportunity, ..lane },
+        None => lane,
+    })
+}
+
+/// Hints only say who may have changed what; a run that waits long leaves further ones out, or its journal would fill
+/// up and nothing could join it any more.
+pub(super) async fn note_hints(
+    tx: &mut dyn Tx,
+    id: RunId,
+    submission: &Submission,
+    now: Timestamp,
+) -> Result<()> {
+    if submission.hints.is_empty() || journal::length(tx, id).await? >= limits::HINTED_ROWS {
+        return Ok(());
+    }
+    for hint in submission.hints.iter().take(limits::HINTS_MAX) {
+        note(tx, id, EventKind::Hint, 0, now, serde_json::json!(hint)).await?;
+    }
+    Ok(())
+}

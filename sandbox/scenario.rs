@@ -105,13 +105,14 @@ fn load_prefix() -> String {
 }
 
 /// The scenarios that come with the program.
-pub const NAMES: [&str; 2] = ["crm-sync", "empty"];
+pub const NAMES: [&str; 3] = ["crm-sync", "empty", "outage-100"];
 
 /// An embedded scenario.
 pub fn named(name: &str) -> Option<Scenario> {
     let text = match name {
         "crm-sync" => include_str!("scenarios/crm-sync.json"),
         "empty" => include_str!("scenarios/empty.json"),
+        "outage-100" => include_str!("scenarios/outage-100.json"),
         _ => return None,
     };
     serde_json::from_str(text).ok()

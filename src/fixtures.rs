@@ -8,6 +8,8 @@ use serde::Deserialize;
 use crate::app::open_store;
 use crate::config::Config;
 
+mod outage;
+
 /// The CPQ's half of the scenario `crm-sync`, and the quote that comes of it.
 const QUOTE_FIXTURE: &str = include_str!("../fixtures/cpq_quote_fixture.json");
 
@@ -32,6 +34,7 @@ struct Series {
 /// A scenario, seen from the CPQ's side.
 pub struct Scenario {
     fixture: QuoteFixture,
+    failures: Option<outage::Failures>,
 }
 
 /// The scenario of that name.
@@ -39,11 +42,22 @@ pub fn scenario(name: &str) -> Result<Scenario> {
     let fixture: QuoteFixture =
         serde_json::from_str(QUOTE_FIXTURE).expect("the fixture parses; the demo runs on it");
     if fixture.scenario == name {
-        return Ok(Scenario { fixture });
+        let failures = None;
+        return Ok(Scenario { fixture, failures });
+    }
+    if name == outage::SCENARIO {
+        let failures = outage::failures();
+        let fixture = QuoteFixture {
+            scenario: name.to_owned(),
+            opportunities: failures.opportunities(),
+            ..fixture
+        };
+        let failures = Some(failures);
+        return Ok(Scenario { fixture, failures });
     }
     Err(
         Error::new(Code::RequestInvalid, format!("there is no scenario {name:?}"))
-            .next("use --scenario crm-sync"),
+            .next("use --scenario crm-sync or --scenario outage-100"),
     )
 }
 
@@ -73,6 +87,10 @@ impl Scenario {
                     settings::put(tx, YEAR_SETTING, &year.to_string()).await
                 })
             })
-            .await
+            .await?;
+        match &self.failures {
+            Some(failures) => failures.seed(store).await,
+            None => Ok(()),
+        }
     }
 }

@@ -30,6 +30,7 @@ const BEARER: &str = "bearer";
         (name = "sync", description = "Starting syncs and looking at them"),
         (name = "quotes", description = "Quotes of the embedded CPQ; 404 where another CPQ keeps them"),
         (name = "conflicts", description = "Edits that lost, fields that wait for a person, and why a field has its value"),
+        (name = "dead letters", description = "Syncs that failed for good, and their replay"),
         (name = "ownership", description = "Whose value counts"),
         (name = "reconcile", description = "Whether both sides agree, record by record and hour by hour"),
         (name = "webhooks", description = "Hints of other systems"),

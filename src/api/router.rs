@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
-    access, certificates, conflicts, connections, deleted, document, feeds, frame, health, outbound,
-    ownership, quotes, reconcile, sync, timeline, webhooks, why,
+    access, certificates, conflicts, connections, dead_letters, deleted, document, feeds, frame, health,
+    outbound, ownership, quotes, reconcile, replays, sync, timeline, webhooks, why,
 };
 
 /// The API, ready to be served.
@@ -39,6 +39,19 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(conflicts::list))
         .routes(routes!(conflicts::get))
         .routes(routes!(conflicts::resolve))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::groups))
+        .routes(routes!(dead_letters::discard_many))
+        .routes(routes!(dead_letters::get))
+        .routes(routes!(dead_letters::discard))
+        .routes(routes!(dead_letters::correct))
+        .routes(routes!(replays::plan, replays::list))
+        .routes(routes!(replays::get))
+        .routes(routes!(replays::items))
+        .routes(routes!(replays::start))
+        .routes(routes!(replays::pause))
+        .routes(routes!(replays::abort))
+        .routes(routes!(replays::sync))
         .routes(routes!(why::field))
         .routes(routes!(why::line_field))
         .routes(routes!(feeds::list))

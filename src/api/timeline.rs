@@ -224,7 +224,7 @@ pub(crate) fn stages(events: &[SyncEvent]) -> Vec<Stage> {
             EventKind::Accepted | EventKind::Hint | EventKind::Requeued | EventKind::Restarted => {
                 StageStatus::Done
             }
-            EventKind::Succeeded | EventKind::Superseded => StageStatus::Done,
+            EventKind::Succeeded | EventKind::Superseded | EventKind::Replayed => StageStatus::Done,
             EventKind::Parked | EventKind::Waiting | EventKind::Dead | EventKind::Cancelled => {
                 StageStatus::Failed
             }

@@ -6,6 +6,7 @@ mod client;
 mod conflicts;
 mod connections;
 mod demo;
+mod dlq;
 mod feeds;
 mod mapping;
 mod output;
@@ -89,6 +90,9 @@ enum Command {
     /// Edits that lost, and fields that wait for a person: see and decide them.
     #[command(subcommand)]
     Conflicts(conflicts::Command),
+    /// Syncs that failed for good: see them, group them, correct or give them up, and replay many at once.
+    #[command(subcommand)]
+    Dlq(dlq::Command),
     /// Why a field has its value: every value it had, where it came from, by which rule, in which sync.
     Why(why::Args),
     /// Who owns which field.
@@ -176,6 +180,7 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Connections => connections::run(config, output).await,
         Command::Quote(command) => quote::run(command, config, output).await,
         Command::Conflicts(command) => conflicts::run(command, config, output).await,
+        Command::Dlq(command) => dlq::run(command, config, output).await,
         Command::Why(args) => why::run(args, config, output).await,
         Command::Ownership(command) => ownership::run(command, &config, output).await,
         Command::Mapping(command) => mapping::run(command, &config, output).await,

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::world::RealWorld;
 
 mod told;
-mod when;
+pub mod when;
 
 /// How often to ask how far it has come.
 const ASK_EVERY: Duration = Duration::from_millis(250);

@@ -15,7 +15,7 @@ use crate::fixtures::{self, Scenario};
 /// `cpq seed`
 #[derive(clap::Args)]
 pub struct Args {
-    /// Which scenario: crm-sync.
+    /// Which scenario: crm-sync, or outage-100 (a hundred syncs that failed in a downtime; see docs/replay.md).
     #[arg(long, default_value = "crm-sync")]
     scenario: String,
     /// Address for a sandbox that has to be started; port 0 takes a free one.
@@ -72,7 +72,11 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
             scenario.opportunities().join(",")
         )
     });
-    output.say("next: `cpq auth connect-crm`, then `cpq sync run --opportunity OPP-4482`");
+    let then = match args.scenario.as_str() {
+        "outage-100" => "cpq dlq group",
+        _ => "cpq sync run --opportunity OPP-4482",
+    };
+    output.say(format!("next: `cpq auth connect-crm`, then `{then}`"));
     Ok(0)
 }
 

@@ -62,6 +62,12 @@ pub enum Command {
         #[arg(long)]
         correlation: String,
     },
+    /// Replay a sync that has ended: a fresh one of the same opportunity. Writes nothing if both sides agree.
+    Replay {
+        /// Correlation id, ours or yours.
+        #[arg(long)]
+        correlation: String,
+    },
     /// The last syncs.
     List {
         /// Only this state, e.g. parked or dead.
@@ -108,7 +114,9 @@ fn check(command: &Command) -> Result<()> {
             OpportunityKey::new(opportunity)?;
             connection.as_ref().map(ConnectionName::new).transpose()?;
         }
-        Command::Status { correlation } => drop(CorrelationId::new(correlation)?),
+        Command::Status { correlation } | Command::Replay { correlation } => {
+            drop(CorrelationId::new(correlation)?);
+        }
         Command::List { .. } => {}
     }
     Ok(())
@@ -157,6 +165,12 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
             body["answer"] = json!(answer);
             let call = client.call(Method::POST, &path, &[("prefer", "wait=20")], &body);
             told(&output.busy("answering", call).await?, output)
+        }
+        Command::Replay { correlation } => {
+            let path = format!("/api/v1/sync/{}/replay", segment(&correlation));
+            let body = json!({});
+            let call = client.call(Method::POST, &path, &[("prefer", "wait=20")], &body);
+            told(&output.busy("replaying", call).await?, output)
         }
         Command::Status { correlation } => status(client, &correlation, output).await,
         Command::List {

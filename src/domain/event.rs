@@ -34,17 +34,19 @@ pub enum EventKind {
     Succeeded,
     /// The run was put back in the queue by a person or a reconnect.
     Requeued,
-    /// The run was taken back.
+    /// The run was taken back; `data` says who did it and why.
     Cancelled,
+    /// The run had ended, and a fresh one looks again; `data` names it.
+    Replayed,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: [EventKind; 13] = {
+    pub const ALL: [EventKind; 14] = {
         use EventKind::*;
         [
             Accepted, Hint, Intent, Done, Failed, Parked, Waiting, Restarted, Superseded, Dead, Succeeded,
-            Requeued, Cancelled,
+            Requeued, Cancelled, Replayed,
         ]
     };
 
@@ -64,6 +66,7 @@ impl EventKind {
             EventKind::Succeeded => "succeeded",
             EventKind::Requeued => "requeued",
             EventKind::Cancelled => "cancelled",
+            EventKind::Replayed => "replayed",
         }
     }
 

@@ -108,7 +108,7 @@ impl Fold {
             });
         };
         self.put_off = match entry.kind {
-            EventKind::Hint => self.put_off,
+            EventKind::Hint | EventKind::Accepted => self.put_off,
             kind => kind == EventKind::Restarted,
         };
         self.state = Some(after);
@@ -185,7 +185,7 @@ impl Fold {
         self.put_off = entry.kind == EventKind::Restarted;
         self.state = Some(match entry.kind {
             EventKind::Accepted | EventKind::Requeued => RunState::Queued,
-            EventKind::Hint => self.state.unwrap_or(RunState::Queued),
+            EventKind::Hint | EventKind::Replayed => self.state.unwrap_or(RunState::Queued),
             EventKind::Intent | EventKind::Done | EventKind::Failed | EventKind::Restarted => {
                 RunState::Running
             }
@@ -207,7 +207,9 @@ impl Default for Fold {
 
 fn after(state: RunState, kind: EventKind) -> Option<RunState> {
     match kind {
-        EventKind::Accepted => None,
+        // A replay that a waiting run does the work of leaves its wish there.
+        EventKind::Accepted => (state.after(RunEvent::Claim).is_some()).then_some(state),
+        EventKind::Replayed => state.is_terminal().then_some(state),
         EventKind::Hint => (!state.is_terminal()).then_some(state),
         EventKind::Intent | EventKind::Done | EventKind::Failed | EventKind::Restarted => {
             (state == RunState::Running).then_some(state)
@@ -233,6 +235,7 @@ fn from_outside(kind: EventKind) -> bool {
         | EventKind::Hint
         | EventKind::Requeued
         | EventKind::Cancelled
+        | EventKind::Replayed
         | EventKind::Superseded => true,
         EventKind::Intent
         | EventKind::Done
@@ -260,6 +263,7 @@ pub fn tells_the_end(kind: EventKind) -> bool {
         | EventKind::Failed
         | EventKind::Superseded
         | EventKind::Requeued
+        | EventKind::Replayed
         | EventKind::Cancelled => false,
     }
 }

@@ -70,10 +70,11 @@ impl RunState {
         match (self, event) {
             (Queued | Parked, RunEvent::Claim) => Some(Running),
             (Running, RunEvent::LeaseLost) => Some(Queued),
-            (Running, RunEvent::Park) => Some(Parked),
+            // A run that is accepted while its connection is held is put off before anybody tries it.
+            (Running | Queued, RunEvent::Park) => Some(Parked),
             (Running, RunEvent::Wait) => Some(Waiting),
             (Running, RunEvent::Succeed) => Some(Succeeded),
-            (Running | Queued | Parked | Waiting, RunEvent::Supersede) => Some(Superseded),
+            (Running | Queued | Parked | Waiting | Dead, RunEvent::Supersede) => Some(Superseded),
             (Running, RunEvent::Bury) => Some(Dead),
             (Parked | Waiting | Dead, RunEvent::Requeue) => Some(Queued),
             (Queued | Parked | Waiting | Dead, RunEvent::Cancel) => Some(Cancelled),
@@ -298,7 +299,7 @@ mod tests {
                 .filter(|event| state.after(*event).is_some())
                 .collect();
             let expected = if state == RunState::Dead {
-                vec![Requeue, Cancel]
+                vec![Supersede, Requeue, Cancel]
             } else {
                 vec![]
             };

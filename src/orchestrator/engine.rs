@@ -21,13 +21,16 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::along::Along;
 use crate::backlog;
 use crate::feeds::{self, LookAgain, Subscription};
 use crate::guard::{GuardSettings, Guards};
+use crate::headroom::Headroom;
 use crate::ledger::{Accepted, Ledger, RunHistory, Start};
 use crate::plan::{self, DryRun};
 use crate::reconcile::ReconcileSettings;
-use crate::rulings::Decided;
+use crate::replay;
+use crate::replay::ReplaySettings;
 use crate::sides::Sides;
 use crate::sync::Scene;
 use crate::waiters::Waiters;
@@ -55,6 +58,8 @@ pub struct EngineSettings {
     pub works_backlog: bool,
     /// How a reconcile works.
     pub reconcile: ReconcileSettings,
+    /// How a replay is carried out.
+    pub replay: ReplaySettings,
 }
 
 impl EngineSettings {
@@ -70,6 +75,7 @@ impl EngineSettings {
             deletes: Deletes::default(),
             works_backlog: true,
             reconcile: ReconcileSettings::default(),
+            replay: ReplaySettings::default(),
         }
     }
 }
@@ -158,6 +164,7 @@ pub(crate) struct Inner {
     pub(crate) settings: EngineSettings,
     pub(crate) slots: Arc<Semaphore>,
     pub(crate) waiters: Waiters,
+    pub(crate) headroom: Headroom,
     pub(crate) nudge: Notify,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -180,7 +187,7 @@ impl Engine {
         let slots = Arc::new(Semaphore::new(settings.concurrency));
         let guards = Guards::new(store.clone(), world.clone(), guard_settings(&settings));
         let ledger = Ledger::new(store, world.clone(), settings.node.clone(), settings.lease_ms);
-        let (waiters, nudge, tasks, stop) = Default::default();
+        let (waiters, headroom, nudge, tasks, stop) = Default::default();
         Engine {
             inner: Arc::new(Inner {
                 ledger,
@@ -190,6 +197,7 @@ impl Engine {
                 settings,
                 slots,
                 waiters,
+                headroom,
                 nudge,
                 tasks,
                 stop,
@@ -201,31 +209,28 @@ impl Engine {
     pub fn start(&self) {
         let inner = self.inner.clone();
         self.inner.tasks.spawn(backlog::work(inner));
+        self.inner.tasks.spawn(replay::take_up_orphans(self.clone()));
     }
 
     /// Makes the wish durable and answers at once; the run goes on by itself, whatever becomes of the caller.
     pub async fn submit(&self, submission: Submission) -> Result<Submitted> {
-        self.submit_decided(submission, Vec::new()).await
+        self.submit_along(submission, Along::default()).await
     }
 
-    /// The same, with what people decided, which is durable with the wish.
-    pub(crate) async fn submit_decided(
-        &self,
-        submission: Submission,
-        decided: Vec<Decided>,
-    ) -> Result<Submitted> {
+    /// The same, with what becomes durable together with the wish.
+    pub(crate) async fn submit_along(&self, submission: Submission, along: Along) -> Result<Submitted> {
         #[cfg(feature = "planted-bugs")]
-        if cpq_domain::planted::Bug::AnswersBeforeCommit.is_on() && decided.is_empty() {
+        if cpq_domain::planted::Bug::AnswersBeforeCommit.is_on() && along.is_empty() {
             return crate::planted::answer_before_commit(self, submission);
         }
         // A caller that hangs up between the commit and the start of the work would leave a run that we hold and nobody
         // works on, so the two are done apart from it.
         let engine = self.clone();
-        let taken = async move { engine.take_up(submission, decided).await };
+        let taken = async move { engine.take_up(submission, along).await };
         apart(self.inner.tasks.spawn(taken).await)
     }
 
-    pub(crate) async fn take_up(&self, submission: Submission, decided: Vec<Decided>) -> Result<Submitted> {
+    pub(crate) async fn take_up(&self, submission: Submission, along: Along) -> Result<Submitted> {
         let inner = &self.inner;
         let guard = inner.guards.of(&submission.lane.connection);
         let held = guard.closed_to_runs().await?;
@@ -240,7 +245,7 @@ impl Engine {
             (Some(_), None) => Start::Now,
             (None, None) => Start::Later,
         };
-        let accepted = inner.ledger.accept(submission, decided, start).await?;
+        let accepted = inner.ledger.accept(submission, along, start).await?;
         Ok(match accepted {
             Accepted::New(run) if run.state == RunState::Running => {
                 let slot = slot.expect("a run is accepted as running only when a slot is free");

@@ -6,30 +6,31 @@ use std::sync::Arc;
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::event::{EventKind, SyncEvent};
-use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RecordId, RunId};
+use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RunId};
 use cpq_domain::keyed::Keyed;
 use cpq_domain::limits;
 use cpq_domain::run::{Run, RunEvent, RunState};
 use cpq_domain::world::World;
 use cpq_store::idempotency::{self, Answer, Begin};
-use cpq_store::{Store, Tx, counters, journal, links, runs};
+use cpq_store::{Store, Tx, journal, runs};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::along::Along;
+use crate::dead_letters;
 use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
-use crate::rulings::{self, Decided};
+use crate::rulings;
 
 mod accept;
 mod changes;
 pub(crate) mod gone;
 
 pub(crate) use accept::Start;
+use accept::{joinable, new_run, note_hints, own_lane};
 pub(crate) use changes::Read;
 
 /// HTTP status (RFC 6585 §4).
 const TOO_MANY_REQUESTS: u16 = 429;
-/// Counter that numbers syncs.
-const CORRELATION_COUNTER: &str = "correlation";
 
 /// A sync with its journal.
 #[derive(Clone, Debug)]
@@ -69,11 +70,11 @@ impl Ledger {
 
     /// Commit one of four: the key, the run and its first journal row. With a free worker the run is claimed in the
     /// same breath, so that an idle service needs no commit for it.
-    /// What a person decided is stored with the run that carries it out.
+    /// What comes along is stored with the run that carries it out.
     pub(crate) async fn accept(
         &self,
         mut submission: Submission,
-        decided: Vec<Decided>,
+        along: Along,
         start: Start,
     ) -> Result<Accepted> {
         let (now, lease_until) = self.lease();
@@ -86,18 +87,29 @@ impl Ledger {
                     {
                         return Ok(answered);
                     }
-                    rulings::store(tx, &decided, now).await?;
+                    rulings::store(tx, &along.decided, now).await?;
+                    let replays = along.replays(tx).await?;
                     submission.lane = own_lane(tx, submission.lane).await?;
-                    if let Some(waiting) = accept::joinable(tx, &submission).await? {
+                    if let Some(waiting) = joinable(tx, &submission).await? {
                         note_hints(tx, waiting.id, &submission, now).await?;
                         #[cfg(feature = "planted-bugs")]
                         let submission = crate::planted::without_key(submission);
                         if let Some(keyed) = &submission.keyed {
                             idempotency::attach(tx, &keyed.client, &keyed.key, waiting.id).await?;
                         }
+                        if let Some(of) = replays {
+                            let data =
+                                serde_json::json!({ "trigger": submission.trigger, "replayOf": of.told() });
+                            note(tx, waiting.id, EventKind::Accepted, 0, now, data).await?;
+                            of.hand_over(tx, &waiting, now).await?;
+                        }
                         return Ok(Accepted::Joined(waiting));
                     }
-                    let run = new_run(tx, &submission, fresh, now).await?;
+                    let told = replays.as_ref().map(|of| of.told());
+                    let run = new_run(tx, &submission, fresh, told, now).await?;
+                    if let Some(of) = replays {
+                        of.hand_over(tx, &run, now).await?;
+                    }
                     let started = match start {
                         Start::Now => runs::claim_run(tx, run.id, &node, now, lease_until).await?,
                         Start::Held(error) => Some(accept::hold(tx, run.clone(), &error, now).await?),
@@ -150,6 +162,9 @@ impl Ledger {
                     runs::update(tx, &run).await?;
                     if run.state.is_terminal() {
                         answer_keys(tx, &run).await?;
+                    }
+                    if run.state == RunState::Dead {
+                        dead_letters::bury(tx, &run).await?;
                     }
                     Ok(true)
                 })
@@ -349,47 +364,6 @@ async fn seen_before(tx: &mut dyn Tx, keyed: &Keyed, run: RunId, now: Timestamp)
     }
 }
 
-async fn new_run(tx: &mut dyn Tx, submission: &Submission, id: RunId, now: Timestamp) -> Result<Run> {
-    let number = counters::next(tx, CORRELATION_COUNTER).await?;
-    #[cfg(feature = "planted-bugs")]
-    let number = crate::planted::name_twice(number);
-    let correlation = CorrelationId::new(format!("csync-{number:03}"))?;
-    let run = submission.queued(id, correlation, now);
-    runs::insert(tx, &run).await?;
-    let data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
-    note(tx, run.id, EventKind::Accepted, 0, now, data).await?;
-    note_hints(tx, run.id, submission, now).await?;
-    Ok(run)
-}
-
-/// The lane of an opportunity goes by its business number once that is known: an event that names the record and a
-/// person who names the number mean the same lane.
-async fn own_lane(tx: &mut dyn Tx, lane: Lane) -> Result<Lane> {
-    let Ok(id) = RecordId::new(lane.opportunity.as_str()) else {
-        return Ok(lane);
-    };
-    let link = links::by_opportunity(tx, &lane.connection, &lane.opportunity).await?;
-    let number = link
-        .filter(|link| link.opportunity_id == id)
-        .and_then(|link| link.opportunity_number);
-    Ok(match number {
-        Some(opportunity) => Lane { opportunity, ..lane },
-        None => lane,
-    })
-}
-
-/// Hints only say who may have changed what; a run that waits long leaves further ones out, or its journal would fill
-/// up and nothing could join it any more.
-async fn note_hints(tx: &mut dyn Tx, id: RunId, submission: &Submission, now: Timestamp) -> Result<()> {
-    if submission.hints.is_empty() || journal::length(tx, id).await? >= limits::HINTED_ROWS {
-        return Ok(());
-    }
-    for hint in submission.hints.iter().take(limits::HINTS_MAX) {
-        note(tx, id, EventKind::Hint, 0, now, serde_json::json!(hint)).await?;
-    }
-    Ok(())
-}
-
 /// Stores what repeats of the caller's keys are answered with. Our own failures and overload use no key up: the same
 /// request may well succeed later.
 async fn answer_keys(tx: &mut dyn Tx, run: &Run) -> Result<()> {
@@ -432,18 +406,12 @@ async fn after_crash(tx: &mut dyn Tx, orphan: runs::Expired, now: Timestamp) -> 
     run.updated_at = now;
     runs::update(tx, &run).await?;
     answer_keys(tx, &run).await?;
-    note(
-        tx,
-        run.id,
-        EventKind::Dead,
-        run.attempt,
-        now,
-        serde_json::to_value(report).unwrap_or_default(),
-    )
-    .await
+    let data = serde_json::to_value(report).unwrap_or_default();
+    note(tx, run.id, EventKind::Dead, run.attempt, now, data).await?;
+    dead_letters::bury(tx, &run).await
 }
 
-async fn note(
+pub(crate) async fn note(
     tx: &mut dyn Tx,
     id: RunId,
     kind: EventKind,

@@ -5,13 +5,16 @@
 //! recovery and replay are one mechanism: the run goes back to the queue, the function starts at its first line, and
 //! finished steps answer from the journal.
 
+mod along;
 mod backlog;
 mod contest;
+mod dead_letters;
 mod deleted;
 mod engine;
 mod feeds;
 mod guard;
 mod halt;
+mod headroom;
 mod keep;
 mod ledger;
 mod lines;
@@ -19,6 +22,7 @@ mod plan;
 #[cfg(feature = "planted-bugs")]
 mod planted;
 mod reconcile;
+mod replay;
 mod rulings;
 mod sides;
 mod steps;
@@ -27,6 +31,7 @@ mod waiters;
 mod why;
 mod worker;
 
+pub use dead_letters::{Correction, LetterHistory};
 pub use engine::{Engine, EngineSettings, Submission, Submitted};
 pub use feeds::{FeedSettings, Follow, LookAgain, Subscription};
 pub use guard::Standing;
@@ -34,6 +39,7 @@ pub use halt::Halt;
 pub use ledger::RunHistory;
 pub use plan::{DryRun, PlannedCall};
 pub use reconcile::ReconcileSettings;
+pub use replay::{ReplaySettings, Start as ReplayStart};
 pub use rulings::Ruled;
 pub use sides::Sides;
 pub use why::{History, Passage};

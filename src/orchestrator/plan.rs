@@ -88,16 +88,29 @@ pub(crate) async fn dry_run(
     quote: Option<Quote>,
     known: Known,
 ) -> Result<DryRun> {
-    let plan = decide(scene, &crm, quote.as_ref(), &known);
+    let (plan, back) = both(scene, call, &crm, quote.as_ref(), known).await?;
+    Ok(answer(scene, crm, quote, plan, back))
+}
+
+/// The two decisions of a sync: what goes to the CPQ, and once that is priced, what goes to the CRM. Without the second
+/// if the CPQ cannot say what it would compute.
+pub(crate) async fn both(
+    scene: &Scene,
+    call: &Call,
+    crm: &CrmSnapshot,
+    quote: Option<&Quote>,
+    known: Known,
+) -> Result<(Plan, Option<Plan>)> {
+    let plan = decide(scene, crm, quote, &known);
     let after = match plan.to_cpq.is_empty() && quote.is_some() {
-        true => quote.clone(),
+        true => quote.cloned(),
         false => {
             scene
                 .cpq
                 .preview(
                     call,
                     &CpqWrite {
-                        target: target(&crm, quote.as_ref()),
+                        target: target(crm, quote),
                         patch: plan.to_cpq.clone(),
                     },
                 )
@@ -105,10 +118,10 @@ pub(crate) async fn dry_run(
         }
     };
     let back = after.as_ref().map(|after| {
-        let known = known.once_written(&plan, quote.as_ref(), after);
-        decide(scene, &crm, Some(after), &known)
+        let known = known.once_written(&plan, quote, after);
+        decide(scene, crm, Some(after), &known)
     });
-    Ok(answer(scene, crm, quote, plan, back))
+    Ok((plan, back))
 }
 
 /// New quote, or the one that was found in the version that was read.

@@ -22,7 +22,7 @@ pub(crate) fn answer_before_commit(engine: &Engine, submission: Submission) -> R
     let later = engine.clone();
     engine.inner.tasks.spawn(async move {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        later.take_up(submission, Vec::new()).await
+        later.take_up(submission, crate::along::Along::default()).await
     });
     Ok(Submitted::Accepted(run))
 }

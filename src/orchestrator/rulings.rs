@@ -11,13 +11,14 @@ use cpq_store::Tx;
 use cpq_store::conflicts::{self, Filter};
 use jiff::Timestamp;
 
+use crate::along::Along;
 use crate::engine::{Engine, Submission, Submitted};
 
 /// A ruling, and the version of the conflict that it is about.
 #[derive(Clone, Debug)]
 pub(crate) struct Decided {
-    ruling: Ruling,
-    version: u32,
+    pub(crate) ruling: Ruling,
+    pub(crate) version: u32,
 }
 
 /// What was decided, and what carries it out.
@@ -105,7 +106,7 @@ impl Engine {
         for (lane, decided) in by_opportunity(chosen)? {
             let names: Vec<_> = decided.iter().map(|one| one.ruling.conflict.clone()).collect();
             let submission = Submission::of(lane, Trigger::Decision);
-            match self.submit_decided(submission, decided).await {
+            match self.submit_along(submission, Along::of(decided)).await {
                 Ok(Submitted::Accepted(run) | Submitted::Joined(run)) => {
                     ruled.conflicts.extend(names);
                     ruled.runs.push(run);

@@ -25,6 +25,7 @@ const HELD_SPREAD_MS: u64 = 1_000;
 /// Works on a run that this process has claimed, until it has ended, is parked, or is lost to another process.
 pub(crate) async fn work(inner: Arc<Inner>, mut run: Run, slot: OwnedSemaphorePermit) {
     let correlation = run.correlation.clone();
+    inner.headroom.note(&run, inner.world.monotonic_us());
     let mut is_new = run.attempt == 1;
     if is_new {
         inner.guards.of(&run.lane.connection).fresh();
@@ -51,6 +52,7 @@ pub(crate) async fn work(inner: Arc<Inner>, mut run: Run, slot: OwnedSemaphorePe
         }
         is_new = false;
     }
+    inner.headroom.note(&run, inner.world.monotonic_us());
     drop(slot);
     inner.nudge.notify_one();
 }

@@ -26,12 +26,13 @@ const OF_RUN: &str = "SELECT sequence, kind, step, attempt, at, duration_us, dat
   WHERE run_id = $1 ORDER BY sequence LIMIT $2";
 const HINTS: &str =
     "SELECT data FROM journal WHERE run_id = $1 AND kind = 'hint' ORDER BY sequence DESC LIMIT $2";
+const MARKS: &str = "SELECT kind, step FROM journal WHERE run_id = $1 ORDER BY sequence LIMIT $2";
 const AFTER: &str = "SELECT j.position, j.run_id, r.connection, r.opportunity, r.correlation,
   j.sequence, j.kind, j.step, j.attempt, j.at, j.duration_us, j.data
   FROM journal j JOIN runs r ON r.id = j.run_id WHERE j.position > $1 ORDER BY j.position LIMIT $2";
 const HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM journal";
 
-pub(crate) const STATEMENTS: &[&str] = &[LAST, APPEND, OF_RUN, HINTS, AFTER, HEAD];
+pub(crate) const STATEMENTS: &[&str] = &[LAST, APPEND, OF_RUN, HINTS, MARKS, AFTER, HEAD];
 
 /// A row of the journal as a reader of all runs sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -146,6 +147,14 @@ pub async fn hints(tx: &mut dyn Tx, run_id: RunId) -> Result<Vec<Hint>> {
     let told = rows.into_iter().map(|mut row| row.json::<serde_json::Value>());
     let told = told.filter(|data| !data.as_ref().is_ok_and(purge::is_marker));
     told.map(|data| serde_json::from_value(data?).map_err(unreadable))
+        .collect()
+}
+
+/// Kind and step of each row of a run, in order: its course, without what it read.
+pub async fn marks(tx: &mut dyn Tx, run_id: RunId) -> Result<Vec<(String, String)>> {
+    let rows = tx.query(MARKS, params![run_id, JOURNAL_ROWS]).await?;
+    rows.into_iter()
+        .map(|mut row| Ok((row.take()?, row.take()?)))
         .collect()
 }
 

@@ -45,3 +45,6 @@ pub const FEEDS: i64 = 10_000;
 pub const MARK_BYTES: usize = 64 * 1024;
 /// Days for which the id of a webhook delivery is remembered; no sender we know repeats for longer than four.
 pub const WEBHOOK_DAYS: i64 = 30;
+/// Dead letters of one opportunity that one transaction closes, so that the writer is not held for long; more than this
+/// is a feed gone wild, and what is left over is closed by the next plan.
+pub const LETTERS_OF_LANE: i64 = 1_000;

@@ -1,9 +1,9 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, call_budgets, certificates, check, circuits, conflicts, counters, decisions, deletions, grants,
-    idempotency, journal, links, ownership, positions, purge, quote_events, quotes, reconcile_records,
-    reconciliations, runs, schemas, settings, tokens, webhooks,
+    bases, call_budgets, certificates, check, circuits, conflicts, counters, dead_letters, decisions,
+    deletions, grants, idempotency, journal, links, ownership, positions, purge, quote_events, quotes,
+    reconcile_records, reconciliations, replays, runs, schemas, settings, tokens, webhooks,
 };
 
 /// All statements, by module.
@@ -16,6 +16,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("certificates", certificates::STATEMENTS.to_vec()),
         ("check", check::statements()),
         ("counters", counters::STATEMENTS.to_vec()),
+        ("dead_letters", dead_letters::STATEMENTS.to_vec()),
         ("decisions", decisions::STATEMENTS.to_vec()),
         ("deletions", deletions::STATEMENTS.to_vec()),
         ("grants", grants::STATEMENTS.to_vec()),
@@ -29,6 +30,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("quotes", quotes::STATEMENTS.to_vec()),
         ("reconcile_records", reconcile_records::STATEMENTS.to_vec()),
         ("reconciliations", reconciliations::STATEMENTS.to_vec()),
+        ("replays", replays::STATEMENTS.to_vec()),
         ("runs", runs::STATEMENTS.concat()),
         ("schemas", schemas::STATEMENTS.to_vec()),
         ("settings", settings::STATEMENTS.to_vec()),

@@ -17,6 +17,7 @@ mod ownership;
 mod quote_record;
 mod reconcile;
 mod remote_cpq;
+mod replay;
 mod sandbox_define;
 mod secrets;
 mod service;

@@ -64,6 +64,8 @@ impl Walk {
             13 => self.moves(RunEvent::Bury, Some(EventKind::Dead), false),
             14 => self.moves(RunEvent::Cancel, Some(EventKind::Cancelled), true),
             15 => self.moves(RunEvent::Supersede, Some(EventKind::Superseded), !running),
+            16 if self.state.after(RunEvent::Claim).is_some() => self.note(EventKind::Accepted, 0),
+            17 if self.state.is_terminal() => self.note(EventKind::Replayed, self.attempt),
             _ => {}
         }
     }
@@ -85,7 +87,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
-    fn every_history_leads_to_where_it_led(choices in prop::collection::vec(0u8..16, 0..40)) {
+    fn every_history_leads_to_where_it_led(choices in prop::collection::vec(0u8..18, 0..40)) {
         let walk = walked(&choices);
         let (fold, misfits) = folded(&walk.rows);
         prop_assert_eq!(misfits, vec![]);
@@ -94,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn a_missing_row_is_seen(choices in prop::collection::vec(0u8..16, 1..40), which in any::<prop::sample::Index>()) {
+    fn a_missing_row_is_seen(choices in prop::collection::vec(0u8..18, 1..40), which in any::<prop::sample::Index>()) {
         let mut rows = walked(&choices).rows;
         // The last row leaves no gap behind it; the state then gives it away, if it moved the run.
         if rows.len() == 1 {
@@ -106,7 +108,7 @@ proptest! {
     }
 
     #[test]
-    fn an_ended_run_is_no_other(choices in prop::collection::vec(0u8..16, 0..40)) {
+    fn an_ended_run_is_no_other(choices in prop::collection::vec(0u8..18, 0..40)) {
         let walk = walked(&choices);
         let (fold, _) = folded(&walk.rows);
         for other in RunState::ALL.into_iter().filter(|other| *other != walk.state && walk.state.is_terminal()) {

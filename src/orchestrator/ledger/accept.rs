@@ -1,15 +1,22 @@
-//! How a submission joins a run that waits, or begins one of its own.
+//! Taking in a wish: which lane it means, whether a run that waits does its work, when a fresh one begins, and its first
+//! rows.
 
 use cpq_domain::Result;
 use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::Error;
 use cpq_domain::event::EventKind;
-use cpq_domain::run::{Run, RunState};
-use cpq_store::{Tx, runs};
+use cpq_domain::id::{CorrelationId, Lane, RecordId, RunId};
+use cpq_domain::limits;
+use cpq_domain::replay::ReplayOf;
+use cpq_domain::run::{Run, RunEvent};
+use cpq_store::{Tx, counters, journal, links, runs};
 use jiff::{SignedDuration, Timestamp};
 
 use super::note;
 use crate::engine::Submission;
+
+/// Counter that numbers syncs.
+const CORRELATION_COUNTER: &str = "correlation";
 
 /// When the run of a submission begins.
 pub(crate) enum Start {
@@ -25,7 +32,7 @@ pub(crate) enum Start {
 pub(super) async fn hold(tx: &mut dyn Tx, mut run: Run, error: &Error, now: Timestamp) -> Result<Run> {
     let wait = i64::try_from(error.retry_after_ms.unwrap_or(0)).unwrap_or(i64::MAX);
     let report = error.report(Some(run.correlation.as_str()));
-    run.state = RunState::Parked;
+    run.state = run.state.after(RunEvent::Park).unwrap_or(run.state);
     run.due_at = now + SignedDuration::from_millis(wait);
     run.error = Some(report.clone());
     runs::update(tx, &run).await?;
@@ -53,4 +60,59 @@ pub(super) async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result
     let waiting = runs::waiting_in_lane(tx, &submission.lane).await?;
     let is_urgent = |run: &Run| Purpose::of(run.trigger) <= Purpose::of(submission.trigger);
     Ok(waiting.filter(is_urgent))
+}
+
+pub(super) async fn new_run(
+    tx: &mut dyn Tx,
+    submission: &Submission,
+    id: RunId,
+    replays: Option<&ReplayOf>,
+    now: Timestamp,
+) -> Result<Run> {
+    let number = counters::next(tx, CORRELATION_COUNTER).await?;
+    #[cfg(feature = "planted-bugs")]
+    let number = crate::planted::name_twice(number);
+    let correlation = CorrelationId::new(format!("csync-{number:03}"))?;
+    let run = submission.queued(id, correlation, now);
+    runs::insert(tx, &run).await?;
+    let mut data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
+    if let Some(of) = replays {
+        data["replayOf"] = serde_json::json!(of);
+    }
+    note(tx, run.id, EventKind::Accepted, 0, now, data).await?;
+    note_hints(tx, run.id, submission, now).await?;
+    Ok(run)
+}
+
+/// The lane of an opportunity goes by its business number once that is known: an event that names the record and a
+/// person who names the number mean the same lane.
+pub(super) async fn own_lane(tx: &mut dyn Tx, lane: Lane) -> Result<Lane> {
+    let Ok(id) = RecordId::new(lane.opportunity.as_str()) else {
+        return Ok(lane);
+    };
+    let link = links::by_opportunity(tx, &lane.connection, &lane.opportunity).await?;
+    let number = link
+        .filter(|link| link.opportunity_id == id)
+        .and_then(|link| link.opportunity_number);
+    Ok(match number {
+        Some(opportunity) => Lane { opportunity, ..lane },
+        None => lane,
+    })
+}
+
+/// Hints only say who may have changed what; a run that waits long leaves further ones out, or its journal would fill
+/// up and nothing could join it any more.
+pub(super) async fn note_hints(
+    tx: &mut dyn Tx,
+    id: RunId,
+    submission: &Submission,
+    now: Timestamp,
+) -> Result<()> {
+    if submission.hints.is_empty() || journal::length(tx, id).await? >= limits::HINTED_ROWS {
+        return Ok(());
+    }
+    for hint in submission.hints.iter().take(limits::HINTS_MAX) {
+        note(tx, id, EventKind::Hint, 0, now, serde_json::json!(hint)).await?;
+    }
+    Ok(())
 }

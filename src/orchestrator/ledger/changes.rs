@@ -204,6 +204,6 @@ async fn join_or_make(tx: &mut dyn Tx, submission: &Submission, fresh: RunId, no
         #[cfg(feature = "planted-bugs")]
         Some(_) if cpq_domain::planted::Bug::LosesJoinedHints.is_on() => Ok(()),
         Some(waiting) => note_hints(tx, waiting.id, submission, now).await,
-        None => new_run(tx, submission, fresh, now).await.map(drop),
+        None => new_run(tx, submission, fresh, None, now).await.map(drop),
     }
 }

@@ -47,6 +47,8 @@ async fn no_statement_walks_a_table_by_accident() {
         "FROM circuits\n  ORDER BY",
         "FROM feed_positions f JOIN",
         "WHERE TRUE",
+        "GROUP BY signature",
+        "GROUP BY connection, opportunity) AS lanes",
     ];
     let directory = tempfile::tempdir().expect("a directory");
     let raw = raw(&directory).await;

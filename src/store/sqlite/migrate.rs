@@ -56,6 +56,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0007_limits",
         sql: include_str!("../../../migrations/sqlite/0007_limits.sql"),
     },
+    Migration {
+        version: 8,
+        name: "0008_dead_letters",
+        sql: include_str!("../../../migrations/sqlite/0008_dead_letters.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

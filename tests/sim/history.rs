@@ -84,7 +84,9 @@ fn attempts(land: &Land, run: &Run, rows: &[&Entry]) {
 /// The state that the rows lead to.
 fn fold(rows: &[&Entry]) -> Option<RunState> {
     rows.iter().fold(None, |state, row| match row.event.kind {
-        EventKind::Accepted | EventKind::Requeued => Some(RunState::Queued),
+        // A replay that joins a run that waits says so with a second row.
+        EventKind::Accepted => state.or(Some(RunState::Queued)),
+        EventKind::Requeued => Some(RunState::Queued),
         EventKind::Parked => Some(RunState::Parked),
         EventKind::Waiting => Some(RunState::Waiting),
         EventKind::Restarted => Some(RunState::Running),
@@ -92,6 +94,8 @@ fn fold(rows: &[&Entry]) -> Option<RunState> {
         EventKind::Superseded => Some(RunState::Superseded),
         EventKind::Dead => Some(RunState::Dead),
         EventKind::Cancelled => Some(RunState::Cancelled),
-        EventKind::Hint | EventKind::Intent | EventKind::Done | EventKind::Failed => state,
+        EventKind::Hint | EventKind::Intent | EventKind::Done | EventKind::Failed | EventKind::Replayed => {
+            state
+        }
     })
 }

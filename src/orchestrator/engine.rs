@@ -166,6 +166,9 @@ impl Engine {
     pub fn start(&self) {
         let inner = self.inner.clone();
         self.inner.tasks.spawn(backlog::work(inner));
+        if let Some(news) = self.inner.ledger.store().news() {
+            self.inner.tasks.spawn(backlog::listen(self.inner.clone(), news));
+        }
     }
 
     /// Makes the wish durable and answers at once; the run goes on by itself, whatever becomes of the caller.
@@ -206,7 +209,7 @@ impl Engine {
                 Submitted::Accepted(run)
             }
             Accepted::New(run) => {
-                inner.nudge.notify_one();
+                inner.rouse();
                 Submitted::Accepted(run)
             }
             Accepted::Joined(run) => Submitted::Joined(run),
@@ -278,7 +281,7 @@ impl Engine {
     /// Puts the runs that wait for this connection back in the queue, after somebody reconnected. Returns how many.
     pub async fn resume(&self, connection: &ConnectionName) -> Result<usize> {
         let resumed = self.inner.ledger.resume(connection).await?;
-        self.inner.nudge.notify_one();
+        self.inner.rouse();
         Ok(resumed)
     }
 
@@ -302,7 +305,7 @@ impl Engine {
             .ledger
             .answer_deleted(submission.lane.clone(), gone, answer)
             .await?;
-        self.inner.nudge.notify_one();
+        self.inner.rouse();
         self.submit(submission).await
     }
 
@@ -353,6 +356,12 @@ fn settled(run: &Run, now: jiff::Timestamp, left: Duration) -> bool {
 }
 
 impl Inner {
+    /// There is work in the queue: for us, and for whichever other node has a worker free.
+    pub(crate) fn rouse(&self) {
+        self.nudge.notify_one();
+        self.ledger.store().announce();
+    }
+
     pub(crate) async fn scene(&self, connection: &ConnectionName) -> Result<Scene> {
         let crm = self.sides.crm(connection).await?;
         let (cpq, matrix, ledger) = (self.sides.cpq(), self.sides.matrix(), self.ledger.clone());

@@ -40,6 +40,8 @@ pub mod webhooks;
 
 mod encode;
 mod many;
+mod migration;
+mod postgres;
 mod registry;
 mod row;
 mod sqlite;
@@ -47,6 +49,7 @@ mod store;
 mod tx;
 
 pub use grants::Vault;
+pub use postgres::{make_schema, remove_schema};
 pub use registry::statements;
 pub use row::{Cell, FromCell, Row};
 pub use store::{Store, StoreOptions, StoreStats};

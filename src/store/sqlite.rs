@@ -11,4 +11,6 @@ mod writer;
 pub(crate) use open::{file_at, in_memory};
 pub(crate) use readers::Readers;
 pub(crate) use session::{Job, Session};
+#[cfg(test)]
+pub(crate) use sql::rewrite;
 pub(crate) use writer::{Counters, Writer};

@@ -11,6 +11,7 @@ mod house;
 mod lines;
 mod many_lines;
 mod mapping;
+mod nodes;
 mod outbound;
 mod ownership;
 mod quote_record;

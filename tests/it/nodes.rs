@@ -29,7 +29,7 @@ struct Nodes {
 impl Nodes {
     fn build(nodes: usize) -> Nodes {
         let server = std::env::var("CPQ_TEST_POSTGRES_URL").expect("a PostgreSQL server; see ./test");
-        let schema = format!("n{}", uuid::Uuid::now_v7().simple());
+        let schema = format!("n{}_{nodes}", std::process::id());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -131,9 +131,14 @@ impl Nodes {
     }
 }
 
+/// A sync and the attempt at it.
+type Claim = (String, u64);
+/// The first and the last moment that its journal names.
+type Span = (String, String);
+
 /// Everything that was accepted has ended, each opportunity has one quote, and no lane was worked on twice at once.
 fn judge(nodes: &Nodes, accepted: &BTreeMap<String, String>) {
-    let mut work: BTreeMap<&str, BTreeMap<(String, u64), (String, String)>> = BTreeMap::new();
+    let mut work: BTreeMap<&str, BTreeMap<Claim, Span>> = BTreeMap::new();
     for (correlation, opportunity) in accepted {
         let sync = nodes.ended(correlation);
         let events = sync["events"].as_array().unwrap_or_else(|| panic!("{sync}"));

@@ -1,6 +1,7 @@
 //! What holds on a real server only.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use cpq_domain::Code;
 use tokio_postgres::NoTls;
@@ -13,6 +14,9 @@ use crate::{Store, StoreOptions, statements};
 /// Columns that one engine alone has, with their reason: what PostgreSQL's readers of all runs go by.
 const PECULIAR: &[&str] = &["journal.tx", "quote_events.tx"];
 
+/// Schemas that this process has made.
+static MADE: AtomicU32 = AtomicU32::new(0);
+
 struct Schema {
     server: String,
     name: String,
@@ -23,7 +27,7 @@ impl Schema {
     async fn new() -> Schema {
         let server =
             std::env::var("CPQ_TEST_POSTGRES_URL").expect("CPQ_TEST_POSTGRES_URL names a server; see ./test");
-        let name = format!("u{}", uuid::Uuid::now_v7().simple());
+        let name = format!("u{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let url = make_schema(&server, &name).await.expect("a schema");
         Schema { server, name, url }
     }

@@ -1,10 +1,14 @@
 //! A schema of its own on the server that `./test` starts.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use cpq_store::{Store, StoreOptions, make_schema, remove_schema};
-use uuid::Uuid;
 
 /// Variable with the URL of a database that may be written to.
 const URL: &str = "CPQ_TEST_POSTGRES_URL";
+
+/// Schemas that this process has made.
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// An empty schema.
 pub struct Schema {
@@ -17,7 +21,7 @@ impl Schema {
     pub async fn new() -> Schema {
         let server =
             std::env::var(URL).unwrap_or_else(|_| panic!("{URL} names no PostgreSQL server; see ./test"));
-        let name = format!("t{}", Uuid::now_v7().simple());
+        let name = format!("t{}_{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
         let url = make_schema(&server, &name).await.expect("a schema");
         Schema { name, server, url }
     }

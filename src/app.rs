@@ -16,9 +16,9 @@ use cpq_domain::vault::TokenVault;
 use cpq_domain::world::World;
 use cpq_orchestrator::{Engine, EngineSettings, ReconcileSettings, Sides};
 use cpq_quoting::EmbeddedCpq;
-use cpq_store::{Store, StoreOptions, Vault, schemas, settings};
+use cpq_store::{Store, StoreOptions, Vault, runs, schemas, settings};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::Supervisor;
@@ -29,7 +29,7 @@ use crate::quote_feed;
 use crate::reconcile_schedule;
 use crate::retention;
 use crate::sides::{Connected, salesforce_config};
-use crate::world::RealWorld;
+use crate::world::SharedWorld;
 
 /// Variable that takes the place of the key file.
 const KEY_VARIABLE: &str = "CPQ_SEALING_KEY";
@@ -74,7 +74,7 @@ impl App {
     pub async fn over(config: &Config, role: Role, store: Store, grants: Store) -> Result<App> {
         // A mapping that makes no sense is told at the start, not by the first sync.
         salesforce::mapping(&salesforce_config(&config.crm, &config.crm.connection)?, None)?;
-        let world: Arc<dyn World> = Arc::new(RealWorld::new());
+        let world: Arc<dyn World> = Arc::new(SharedWorld::of(&store));
         let matrix = Arc::new(matrix::Live::load(config, &grants, world.as_ref()).await?);
         let vault: Arc<dyn TokenVault> = Arc::new(Vault(grants.clone()));
         let keyring = keyring(config, world.as_ref())?;
@@ -109,6 +109,7 @@ impl App {
             matrix.clone().follow(config.clone(), grants, world.clone());
             reconcile_schedule::start(
                 config.reconcile.clone(),
+                store.clone(),
                 sides.vault(),
                 world.clone(),
                 engine.clone(),
@@ -266,13 +267,30 @@ fn organizations(broker: Arc<Broker>) -> Organizations {
     })
 }
 
-/// Opens the store of the state directory.
+/// Opens the store that the configuration names.
 pub async fn open_store(config: &Config) -> Result<Store> {
-    Store::open(StoreOptions::at(config.in_state_dir(&config.store.file))).await
+    Store::open(store_options(config)?).await
 }
 
-/// Takes the store of the state directory away, with everything in it but the sealing key.
+/// Where the store is: behind the URL, if there is one, else in the file.
+pub fn store_options(config: &Config) -> Result<StoreOptions> {
+    match config.store_url()? {
+        Some(url) => StoreOptions::at_url(url.expose_secret()),
+        None => Ok(StoreOptions::at(config.in_state_dir(&config.store.file))),
+    }
+}
+
+/// Whether there is a store already, so that looking makes none.
+pub fn has_store(config: &Config) -> Result<bool> {
+    Ok(config.store_url()?.is_some() || config.in_state_dir(&config.store.file).exists())
+}
+
+/// Takes the store of the state directory away, with everything in it but the sealing key. One behind a URL may be
+/// others' too: it is left as it is, and must be empty.
 pub async fn reset_store(config: &Config) -> Result<()> {
+    if config.store_url()?.is_some() {
+        return refuse_used(&open_store(config).await?).await;
+    }
     let file = config.in_state_dir(&config.store.file);
     for suffix in ["", "-wal", "-shm"] {
         let path = std::path::PathBuf::from(format!("{}{suffix}", file.display()));
@@ -286,6 +304,17 @@ pub async fn reset_store(config: &Config) -> Result<()> {
         }
     }
     Ok(())
+}
+
+async fn refuse_used(store: &Store) -> Result<()> {
+    let runs = store.read(|tx| Box::pin(runs::counts_by_state(tx))).await?;
+    let grants = Vault(store.clone()).list().await?;
+    if runs.is_empty() && grants.is_empty() {
+        return Ok(());
+    }
+    let message = "the store that the configuration names is in use, and a scenario wants an empty one";
+    Err(Error::new(Code::RequestInvalid, message)
+        .next("name an empty database, or none: then a file in the state directory is used"))
 }
 
 fn auth_options(config: &Config) -> Result<cpq_auth::Options> {
@@ -382,7 +411,7 @@ fn api_settings(config: &Config) -> Result<ApiSettings> {
 }
 
 /// A secret of the configuration: itself, or the value of the environment variable that `env:NAME` names.
-fn secret_text(secret: &str, field: &str) -> Result<SecretString> {
+pub fn secret_text(secret: &str, field: &str) -> Result<SecretString> {
     let text = match secret.strip_prefix("env:") {
         Some(variable) => std::env::var(variable).map_err(|_| {
             let message =

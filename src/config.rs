@@ -12,7 +12,10 @@ use cpq_domain::deletion::Deletes;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::ConnectionName;
 use cpq_domain::retry::RetryPolicy;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+
+use crate::app::secret_text;
 
 /// The text with every key, its meaning and its default.
 pub const DEFAULTS: &str = include_str!("../cpq.default.toml");
@@ -60,6 +63,9 @@ pub struct Config {
     /// Where everything is kept that is not configuration.
     #[serde(skip)]
     pub state_dir: PathBuf,
+    /// The URL of the store, from whoever had a word.
+    #[serde(skip)]
+    store_url: Option<SecretString>,
 }
 
 macro_rules! sections {
@@ -76,6 +82,8 @@ sections! {
     StoreConfig {
         /// Database file.
         file: PathBuf,
+        /// URL of the server in its place, or empty. May hold a password; taken out when the configuration is loaded.
+        url: String,
     }
     /// `[service]`
     ServiceConfig {
@@ -275,8 +283,29 @@ impl Config {
             None => parse("")?,
         };
         config.state_dir = state_dir.to_owned();
+        let url = std::mem::take(&mut config.store.url);
+        config.name_store(&url);
         config.check()?;
         Ok(config)
+    }
+
+    /// From now on the store is behind this URL; an empty one changes nothing.
+    pub fn name_store(&mut self, url: &str) {
+        if !url.is_empty() {
+            self.store_url = Some(SecretString::from(url.to_owned()));
+        }
+    }
+
+    /// From now on the store is the file of the state directory, whatever was configured.
+    pub fn forget_store_url(&mut self) {
+        self.store_url = None;
+    }
+
+    /// The URL of the store, if it is not the file of the state directory. Holds a password, as a rule.
+    pub fn store_url(&self) -> Result<Option<SecretString>> {
+        let url = self.store_url.as_ref();
+        url.map(|url| secret_text(url.expose_secret(), "store.url"))
+            .transpose()
     }
 
     /// A path of the configuration, seen from the state directory.

@@ -13,7 +13,7 @@ use cpq_quoting::patch::READ_ONLY;
 use cpq_store::{Store, ownership, schemas};
 use jiff::Timestamp;
 
-use crate::app::open_store;
+use crate::app::{has_store, open_store};
 use crate::config::Config;
 use crate::sides::salesforce_config;
 
@@ -101,9 +101,9 @@ pub async fn in_force(config: &Config, store: &Store, now: Timestamp) -> Result<
     Ok(matrix)
 }
 
-/// The store of the state directory; none when there is none yet, as looking makes none.
+/// The store; none when there is none yet, as looking makes none.
 pub async fn known_store(config: &Config) -> Result<Option<Store>> {
-    if config.in_state_dir(&config.store.file).exists() {
+    if has_store(config)? {
         return open_store(config).await.map(Some);
     }
     Ok(None)

@@ -26,17 +26,32 @@ pub fn start(store: Store, cpq: &Arc<EmbeddedCpq>, sides: Arc<dyn Sides>, engine
     tokio::spawn(async move {
         let (mut looked, mut read_to) = (None, None);
         loop {
-            if let Err(error) = catch_up(&store, sides.as_ref(), &engine, &mut read_to).await {
-                tracing::error!(code = %error.code, error = %error, "cannot follow the quotes");
-            }
-            // Offers whose last day is over expire here; the event of it is followed at the next look.
-            if let Err(error) = expire(&cpq, &mut looked).await {
-                tracing::error!(code = %error.code, error = %error, "cannot expire offers");
+            if ours(&store, &mut read_to).await {
+                if let Err(error) = catch_up(&store, sides.as_ref(), &engine, &mut read_to).await {
+                    tracing::error!(code = %error.code, error = %error, "cannot follow the quotes");
+                }
+                // Offers whose last day is over expire here; the event of it is followed at the next look.
+                if let Err(error) = expire(&cpq, &mut looked).await {
+                    tracing::error!(code = %error.code, error = %error, "cannot expire offers");
+                }
             }
             // A lagging or closed channel is no loss: the events are in the store.
             let _ = tokio::time::timeout(LOOK_EVERY, news.recv()).await;
         }
     });
+}
+
+/// Whether this node, of those that share the store, follows the quotes. A node that no longer does forgets where it
+/// stood: whoever did in its place has come further.
+async fn ours(store: &Store, read_to: &mut Option<i64>) -> bool {
+    let ours = store.leads("quote-feed").await.unwrap_or_else(|error| {
+        tracing::error!(code = %error.code, error = %error, "cannot follow the quotes");
+        false
+    });
+    if !ours {
+        *read_to = None;
+    }
+    ours
 }
 
 /// Submits a sync for every change that a sync has not made itself.

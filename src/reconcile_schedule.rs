@@ -10,6 +10,7 @@ use cpq_domain::reconcile::{AskedBy, Order, Reconciliation, State};
 use cpq_domain::vault::{GrantState, TokenVault};
 use cpq_domain::world::World;
 use cpq_orchestrator::Engine;
+use cpq_store::Store;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::ReconcileConfig;
@@ -20,12 +21,26 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const LOOKED_BACK: u32 = 50;
 
 /// Starts what is due for as long as the process lives.
-pub fn start(config: ReconcileConfig, vault: Arc<dyn TokenVault>, world: Arc<dyn World>, engine: Engine) {
+///
+/// Of several nodes one has the schedule; it is handed over when that one goes away. Should two have it for a moment, the
+/// store lets only one reconcile of a connection begin.
+pub fn start(
+    config: ReconcileConfig,
+    store: Store,
+    vault: Arc<dyn TokenVault>,
+    world: Arc<dyn World>,
+    engine: Engine,
+) {
     let born = world.now();
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            if let Err(error) = round(&config, vault.as_ref(), world.now(), born, &engine).await {
+            let ours = store.leads("reconcile-schedule").await;
+            let done = match ours {
+                Ok(true) => round(&config, vault.as_ref(), world.now(), born, &engine).await,
+                ours => ours.map(drop),
+            };
+            if let Err(error) = done {
                 tracing::error!(code = %error.code, error = %error, "cannot start a reconcile that is due");
             }
         }

@@ -215,6 +215,7 @@ fn in_directory_of_its_own(mut config: Config) -> Result<Config> {
             Error::new(Code::RequestInvalid, message).next("leave --state-dir out, or name a new directory")
         );
     }
+    config.forget_store_url();
     config.sandbox.listen.set_port(0);
     config.service.listen.set_port(0);
     Ok(config)

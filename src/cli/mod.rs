@@ -56,6 +56,16 @@ struct Cli {
     /// Configuration file; `cpq.toml` here is used if it exists.
     #[arg(long, global = true, env = "CPQ_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Store of several nodes, postgres://user:password@host/database, in place of the file of the state directory. A
+    /// URL with a password is better named by the variable: what is typed can be read in the list of processes.
+    #[arg(
+        long,
+        global = true,
+        env = "CPQ_STORE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    store: Option<String>,
     /// Print JSON.
     #[arg(long, global = true)]
     json: bool,
@@ -167,7 +177,8 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         clap_complete::generate(shell, &mut Cli::command(), "cpq", &mut anstream::stdout());
         return Ok(0);
     }
-    let config = Config::load(cli.config.as_deref(), &cli.state_dir)?;
+    let mut config = Config::load(cli.config.as_deref(), &cli.state_dir)?;
+    config.name_store(cli.store.as_deref().unwrap_or_default());
     let serves = matches!(cli.command, Command::Serve(_));
     telemetry::start(&config.log, cli.verbose, serves);
     match cli.command {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use cpq_domain::Result;
 use cpq_domain::id::RunId;
 use cpq_domain::run::Run;
+use tokio::sync::watch;
 
 use crate::engine::Inner;
 use crate::worker;
@@ -35,6 +36,13 @@ pub(crate) async fn work(inner: Arc<Inner>) {
     while inner.slots.available_permits() < inner.settings.concurrency {
         let _ = inner.ledger.heartbeat().await;
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Looks at once when another node has announced work, until the engine stops.
+pub(crate) async fn listen(inner: Arc<Inner>, mut news: watch::Receiver<u64>) {
+    while let Some(Ok(())) = inner.stop.run_until_cancelled(news.changed()).await {
+        inner.nudge.notify_one();
     }
 }
 

@@ -210,6 +210,9 @@ impl Engine {
         let inner = self.inner.clone();
         self.inner.tasks.spawn(backlog::work(inner));
         self.inner.tasks.spawn(replay::take_up_orphans(self.clone()));
+        if let Some(news) = self.inner.ledger.store().news() {
+            self.inner.tasks.spawn(backlog::listen(self.inner.clone(), news));
+        }
     }
 
     /// Makes the wish durable and answers at once; the run goes on by itself, whatever becomes of the caller.
@@ -241,7 +244,7 @@ impl Engine {
             .ok()
             .filter(|_| held.is_none() && !inner.stop.is_cancelled());
         let start = match (&slot, held) {
-            (_, Some(held)) => Start::Held(held),
+            (_, Some(held)) => Start::Held(Arc::new(held)),
             (Some(_), None) => Start::Now,
             (None, None) => Start::Later,
         };
@@ -253,7 +256,7 @@ impl Engine {
                 Submitted::Accepted(run)
             }
             Accepted::New(run) => {
-                inner.nudge.notify_one();
+                inner.rouse();
                 Submitted::Accepted(run)
             }
             Accepted::Joined(run) => Submitted::Joined(run),
@@ -322,7 +325,7 @@ impl Engine {
     /// Puts the runs that wait for this connection back in the queue, after somebody reconnected. Returns how many.
     pub async fn resume(&self, connection: &ConnectionName) -> Result<usize> {
         let resumed = self.inner.ledger.resume(connection).await?;
-        self.inner.nudge.notify_one();
+        self.inner.rouse();
         Ok(resumed)
     }
 
@@ -346,7 +349,7 @@ impl Engine {
             .ledger
             .answer_deleted(submission.lane.clone(), gone, answer)
             .await?;
-        self.inner.nudge.notify_one();
+        self.inner.rouse();
         self.submit(submission).await
     }
 
@@ -412,6 +415,12 @@ impl Inner {
     pub(crate) async fn probe(&self, connection: &ConnectionName) -> Result<bool> {
         let crm = self.sides.crm(connection).await?;
         self.guards.of(connection).try_probe(crm.as_ref()).await
+    }
+
+    /// There is work in the queue: for us, and for whichever other node has a worker free.
+    pub(crate) fn rouse(&self) {
+        self.nudge.notify_one();
+        self.ledger.store().announce();
     }
 
     pub(crate) async fn scene(&self, connection: &ConnectionName) -> Result<Scene> {

@@ -202,6 +202,7 @@ impl EmbeddedCpq {
 }
 
 /// What the world and the settings say at the start of a request.
+#[derive(Clone)]
 pub(crate) struct Moment {
     pub(crate) now: Timestamp,
     pub(crate) fresh: QuoteId,

@@ -29,7 +29,7 @@ const PUT: &str =
 const BY_ID: &str = select!("WHERE connection = $1 AND opportunity_id = $2");
 const BY_NUMBER: &str =
     select!("WHERE connection = $1 AND opportunity_number = $2 ORDER BY agreed_at DESC LIMIT 1");
-const LOOK: &str = "UPDATE bases SET looked_at = $3 WHERE connection = $1 AND opportunity_id IN
+pub(crate) const LOOK: &str = "UPDATE bases SET looked_at = $3 WHERE connection = $1 AND opportunity_id IN
   (SELECT b.opportunity_id FROM bases b WHERE b.connection = $1 AND b.looked_at <= $2 ORDER BY b.looked_at LIMIT $4)
   RETURNING opportunity_id, opportunity_number";
 const OF_MANY: &str = select!("WHERE connection = $1 AND opportunity_id IN (", keys!(), ")");

@@ -37,9 +37,9 @@ const INSERT: &str =
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const UPDATE: &str =
     "UPDATE conflicts SET state = $2, opportunity_number = $3, policy = $4, body = $5 WHERE number = $1";
-const BY_NUMBER: &str = "SELECT body FROM conflicts WHERE number = $1";
+const BY_NUMBER: &str = "SELECT body FROM conflicts WHERE number = $1 FOR UPDATE";
 const OPEN: &str = "SELECT body FROM conflicts
-  WHERE connection = $1 AND opportunity_id = $2 AND state = 'open' ORDER BY number LIMIT $3";
+  WHERE connection = $1 AND opportunity_id = $2 AND state = 'open' ORDER BY number LIMIT $3 FOR UPDATE";
 const OPEN_OF_MANY: &str = concat!(
     "SELECT body FROM conflicts WHERE connection = $1 AND opportunity_id IN (",
     keys!(),

@@ -1,8 +1,8 @@
 //! The journal of every run.
 //!
 //! Rows are numbered per run, without gaps. Beside it each row has a position over all runs, for readers that follow
-//! the whole journal. On SQLite positions are given under the one writer's lock, so they appear in order; an engine
-//! with several writers gives them before it commits, and must keep a reader behind the oldest transaction still open.
+//! the whole journal. On SQLite positions are given under the one writer's lock, so they appear in order; PostgreSQL gives
+//! them before it commits, so there a reader goes by transactions, and stays behind the oldest one that is still open.
 
 use cpq_domain::change::Hint;
 use cpq_domain::event::SyncEvent;
@@ -27,10 +27,10 @@ const OF_RUN: &str = "SELECT sequence, kind, step, attempt, at, duration_us, dat
 const HINTS: &str =
     "SELECT data FROM journal WHERE run_id = $1 AND kind = 'hint' ORDER BY sequence DESC LIMIT $2";
 const MARKS: &str = "SELECT kind, step FROM journal WHERE run_id = $1 ORDER BY sequence LIMIT $2";
-const AFTER: &str = "SELECT j.position, j.run_id, r.connection, r.opportunity, r.correlation,
+pub(crate) const AFTER: &str = "SELECT j.position, j.run_id, r.connection, r.opportunity, r.correlation,
   j.sequence, j.kind, j.step, j.attempt, j.at, j.duration_us, j.data
   FROM journal j JOIN runs r ON r.id = j.run_id WHERE j.position > $1 ORDER BY j.position LIMIT $2";
-const HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM journal";
+pub(crate) const HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM journal";
 
 pub(crate) const STATEMENTS: &[&str] = &[LAST, APPEND, OF_RUN, HINTS, MARKS, AFTER, HEAD];
 

@@ -47,6 +47,8 @@ pub mod webhooks;
 mod checksum;
 mod encode;
 mod many;
+mod migration;
+mod postgres;
 mod registry;
 mod row;
 mod sqlite;
@@ -54,6 +56,7 @@ mod store;
 mod tx;
 
 pub use grants::Vault;
+pub use postgres::{make_schema, remove_schema};
 pub use registry::statements;
 pub use row::{Cell, FromCell, Row};
 pub use store::{Store, StoreOptions, StoreStats};

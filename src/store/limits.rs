@@ -48,3 +48,18 @@ pub const WEBHOOK_DAYS: i64 = 30;
 /// Dead letters of one opportunity that one transaction closes, so that the writer is not held for long; more than this
 /// is a feed gone wild, and what is left over is closed by the next plan.
 pub const LETTERS_OF_LANE: i64 = 1_000;
+/// Connections to a PostgreSQL server per node, beside the one for news. Jobs are short, so a few carry many syncs; three
+/// nodes and a look around fit into the 100 that a server takes unless told otherwise.
+pub const CONNECTIONS: usize = 16;
+/// Milliseconds to wait for one of them to become free. Longer means that the server cannot follow.
+pub const TURN_MS: u64 = 30_000;
+/// Milliseconds that one statement may take at the server.
+pub const STATEMENT_MS: u64 = 30_000;
+/// Milliseconds to wait for a row that another transaction has; its whole job takes some.
+pub const LOCK_MS: u64 = 10_000;
+/// Milliseconds after which the server ends a transaction whose node has fallen silent, and frees its rows.
+pub const IDLE_JOB_MS: u64 = 30_000;
+/// How often a job that met another one is tried. Each time one of the two was done.
+pub const JOB_TRIES: u32 = 10;
+/// Milliseconds for which a job waits for a server that is away, as in a restart.
+pub const SERVER_AWAY_MS: u64 = 15_000;

@@ -26,7 +26,7 @@ const LAST: &str = "SELECT COALESCE(MAX(sequence), 0) FROM quote_events WHERE ro
 const APPEND: &str = "INSERT INTO quote_events (root_id, sequence, quote_id, kind, at, correlation, data)
   VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING position";
 const OF_QUOTE: &str = select!("WHERE root_id = $1 ORDER BY sequence LIMIT $2");
-const AFTER: &str = select!("WHERE position > $1 ORDER BY position LIMIT $2");
+pub(crate) const AFTER: &str = select!("WHERE position > $1 ORDER BY position LIMIT $2");
 
 pub(crate) const STATEMENTS: &[&str] = &[LAST, APPEND, OF_QUOTE, AFTER];
 

@@ -18,6 +18,7 @@ mod waiting;
 
 pub use hold::{claim_run, heartbeat};
 pub use list::{Filter, counts_by_state, list};
+pub(crate) use queue::{CLAIM, EXPIRE};
 pub use queue::{
     Expired, claim, expire_leases, fence, lane_busy, more_due_than, next_due, next_expiry, requeue_waiting,
     requeue_waiting_in, waiting_in_lane,

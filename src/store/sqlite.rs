@@ -14,4 +14,6 @@ pub(crate) use backup::backup;
 pub(crate) use open::{file_at, in_memory};
 pub(crate) use readers::Readers;
 pub(crate) use session::{Job, Session};
+#[cfg(test)]
+pub(crate) use sql::rewrite;
 pub(crate) use writer::{Counters, Writer};

@@ -1,35 +1,60 @@
-//! The store: one writer whose jobs share commits, and readers beside it.
+//! The store: jobs, each of which is one transaction, on whatever engine is behind it.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cpq_domain::error::Report;
 use cpq_domain::{Code, Error, Result};
 use futures_util::future::BoxFuture;
-use tokio::sync::{mpsc, oneshot};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::postgres::{Address, Server};
 use crate::sqlite::{self, Counters, Job, Readers, Session, Writer};
 use crate::tx::Tx;
 
+mod upkeep;
+
 /// Where the store is.
-#[derive(Clone, Debug, Default)]
-pub struct StoreOptions {
-    /// The file; `None` for a store in memory that ends with its last handle.
-    pub path: Option<PathBuf>,
+#[derive(Clone, Debug)]
+pub struct StoreOptions(Place);
+
+#[derive(Clone, Debug)]
+enum Place {
+    Memory,
+    File(PathBuf),
+    Server(Box<Address>),
 }
 
 impl StoreOptions {
     /// A store in this file. Directory (0700) and file (0600) are made where they are missing.
     pub fn at(path: impl Into<PathBuf>) -> StoreOptions {
-        StoreOptions {
-            path: Some(path.into()),
-        }
+        StoreOptions(Place::File(path.into()))
     }
 
     /// A store in memory. Its jobs run on the caller's own thread, so that a paused clock sees no idle moment.
     pub fn memory() -> StoreOptions {
-        StoreOptions::default()
+        StoreOptions(Place::Memory)
+    }
+
+    /// The store behind a URL: `postgres://user:password@host:port/database`, or `sqlite:PATH`. The password is in no
+    /// error and no `Debug`.
+    ///
+    /// [`Code::ConfigInvalid`] when the URL makes no sense, or would send a password in the clear to another machine.
+    pub fn at_url(url: &str) -> Result<StoreOptions> {
+        if let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            return Ok(StoreOptions::at(path));
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(StoreOptions(Place::Server(Box::new(Address::parse(url)?))));
+        }
+        let message = "the URL of the store is neither postgres://… nor sqlite:PATH";
+        Err(Error::new(Code::ConfigInvalid, message).field("store.url"))
+    }
+
+    /// Whether several machines can share this store.
+    pub fn is_server(&self) -> bool {
+        matches!(self.0, Place::Server(_))
     }
 }
 
@@ -48,12 +73,14 @@ enum Engine {
         readers: Arc<Readers>,
     },
     Memory(Mutex<Writer>),
+    Server(Arc<Server>),
 }
 
 /// Counters since the store was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreStats {
-    /// Transactions committed. In a file each is one flush of the disk, if it changed anything.
+    /// Transactions committed. In a file each is one flush of the disk, if it changed anything; so it is on a server, where
+    /// flushes are shared.
     pub commits: u64,
     /// Write jobs run, kept or not.
     pub jobs: u64,
@@ -66,13 +93,14 @@ pub struct StoreStats {
 impl Store {
     /// Opens the store and brings its schema up to date; several processes may do so at once.
     ///
-    /// [`Code::StoreTooNew`] when a newer program wrote it; [`Code::StoreUnavailable`] when the file is damaged, is no
-    /// store, or cannot be opened. In all these cases the file was not changed.
+    /// [`Code::StoreTooNew`] when a newer program wrote it; [`Code::StoreUnavailable`] when it is damaged, is no store, or
+    /// cannot be opened or reached. In all these cases it was not changed.
     pub async fn open(options: StoreOptions) -> Result<Store> {
         let counters = Arc::new(Counters::default());
-        let engine = match options.path {
-            None => Engine::Memory(Mutex::new(Writer::new(sqlite::in_memory()?, counters.clone()))),
-            Some(path) => {
+        let engine = match options.0 {
+            Place::Memory => Engine::Memory(Mutex::new(Writer::new(sqlite::in_memory()?, counters.clone()))),
+            Place::Server(address) => Engine::Server(Server::open(*address, counters.clone()).await?),
+            Place::File(path) => {
                 let opened = tokio::task::spawn_blocking(move || sqlite::file_at(path)).await;
                 let (file, session) = opened.map_err(stopped)??;
                 let writer = Writer::new(session, counters.clone()).start()?;
@@ -85,15 +113,20 @@ impl Store {
         Ok(Store(Arc::new(Inner { engine, counters })))
     }
 
-    /// Runs a job that writes. `Ok` means that all it wrote is on disk; an error means that nothing of it is.
+    /// Runs a job that writes. `Ok` means that all it wrote is on disk; an error means that nothing of it is, unless the
+    /// error says that this is unknown: a server that vanished in the middle of a commit and did not come back.
     ///
-    /// The job runs to its end even if the caller goes away. It must await nothing but the [`Tx`]: jobs wait in one
-    /// line, and one that waited for something else would hold up all others.
+    /// The job runs to its end even if the caller goes away. It must await nothing but the [`Tx`], or it would hold up
+    /// others. It may run more than once, when other nodes got in its way or the server was away; only its last run
+    /// counts.
     pub async fn write<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut dyn Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut dyn Tx) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
     {
+        if let Engine::Server(server) = &self.0.engine {
+            return server.write(job).await;
+        }
         let (answer, result) = oneshot::channel();
         let job = Box::new(Waiting {
             job: Some(job),
@@ -106,95 +139,55 @@ impl Store {
                 .unwrap_or_else(PoisonError::into_inner)
                 .write(vec![job]),
             Engine::File { writer, .. } => writer.send(job).await.map_err(|_| stopped("the writer ended"))?,
+            Engine::Server(_) => {}
         }
         result.await.map_err(stopped)?
     }
 
-    /// The same for a job that removes values for good: what it frees in the file is overwritten too. In the write-ahead
-    /// log older copies stay until the log is used again from its beginning.
-    pub async fn erase<T, F>(&self, job: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut dyn Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
-    {
-        match &self.0.engine {
-            // Otherwise SQLite overwrites only what costs no further I/O, and pages that become free keep their bytes.
-            Engine::File { .. } | Engine::Memory(_) => {
-                self.write(move |tx| {
-                    Box::pin(async move {
-                        tx.query("PRAGMA secure_delete = ON", &[]).await?;
-                        let done = job(tx).await;
-                        tx.query("PRAGMA secure_delete = FAST", &[]).await?;
-                        done
-                    })
-                })
-                .await
-            }
-        }
-    }
-
-    /// Runs a job that only reads, in one consistent snapshot. A write in it is refused.
+    /// Runs a job that only reads, in one consistent snapshot. A write in it is refused. It may run more than once, when
+    /// the server was away.
     pub async fn read<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut dyn Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        F: for<'t> FnOnce(&'t mut dyn Tx) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
     {
         match &self.0.engine {
+            Engine::Server(server) => server.read(job).await,
             Engine::File { readers, .. } => readers.read(job).await,
             Engine::Memory(writer) => writer.lock().unwrap_or_else(PoisonError::into_inner).read(job),
         }
     }
 
-    /// What the engine itself finds wrong with its pages, indexes and constraints, in its words; nothing when all is
-    /// well. Reads the whole store.
-    pub async fn integrity(&self) -> Result<Vec<String>> {
-        let found = self
-            .read(|tx| {
-                Box::pin(async move {
-                    let rows = tx.query("PRAGMA integrity_check(20)", &[]).await?;
-                    rows.into_iter()
-                        .map(|mut row| row.take::<String>())
-                        .collect::<Result<Vec<_>>>()
-                })
-            })
-            .await;
-        match found {
-            Ok(found) => Ok(found.into_iter().filter(|line| line != "ok").collect()),
-            // A page that cannot be read at all is what was asked for.
-            Err(error) if error.code == Code::StoreUnavailable => Ok(vec![error.to_string()]),
-            Err(error) => Err(error),
+    /// Tells the other nodes that there is work in the queue. They would find it by themselves, later.
+    pub fn announce(&self) {
+        if let Engine::Server(server) = &self.0.engine {
+            server.announce();
         }
     }
 
-    /// Whether numbers that the engine gives have no gaps among what is committed, so that a gap tells of a loss.
-    pub fn numbers_without_gaps(&self) -> bool {
+    /// Changes whenever a node has announced work; `None` where there is no other node.
+    pub fn news(&self) -> Option<watch::Receiver<u64>> {
         match &self.0.engine {
-            Engine::File { .. } | Engine::Memory(_) => true,
+            Engine::Server(server) => Some(server.news()),
+            Engine::File { .. } | Engine::Memory(_) => None,
         }
     }
 
-    /// Copies the store, as it is at one moment, into a new file, while others go on writing. Returns its bytes.
-    ///
-    /// [`Code::RequestInvalid`] when the file is there already; [`Code::StoreUnavailable`] when it cannot be written, or
-    /// when the store is damaged. In both cases there is no new file.
-    pub async fn backup(&self, to: PathBuf) -> Result<u64> {
+    /// The time of the server, by which all nodes go; `None` where there is no other node.
+    pub fn time(&self) -> Option<Timestamp> {
         match &self.0.engine {
-            Engine::File { readers, .. } => {
-                let readers = readers.clone();
-                let copied = tokio::task::spawn_blocking(move || sqlite::backup(readers.file(), &to)).await;
-                copied.map_err(stopped)?
-            }
-            Engine::Memory(_) => Err(Error::new(
-                Code::Unsupported,
-                "a store in memory is not backed up: it ends with its program",
-            )),
+            Engine::Server(server) => Some(server.time()),
+            Engine::File { .. } | Engine::Memory(_) => None,
         }
     }
 
-    /// Why the last write was refused, if it was and none has gone well since.
-    pub fn trouble(&self) -> Option<Report> {
-        let trouble = self.0.counters.trouble.lock();
-        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    /// Whether this node is the one that does what goes by this name, e.g. a schedule. Whoever is, stays it until its
+    /// connection to the server ends; for a moment after that two may be. Without other nodes it is always this one.
+    pub async fn leads(&self, name: &str) -> Result<bool> {
+        match &self.0.engine {
+            Engine::Server(server) => server.leads(name).await,
+            Engine::File { .. } | Engine::Memory(_) => Ok(true),
+        }
     }
 
     /// What was done so far, e.g. to print commits per sync.

@@ -43,21 +43,25 @@ impl House {
     /// With the scenario crm-sync in a sandbox of its own.
     pub fn seeded() -> House {
         let house = House::empty();
+        house.seed();
+        house
+    }
+
+    /// Loads the scenario crm-sync into a sandbox of its own.
+    pub fn seed(&self) {
         let listen = "127.0.0.1:0";
-        house
-            .cpq(&[
-                "seed",
-                "--scenario",
-                "crm-sync",
-                "--sandbox-listen",
-                listen,
-                "--sandbox-tls-listen",
-                listen,
-                "--sandbox-pubsub-listen",
-                listen,
-            ])
-            .ok();
-        house
+        self.cpq(&[
+            "seed",
+            "--scenario",
+            "crm-sync",
+            "--sandbox-listen",
+            listen,
+            "--sandbox-tls-listen",
+            listen,
+            "--sandbox-pubsub-listen",
+            listen,
+        ])
+        .ok();
     }
 
     /// With a connection too.

@@ -12,6 +12,7 @@ mod kill;
 mod lines;
 mod many_lines;
 mod mapping;
+mod nodes;
 mod outbound;
 mod ownership;
 mod quote_record;

@@ -27,6 +27,14 @@ const STARTED_OTHERWISE: &[(&str, &str, &str)] = &[
     ("src/auth/tests/it/live.rs", "test", "--ignored live::"),
     // It takes minutes, and runs beside those.
     ("tests/it/many_lines.rs", "test", "--ignored live::"),
+    // They need a PostgreSQL server, and `./test` starts one for them.
+    (
+        "src/store/tests/conformance/main.rs",
+        "test",
+        "--ignored on_a_server::",
+    ),
+    ("src/store/postgres/tests.rs", "test", "--ignored on_a_server::"),
+    ("tests/it/nodes.rs", "test", "--ignored on_a_server::"),
     (
         "src/adapters/tests/against_sandbox.rs",
         "test",

@@ -25,8 +25,8 @@ const PLAN: &[Room] = &[
     ] },
     // The memory: the only SQL. Calls nobody.
     Room { folder: "src/store", name: "cpq-store", rooms: &["cpq-domain"], crates: &[
-        "async-trait", "futures-util", "jiff", "rusqlite", "serde", "serde_json", "tokio", "tokio-util", "tracing",
-        "uuid",
+        "async-trait", "bytes", "deadpool-postgres", "futures-util", "jiff", "rusqlite", "rustls", "rustls-native-certs",
+        "serde", "serde_json", "tokio", "tokio-postgres", "tokio-postgres-rustls", "tracing", "uuid",
     ] },
     // The hands: speak to vendors. Cannot remember, cannot enqueue.
     Room { folder: "src/adapters", name: "cpq-adapters", rooms: &["cpq-domain", "cpq-auth"], crates: &[

@@ -9,6 +9,8 @@ use cpq_domain::id::{Lane, OpportunityKey};
 use cpq_domain::run::{Run, RunState, Trigger};
 use cpq_domain::world::World;
 use cpq_orchestrator::{Submission, Submitted};
+use cpq_store::{make_schema, remove_schema};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value as Json, json};
 
 use crate::app::{App, Role};
@@ -29,13 +31,23 @@ pub struct House {
     pub app: App,
     config: Config,
     url: String,
+    /// Where the measurement has a schema of its own: the URL of the database, and the schema.
+    schema: Option<(SecretString, String)>,
 }
 
 impl House {
     /// Builds one with that many opportunities, `LOAD-000001` and so on.
     pub async fn build(config: &Config, opportunities: usize) -> Result<House> {
         let mut config = config.clone();
-        config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{}", RealWorld::new().uuid()));
+        let name = RealWorld::new().uuid();
+        config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{name}"));
+        // Whatever the database holds is not touched.
+        let mut schema = None;
+        if let Some(server) = config.store_url()? {
+            let own = format!("cpq_bench_{}", name.simple());
+            config.name_store(&make_schema(server.expose_secret(), &own).await?);
+            schema = Some((server, own));
+        }
         let free = "127.0.0.1:0".parse().ok();
         let url = sandbox::spawn(&config, free, free, free).await?;
         let mut scenario = ::sandbox::scenario::named("crm-sync")
@@ -47,7 +59,12 @@ impl House {
             .await
             .ok_or_else(|| Error::new(Code::CrmUnavailable, "the sandbox is gone"))?;
         auth::connect_quietly(&app, config.crm.connection.clone(), &info).await?;
-        Ok(House { app, config, url })
+        Ok(House {
+            app,
+            config,
+            url,
+            schema,
+        })
     }
 
     /// Makes every call of the data API take this long.
@@ -97,6 +114,12 @@ impl House {
     pub async fn leave(self) {
         self.app.engine.stop(Duration::from_secs(5)).await;
         clear(&self.url, &self.config.state_dir).await;
+        if let Some((server, own)) = self.schema {
+            drop(self.app);
+            if let Err(error) = remove_schema(server.expose_secret(), &own).await {
+                tracing::warn!(schema = own, error = %error, "the schema of the measurement stays behind");
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cpq bench`: the figures of docs/performance.md, measured on this machine.
 //!
-//! The sandbox runs in a process of its own, the store is a file that is flushed to disk at every commit, and every
+//! The sandbox runs in a process of its own, the store is a file that is flushed to disk at every commit, or with
+//! `--store` a schema of its own on a PostgreSQL server, and every
 //! sync is a new opportunity: a quote is created and written back. Nothing is left out to look better.
 
 mod house;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cpq_domain::Result;
 use cpq_domain::id::ConnectionName;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
@@ -29,16 +30,11 @@ pub(crate) async fn look_again(
     stop: CancellationToken,
 ) {
     loop {
-        let before = inner
-            .world
-            .now()
-            .saturating_sub(settings.after)
-            .unwrap_or(Timestamp::MIN);
-        match inner.ledger.look_again(&connection, before, settings.batch).await {
+        match look(&inner, &connection, &settings).await {
             Ok(0) => {}
             Ok(found) => {
                 tracing::info!(%connection, found, "looking again at opportunities that nobody looked at for long");
-                inner.nudge.notify_one();
+                inner.rouse();
             }
             Err(error) => tracing::error!(%connection, code = %error.code, %error, "cannot look again"),
         }
@@ -50,4 +46,18 @@ pub(crate) async fn look_again(
             return;
         }
     }
+}
+
+/// Accepts a batch, if no other node does this. Returns how many.
+async fn look(inner: &Inner, connection: &ConnectionName, settings: &LookAgain) -> Result<usize> {
+    let ledger = &inner.ledger;
+    if !ledger.store().leads(&format!("look-again:{connection}")).await? {
+        return Ok(0);
+    }
+    let before = inner
+        .world
+        .now()
+        .saturating_sub(settings.after)
+        .unwrap_or(Timestamp::MIN);
+    ledger.look_again(connection, before, settings.batch).await
 }

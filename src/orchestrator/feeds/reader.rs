@@ -173,7 +173,7 @@ impl Reader {
             return Err(End::LeaseLost);
         }
         if nudges {
-            self.inner.nudge.notify_one();
+            self.inner.rouse();
         }
         Ok(())
     }

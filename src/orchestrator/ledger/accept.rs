@@ -1,6 +1,8 @@
 //! Taking in a wish: which lane it means, whether a run that waits does its work, when a fresh one begins, and its first
 //! rows.
 
+use std::sync::Arc;
+
 use cpq_domain::Result;
 use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::Error;
@@ -19,13 +21,14 @@ use crate::engine::Submission;
 const CORRELATION_COUNTER: &str = "correlation";
 
 /// When the run of a submission begins.
+#[derive(Clone)]
 pub(crate) enum Start {
     /// At once: a worker waits for it.
     Now,
     /// When a worker is free.
     Later,
     /// Not before the connection is open again; this is why.
-    Held(Error),
+    Held(Arc<Error>),
 }
 
 /// Parks a new run untried until the connection is open again.

@@ -17,6 +17,7 @@ pub(super) const LEASE: SignedDuration = SignedDuration::from_secs(15);
 const KEPT: i64 = 20;
 
 /// What became of an item.
+#[derive(Clone)]
 pub(super) struct Ended {
     pub(super) position: i64,
     pub(super) state: ItemState,

@@ -14,6 +14,7 @@ use crate::patch::{self, changed_fields};
 use crate::revision::{self, Birth};
 
 /// What to do.
+#[derive(Clone)]
 pub(crate) enum Work {
     /// Make the first quote of an opportunity.
     Create { of: OpportunityRef, patch: Patch },

@@ -1,6 +1,7 @@
 //! Every statement is valid, and those of the queue never walk the history.
 
 use super::statements;
+use crate::sqlite::rewrite;
 use crate::{Store, StoreOptions};
 
 /// A connection to a fresh store's file, without the store between.
@@ -18,7 +19,7 @@ async fn every_statement_prepares() {
     let raw = raw(&directory).await;
     for (module, texts) in statements() {
         for sql in texts {
-            let prepared = raw.prepare(&sql.replace('$', "?"));
+            let prepared = raw.prepare(&rewrite(sql));
             assert!(prepared.is_ok(), "{module}: {sql}: {:?}", prepared.err());
         }
     }
@@ -27,7 +28,7 @@ async fn every_statement_prepares() {
 /// How SQLite goes about a statement, line by line.
 fn plan(raw: &rusqlite::Connection, sql: &str) -> Vec<String> {
     let mut explained = raw
-        .prepare(&format!("EXPLAIN QUERY PLAN {}", sql.replace('$', "?")))
+        .prepare(&format!("EXPLAIN QUERY PLAN {}", rewrite(sql)))
         .expect("explains");
     let nothing = vec![rusqlite::types::Null; explained.parameter_count()];
     let rows = explained.query_map(rusqlite::params_from_iter(nothing), |row| row.get(3));

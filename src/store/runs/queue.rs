@@ -1,8 +1,8 @@
 //! Who runs next: claims, leases and lanes.
 //!
 //! That a lane runs one at a time is kept by a unique index, whatever the statements here believe. Two claims at the
-//! same moment do not meet on SQLite, which has one writer; an engine with several adds `FOR UPDATE SKIP LOCKED` to
-//! [`CLAIM`].
+//! same moment do not meet on SQLite, which has one writer; PostgreSQL has texts of its own for [`CLAIM`] and [`EXPIRE`],
+//! with `FOR UPDATE SKIP LOCKED`.
 
 use cpq_domain::Result;
 use cpq_domain::id::{ConnectionName, Lane, RunId};
@@ -14,7 +14,7 @@ use crate::limits::EXPIRED_RUNS;
 use crate::row::Row;
 use crate::tx::{Tx, params};
 
-const CLAIM: &str = concat!(
+pub(crate) const CLAIM: &str = concat!(
     "UPDATE runs SET state = 'running', attempt = attempt + 1, node = $2, lease_until = $3, updated_at = $1
   WHERE id IN (SELECT r.id FROM runs r WHERE r.ready_at <= $1
     AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = r.connection AND o.opportunity = r.opportunity
@@ -28,7 +28,7 @@ const CLAIM: &str = concat!(
 );
 const FENCE: &str = "UPDATE runs SET lease_until = $4, updated_at = $3
   WHERE id = $1 AND attempt = $2 AND state = 'running'";
-const EXPIRE: &str = concat!(
+pub(crate) const EXPIRE: &str = concat!(
     "UPDATE runs SET state = 'queued', crashes = crashes + 1, due_at = $1, updated_at = $1,
   node = NULL, lease_until = NULL
   WHERE id IN (SELECT r.id FROM runs r WHERE r.lease_until <= $1
@@ -42,7 +42,7 @@ const WAITING: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM runs WHERE connection = $1 AND opportunity = $2 AND ready_at IS NOT NULL
-  AND state IN ('queued', 'parked') AND attempt = 0 ORDER BY ready_at, id LIMIT 1"
+  AND state IN ('queued', 'parked') AND attempt = 0 ORDER BY ready_at, id LIMIT 1 FOR UPDATE"
 );
 const REQUEUE: &str = "UPDATE runs SET state = 'queued', due_at = $2, updated_at = $2
   WHERE state = 'waiting' AND connection = $1 RETURNING id";

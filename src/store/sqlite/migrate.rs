@@ -4,20 +4,10 @@ use cpq_domain::{Code, Error, Result};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 use super::failure::failure;
-use crate::checksum::Checksum;
+use crate::migration::{self, Migration, checksum, edited};
 
 /// Marks the file as ours (`PRAGMA application_id`): the letters `cpqs`.
 const APPLICATION_ID: i32 = 0x6370_7173;
-
-/// A step from one schema to the next. Once released, its text never changes.
-pub(super) struct Migration {
-    /// Schema version that it leads to: 1, 2, …
-    pub(super) version: i64,
-    /// Name of its file.
-    pub(super) name: &'static str,
-    /// Its statements.
-    pub(super) sql: &'static str,
-}
 
 /// All steps, in order.
 pub(super) const MIGRATIONS: &[Migration] = &[
@@ -129,12 +119,7 @@ fn verify(connection: &Connection, place: &str, migration: &Migration, checksum:
     if applied.as_deref() == Some(checksum) {
         return Ok(());
     }
-    let message = format!(
-        "the store {place} was made with another text of the migration {}, so its tables may differ",
-        migration.name
-    );
-    Err(Error::new(Code::StoreUnavailable, message)
-        .next("start the program that made it, or restore a backup"))
+    Err(edited(place, migration))
 }
 
 /// What the file says about itself.
@@ -163,25 +148,7 @@ fn look(connection: &Connection) -> rusqlite::Result<Seen> {
 
 fn refuse_newer(seen: &Seen, place: &str) -> Result<()> {
     let ours = MIGRATIONS.last().map_or(0, |migration| migration.version);
-    if seen.version <= ours {
-        return Ok(());
-    }
-    let by = seen.program.as_deref().unwrap_or("unknown");
-    let message = format!(
-        "the store {place} has schema {} (program {by}); this program {} knows schema {ours}",
-        seen.version,
-        env!("CARGO_PKG_VERSION")
-    );
-    Err(Error::new(Code::StoreTooNew, message)
-        .fact("storeSchema", seen.version)
-        .fact("programSchema", ours))
-}
-
-/// Line ends aside: it is to notice an edit, not an attack.
-fn checksum(sql: &str) -> String {
-    let mut sum = Checksum::new();
-    sql.split('\r').for_each(|part| sum.add(part.as_bytes()));
-    format!("{:016x}", sum.value())
+    migration::refuse_newer(place, seen.version, ours, seen.program.as_deref())
 }
 
 #[cfg(test)]

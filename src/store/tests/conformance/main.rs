@@ -12,6 +12,7 @@ mod quotes;
 mod reconcile;
 mod runs;
 mod sample;
+mod server;
 mod transactions;
 
 use cpq_store::{Store, StoreOptions};
@@ -31,6 +32,17 @@ macro_rules! promises {
                 async fn $promise() {
                     let directory = tempfile::tempdir().expect("a directory");
                     crate::$module::$promise(crate::file(&directory).await).await
+                }
+            )+ })+
+        }
+        mod on_a_server {
+            $(mod $module { $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                #[ignore = "needs a PostgreSQL server; ./test starts one"]
+                async fn $promise() {
+                    let schema = crate::server::Schema::new().await;
+                    crate::$module::$promise(schema.open().await).await;
+                    schema.remove().await
                 }
             )+ })+
         }

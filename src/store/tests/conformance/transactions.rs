@@ -1,8 +1,10 @@
 //! What a job does is kept together or not at all.
 
+use std::sync::Arc;
+
 use cpq_domain::{Code, Error, Result};
 use cpq_store::{Store, Tx, counters, settings};
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 
 use crate::{read, write};
 
@@ -67,13 +69,14 @@ pub async fn a_reader_cannot_write(store: Store) {
 }
 
 pub async fn a_dropped_caller_does_not_undo_its_job(store: Store) {
-    let (started, begun) = oneshot::channel();
+    let begun = Arc::new(Notify::new());
+    let started = begun.clone();
     let job = store.write(move |tx| {
-        started.send(()).ok();
+        started.notify_one();
         Box::pin(counters::next(tx, "a"))
     });
     // The caller goes away once the job has begun; on some engines it is over by then.
-    tokio::select! { biased; _ = begun => {}, _ = job => {} }
+    tokio::select! { biased; () = begun.notified() => {}, _ = job => {} }
     assert_eq!(write!(store, |tx| counters::next(tx, "a")).expect("counted"), 2);
 }
 

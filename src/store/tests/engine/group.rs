@@ -1,6 +1,6 @@
 //! Jobs that share a commit.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 
 use cpq_domain::{Code, Error};
 use cpq_store::{Store, counters};
@@ -11,14 +11,15 @@ use crate::{count, counted, open};
 /// Holds the writer inside a job, starts `jobs` behind it, then lets go: they form one group.
 async fn as_one_group<T>(store: &Store, jobs: Vec<BoxFuture<'_, T>>) -> Vec<T> {
     let (let_go, held) = mpsc::channel::<()>();
-    let (inside, is_inside) = tokio::sync::oneshot::channel();
+    let held = Arc::new(Mutex::new(held));
+    let (inside, mut is_inside) = tokio::sync::mpsc::unbounded_channel();
     let blocker = store.write(move |_| {
         inside.send(()).ok();
-        held.recv().ok();
+        held.lock().expect("one holder").recv().ok();
         Box::pin(async { Ok(()) })
     });
     let start = async {
-        is_inside.await.expect("the writer took the job");
+        is_inside.recv().await.expect("the writer took the job");
         // Polled once, a job is in the line; the line is longer than this group. Unconstrained, because the runtime
         // would stop a task after so many sends to let others run.
         let mut all = Box::pin(tokio::task::unconstrained(join_all(jobs)));

@@ -1,0 +1,160 @@
+//! Bringing a database to the schema of this program. Nodes that start together, or one after the other in a rolling
+//! restart, wait for each other at an advisory lock and then find it done.
+
+use cpq_domain::{Code, Error, Result};
+use deadpool_postgres::Client;
+
+use super::failure::failure;
+use crate::migration::{Migration, checksum, edited, refuse_newer};
+
+/// All steps, in order. Each has its twin of the same version and name in `migrations/sqlite`.
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "0001_store",
+        sql: include_str!("../../../migrations/postgres/0001_store.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "0002_conflicts",
+        sql: include_str!("../../../migrations/postgres/0002_conflicts.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "0003_feeds",
+        sql: include_str!("../../../migrations/postgres/0003_feeds.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "0004_deletions",
+        sql: include_str!("../../../migrations/postgres/0004_deletions.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "0005_reconcile",
+        sql: include_str!("../../../migrations/postgres/0005_reconcile.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "0006_retention",
+        sql: include_str!("../../../migrations/postgres/0006_retention.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "0007_limits",
+        sql: include_str!("../../../migrations/postgres/0007_limits.sql"),
+    },
+    Migration {
+        version: 8,
+        name: "0008_dead_letters",
+        sql: include_str!("../../../migrations/postgres/0008_dead_letters.sql"),
+    },
+];
+
+/// Advisory locks of ours are pairs: what for, and in which schema.
+pub(super) const MIGRATING: i32 = 0x6370_7173;
+
+const LEDGER: &str = "CREATE TABLE schema_migrations (version BIGINT NOT NULL PRIMARY KEY,
+  name TEXT COLLATE \"C\" NOT NULL, checksum TEXT COLLATE \"C\" NOT NULL, program TEXT COLLATE \"C\" NOT NULL)";
+/// A copy of a database on another server brings numbers of transactions that are still to come there. Its rows count as
+/// the oldest.
+const AGE: &str = "UPDATE journal SET tx = 0 WHERE tx >= pg_current_xact_id()::TEXT::BIGINT;
+  UPDATE quote_events SET tx = 0 WHERE tx >= pg_current_xact_id()::TEXT::BIGINT";
+
+/// Applies what is missing, all of it or nothing.
+pub(super) async fn run(client: &mut Client, place: &str) -> Result<()> {
+    run_to(client, place, MIGRATIONS).await
+}
+
+pub(super) async fn run_to(client: &mut Client, place: &str, migrations: &[Migration]) -> Result<()> {
+    let doing = "to bring its schema up to date";
+    let failed = |cause| failure(place, doing, &cause).0;
+    let tx = client.transaction().await.map_err(failed)?;
+    // Another node may need minutes for a large table; whoever waits for it is not in a hurry.
+    let patient = "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0";
+    tx.batch_execute(patient).await.map_err(failed)?;
+    tx.execute(
+        "SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))",
+        &[&MIGRATING],
+    )
+    .await
+    .map_err(failed)?;
+    let seen = look(&tx, place).await?;
+    let ours = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    refuse_newer(place, seen.version, ours, seen.program.as_deref())?;
+    if !seen.ledger {
+        tx.batch_execute(LEDGER).await.map_err(failed)?;
+    }
+    for migration in migrations {
+        step(&tx, place, migration, seen.version).await?;
+    }
+    if !migrations.is_empty() {
+        tx.batch_execute(AGE).await.map_err(failed)?;
+    }
+    tx.commit().await.map_err(failed)
+}
+
+async fn step(
+    tx: &deadpool_postgres::Transaction<'_>,
+    place: &str,
+    migration: &Migration,
+    version: i64,
+) -> Result<()> {
+    let checksum = checksum(migration.sql);
+    let failed = |cause| failure(place, &format!("the migration {}", migration.name), &cause).0;
+    if migration.version <= version {
+        let sql = "SELECT checksum FROM schema_migrations WHERE version = $1";
+        let row = tx.query_opt(sql, &[&migration.version]).await.map_err(failed)?;
+        let applied: Option<String> = row.map(|row| row.get(0));
+        return match applied.as_deref() == Some(&checksum) {
+            true => Ok(()),
+            false => Err(edited(place, migration)),
+        };
+    }
+    tx.batch_execute(migration.sql).await.map_err(failed)?;
+    let noted = "INSERT INTO schema_migrations (version, name, checksum, program) VALUES ($1, $2, $3, $4)";
+    let program = env!("CARGO_PKG_VERSION");
+    tx.execute(noted, &[&migration.version, &migration.name, &checksum, &program])
+        .await
+        .map(drop)
+        .map_err(failed)
+}
+
+/// What the schema says about itself.
+struct Seen {
+    ledger: bool,
+    version: i64,
+    program: Option<String>,
+}
+
+async fn look(tx: &deadpool_postgres::Transaction<'_>, place: &str) -> Result<Seen> {
+    let failed = |cause| failure(place, "to read its schema", &cause).0;
+    let sql = "SELECT to_regclass(quote_ident(current_schema()) || '.schema_migrations') IS NOT NULL,
+      to_regclass(quote_ident(current_schema()) || '.runs') IS NOT NULL, current_schema() IS NOT NULL";
+    let row = tx.query_one(sql, &[]).await.map_err(failed)?;
+    let (ledger, tables, schema): (Option<bool>, Option<bool>, bool) = (row.get(0), row.get(1), row.get(2));
+    if !schema {
+        let message = format!("the store {place} has no schema to keep its tables in");
+        return Err(
+            Error::new(Code::StoreUnavailable, message).next("create the schema that search_path names")
+        );
+    }
+    let ledger = ledger.unwrap_or(false);
+    if !ledger && tables.unwrap_or(false) {
+        let message = format!("the database of {place} holds the tables of another program");
+        return Err(Error::new(Code::StoreUnavailable, message)
+            .next("name another database or schema; this one was not changed"));
+    }
+    let newest = match ledger {
+        false => None,
+        true => {
+            let sql = "SELECT version, program FROM schema_migrations ORDER BY version DESC LIMIT 1";
+            tx.query_opt(sql, &[]).await.map_err(failed)?
+        }
+    };
+    Ok(Seen {
+        ledger,
+        version: newest.as_ref().map_or(0, |row| row.get(0)),
+        program: newest.map(|row| row.get(1)),
+    })
+}

@@ -1,0 +1,104 @@
+//! Care of what is stored: proof, copies, removal.
+
+use std::path::PathBuf;
+use std::sync::PoisonError;
+
+use cpq_domain::error::Report;
+use cpq_domain::{Code, Error, Result};
+use futures_util::future::BoxFuture;
+
+use super::{Engine, Store, stopped};
+use crate::sqlite;
+use crate::tx::Tx;
+
+impl Store {
+    /// [`Store::write`] for a job that removes values for good: what it frees in the file is overwritten too. In the
+    /// write-ahead log older copies stay until the log is used again from its beginning. A server frees what was removed
+    /// when it vacuums.
+    pub async fn erase<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut dyn Tx) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
+    {
+        match &self.0.engine {
+            // Otherwise SQLite overwrites only what costs no further I/O, and pages that become free keep their bytes.
+            Engine::File { .. } | Engine::Memory(_) => {
+                self.write(move |tx| {
+                    Box::pin(async move {
+                        tx.query("PRAGMA secure_delete = ON", &[]).await?;
+                        let done = job(tx).await;
+                        tx.query("PRAGMA secure_delete = FAST", &[]).await?;
+                        done
+                    })
+                })
+                .await
+            }
+            Engine::Server(_) => self.write(job).await,
+        }
+    }
+
+    /// What the engine itself finds wrong with its pages, indexes and constraints, in its words; nothing when all is
+    /// well. Reads the whole store; a server is asked for what it has noticed itself.
+    pub async fn integrity(&self) -> Result<Vec<String>> {
+        match &self.0.engine {
+            Engine::File { .. } | Engine::Memory(_) => self.pages().await,
+            Engine::Server(server) => server.bad_pages().await,
+        }
+    }
+
+    async fn pages(&self) -> Result<Vec<String>> {
+        let found = self
+            .read(|tx| {
+                Box::pin(async move {
+                    let rows = tx.query("PRAGMA integrity_check(20)", &[]).await?;
+                    rows.into_iter()
+                        .map(|mut row| row.take::<String>())
+                        .collect::<Result<Vec<_>>>()
+                })
+            })
+            .await;
+        match found {
+            Ok(found) => Ok(found.into_iter().filter(|line| line != "ok").collect()),
+            // A page that cannot be read at all is what was asked for.
+            Err(error) if error.code == Code::StoreUnavailable => Ok(vec![error.to_string()]),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether numbers that the engine gives have no gaps among what is committed, so that a gap tells of a loss.
+    pub fn numbers_without_gaps(&self) -> bool {
+        match &self.0.engine {
+            Engine::File { .. } | Engine::Memory(_) => true,
+            Engine::Server(_) => false,
+        }
+    }
+
+    /// Copies the store, as it is at one moment, into a new file, while others go on writing. Returns its bytes.
+    ///
+    /// [`Code::RequestInvalid`] when the file is there already; [`Code::StoreUnavailable`] when it cannot be written, or
+    /// when the store is damaged. In both cases there is no new file.
+    pub async fn backup(&self, to: PathBuf) -> Result<u64> {
+        match &self.0.engine {
+            Engine::File { readers, .. } => {
+                let readers = readers.clone();
+                let copied = tokio::task::spawn_blocking(move || sqlite::backup(readers.file(), &to)).await;
+                copied.map_err(stopped)?
+            }
+            Engine::Memory(_) => Err(Error::new(
+                Code::Unsupported,
+                "a store in memory is not backed up: it ends with its program",
+            )),
+            Engine::Server(_) => Err(Error::new(
+                Code::Unsupported,
+                "a store on a PostgreSQL server is backed up with the server's own means; nothing was written",
+            )
+            .next("pg_dump --format=custom, or continuous archiving")),
+        }
+    }
+
+    /// Why the last write was refused, if it was and none has gone well since.
+    pub fn trouble(&self) -> Option<Report> {
+        let trouble = self.0.counters.trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,229 @@
+//! Several services on one PostgreSQL server: nodes are killed and the server is restarted under load, and nothing is
+//! lost, made twice or done at the same time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value as Json, json};
+
+use crate::house::{House, Service};
+
+/// Seconds of load; `CPQ_TEST_NODES_SECONDS` asks for more.
+const SECONDS: u64 = 20;
+/// Opportunities, each of which is asked for twice.
+const OPPORTUNITIES: usize = 60;
+/// Longest time in which everything must have ended after the last blow.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Services on one schema, and a client that goes to whichever of them answers.
+struct Nodes {
+    house: House,
+    services: Vec<Service>,
+    server: String,
+    schema: String,
+    runtime: tokio::runtime::Runtime,
+    client: reqwest::Client,
+}
+
+impl Nodes {
+    fn build(nodes: usize) -> Nodes {
+        let server = std::env::var("CPQ_TEST_POSTGRES_URL").expect("a PostgreSQL server; see ./test");
+        let schema = format!("n{}_{nodes}", std::process::id());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let url = runtime
+            .block_on(cpq_store::make_schema(&server, &schema))
+            .expect("a schema");
+        let house = House::empty();
+        let settings = format!(
+            "[store]\nurl = \"{url}\"\n[service]\nlease_seconds = 3\n[retry]\nbase_ms = 50\nthrottled_base_ms = 100\n"
+        );
+        std::fs::write(house.path().join("cpq.toml"), settings).expect("the configuration");
+        house.seed();
+        house.control(
+            Method::POST,
+            "/sandbox/seed",
+            &json!({"add": true, "name": "nodes", "generate": {"opportunities": OPPORTUNITIES, "prefix": "NODE-"}}),
+        );
+        house.cpq(&["auth", "connect-crm"]).ok();
+        let services = (0..nodes).map(|_| house.serve()).collect();
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        Nodes {
+            house,
+            services,
+            server,
+            schema,
+            runtime,
+            client,
+        }
+    }
+
+    /// kill -9, and a new service in its place.
+    fn replace(&mut self, at: usize) {
+        self.services.remove(at).kill();
+        let fresh = self.house.serve();
+        self.services.insert(at, fresh);
+    }
+
+    fn ask(&self, node: usize, method: Method, path: &str, key: Option<&str>) -> Option<(u16, Json)> {
+        let service = &self.services[node % self.services.len()];
+        self.runtime.block_on(async {
+            let url = format!("{}{path}", service.url);
+            let mut request = self.client.request(method, url).bearer_auth(&service.token);
+            if let Some(key) = key {
+                request = request
+                    .header("idempotency-key", key)
+                    .header("prefer", "wait=0")
+                    .json(&json!({}));
+            }
+            let answer = request.send().await.ok()?;
+            Some((answer.status().as_u16(), answer.json().await.ok()?))
+        })
+    }
+
+    /// Asks one node after the other until one accepts the sync, always with the same key. Gives the correlation id.
+    fn accept(&self, first: usize, opportunity: &str, key: &str) -> String {
+        let path = format!("/api/v1/sync/opportunities/{opportunity}");
+        for node in first..first + 400 {
+            match self.ask(node, Method::POST, &path, Some(key)) {
+                Some((200 | 202, body)) => return body["correlationId"].as_str().expect("an id").to_owned(),
+                Some((409 | 500.., _)) | None => std::thread::sleep(Duration::from_millis(50)),
+                other => panic!("{opportunity}: {other:?}"),
+            }
+        }
+        panic!("no node takes {opportunity}");
+    }
+
+    /// Waits for the sync to end well and gives its journal.
+    fn ended(&self, correlation: &str) -> Json {
+        let path = format!("/api/v1/sync/{correlation}?events=true");
+        let mut last = None;
+        let tries = PATIENCE.as_millis() / 100;
+        for _ in 0..tries {
+            last = self.ask(0, Method::GET, &path, None);
+            if let Some((200, body)) = &last
+                && body["status"] == "success"
+            {
+                return body.clone();
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{correlation} did not end well: {last:?}");
+    }
+
+    fn finish(self) {
+        let Nodes {
+            services,
+            server,
+            schema,
+            runtime,
+            house,
+            ..
+        } = self;
+        drop(services);
+        drop(house);
+        runtime
+            .block_on(cpq_store::remove_schema(&server, &schema))
+            .expect("removed");
+    }
+}
+
+/// A sync and the attempt at it.
+type Claim = (String, u64);
+/// The first and the last moment that its journal names.
+type Span = (String, String);
+
+/// Everything that was accepted has ended, each opportunity has one quote, and no lane was worked on twice at once.
+fn judge(nodes: &Nodes, accepted: &BTreeMap<String, String>) {
+    let mut work: BTreeMap<&str, BTreeMap<Claim, Span>> = BTreeMap::new();
+    for (correlation, opportunity) in accepted {
+        let sync = nodes.ended(correlation);
+        let events = sync["events"].as_array().unwrap_or_else(|| panic!("{sync}"));
+        let mut before = 0;
+        for (number, event) in (1..).zip(events) {
+            assert_eq!(event["sequence"], number, "a gap in the journal: {sync}");
+            let attempt = event["attempt"].as_u64().expect("an attempt");
+            let kind = event["kind"].as_str().expect("a kind");
+            if attempt == 0 || kind == "requeued" || kind == "hint" {
+                continue;
+            }
+            assert!(attempt >= before, "a worker wrote after it lost its run: {sync}");
+            before = attempt;
+            let at = event["at"].as_str().expect("a moment").to_owned();
+            let lane = work.entry(opportunity).or_default();
+            let span = lane
+                .entry((correlation.clone(), attempt))
+                .or_insert((at.clone(), at.clone()));
+            span.1 = span.1.clone().max(at);
+        }
+    }
+    for (opportunity, spans) in &work {
+        let mut spans: Vec<_> = spans.values().collect();
+        spans.sort();
+        for pair in spans.windows(2) {
+            assert!(
+                pair[0].1 <= pair[1].0,
+                "{opportunity} was worked on twice at once: {spans:?}"
+            );
+        }
+        let path = format!("/api/v1/quotes?opportunity={opportunity}");
+        let (_, quotes) = nodes.ask(0, Method::GET, &path, None).expect("a node answers");
+        assert_eq!(quotes["quotes"].as_array().map(Vec::len), Some(1), "{quotes}");
+    }
+}
+
+/// Asks for every opportunity twice, spread over the time, with a blow every `blow_every` submissions.
+fn under_load(nodes: &mut Nodes, blow_every: usize, mut blow: impl FnMut(&mut Nodes, usize)) {
+    let seconds = std::env::var("CPQ_TEST_NODES_SECONDS").ok();
+    let seconds = seconds.map_or(SECONDS, |text| text.parse().expect("seconds"));
+    let wishes = OPPORTUNITIES * 2;
+    let pause = Duration::from_millis(seconds * 1_000 / wishes as u64);
+    nodes
+        .house
+        .faults(json!([{"when": {"client": "cpq"}, "fault": {"kind": "latency", "millis": 150}}]));
+    let mut accepted = BTreeMap::new();
+    for wish in 0..wishes {
+        let opportunity = format!("NODE-{:06}", wish % OPPORTUNITIES + 1);
+        let correlation = nodes.accept(wish, &opportunity, &format!("wish-{wish}"));
+        accepted.insert(correlation, opportunity);
+        if wish % blow_every == blow_every - 1 {
+            blow(nodes, wish / blow_every);
+        }
+        std::thread::sleep(pause);
+    }
+    nodes.house.faults(json!([]));
+    judge(nodes, &accepted);
+}
+
+/// `./test` starts these by a part of their path.
+mod on_a_server {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs a PostgreSQL server; ./test starts one"]
+    fn nodes_that_are_killed_under_load_lose_nothing_and_do_nothing_twice() {
+        let mut nodes = Nodes::build(3);
+        under_load(&mut nodes, 15, |nodes, blow| nodes.replace(blow % 3));
+        nodes.finish();
+    }
+
+    #[test]
+    #[ignore = "needs a PostgreSQL server; ./test starts one"]
+    fn services_go_on_after_the_server_was_restarted_under_load() {
+        let restart =
+            std::env::var("CPQ_TEST_POSTGRES_RESTART").expect("a way to restart the server; see ./test");
+        let mut nodes = Nodes::build(2);
+        under_load(&mut nodes, 30, |_, _| {
+            let status = std::process::Command::new("sh")
+                .args(["-c", &restart])
+                .current_dir("/")
+                .stdout(std::process::Stdio::null())
+                .status();
+            assert!(status.expect("sh runs").success(), "the server did not come back");
+        });
+        nodes.finish();
+    }
+}

@@ -14,6 +14,7 @@ use cpq_domain::retry::RetryPolicy;
 use cpq_domain::run::{Run, RunState, Trigger};
 use cpq_domain::world::World;
 use cpq_store::Store;
+use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -88,6 +89,28 @@ pub struct Submission {
 }
 
 impl Submission {
+    /// The run that does it, as it begins.
+    pub(crate) fn queued(&self, id: RunId, correlation: CorrelationId, now: Timestamp) -> Run {
+        Run {
+            id,
+            lane: self.lane.clone(),
+            correlation,
+            caller_correlation: self.caller_correlation.clone(),
+            traceparent: self.traceparent.clone(),
+            trigger: self.trigger,
+            state: RunState::Queued,
+            attempt: 0,
+            tries: 0,
+            restarts: 0,
+            created_at: now,
+            updated_at: now,
+            due_at: now,
+            outcome: None,
+            error: None,
+            superseded_by: None,
+        }
+    }
+
     /// A wish without a name, a key or a hint.
     pub fn of(lane: Lane, trigger: Trigger) -> Submission {
         Submission {

@@ -3,35 +3,22 @@
 use std::time::Duration;
 
 use cpq_domain::Result;
-use cpq_domain::id::{CorrelationId, RunId};
+use cpq_domain::adapter::{CrmSnapshot, CrmWrite};
+use cpq_domain::id::{CorrelationId, IdempotencyKey, RunId};
 use cpq_domain::planted::Bug;
+use cpq_domain::quote::Quote;
+use cpq_domain::resolve::Plan;
 use cpq_domain::run::{Run, RunState};
 use cpq_store::{Tx, runs};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::{Engine, Submission, Submitted};
 
 /// Answers first, and makes it durable a moment later.
 pub(crate) fn answer_before_commit(engine: &Engine, submission: Submission) -> Result<Submitted> {
     let now = engine.inner.world.now();
-    let run = Run {
-        id: RunId(engine.inner.world.uuid()),
-        lane: submission.lane.clone(),
-        correlation: CorrelationId::new("csync-000")?,
-        caller_correlation: None,
-        traceparent: None,
-        trigger: submission.trigger,
-        state: RunState::Queued,
-        attempt: 0,
-        tries: 0,
-        restarts: 0,
-        created_at: now,
-        updated_at: now,
-        due_at: now,
-        outcome: None,
-        error: None,
-        superseded_by: None,
-    };
+    let id = RunId(engine.inner.world.uuid());
+    let run = submission.queued(id, CorrelationId::new("csync-000")?, now);
     let later = engine.clone();
     engine.inner.tasks.spawn(async move {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -72,5 +59,33 @@ pub(crate) fn name_twice(number: i64) -> i64 {
     match Bug::NamesTwice.is_on() {
         true => (number + 1) / 2,
         false => number,
+    }
+}
+
+/// Sends the CRM a field that it owns.
+pub(crate) fn with_what_it_does_not_own(mut plan: Plan, crm: &CrmSnapshot, quote: Option<&Quote>) -> Plan {
+    const NAME: &str = "opportunity.name";
+    let held = quote.and_then(|quote| quote.view().get(NAME).cloned());
+    let differs = held.filter(|held| Bug::WritesUnowned.is_on() && Some(held) != crm.view.get(NAME));
+    plan.to_crm.fields.extend(differs.map(|held| (NAME.into(), held)));
+    plan
+}
+
+/// Gives each attempt a key of its own.
+pub(crate) fn fresh(key: IdempotencyKey, attempt: u32) -> Result<IdempotencyKey> {
+    match Bug::MakesFreshKeys.is_on() {
+        true => IdempotencyKey::new(format!("{key}:{attempt}")),
+        false => Ok(key),
+    }
+}
+
+/// Writes whoever has changed the record meanwhile.
+pub(crate) fn without_condition(write: CrmWrite) -> CrmWrite {
+    match Bug::OverlooksEdits.is_on() {
+        true => CrmWrite {
+            unmodified_since: Timestamp::MAX,
+            ..write
+        },
+        false => write,
     }
 }

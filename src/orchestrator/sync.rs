@@ -149,17 +149,10 @@ pub(crate) fn can_be_quoted(crm: &CrmSnapshot, quote: Option<&Quote>) -> Result<
 
 pub(crate) fn decide(scene: &Scene, crm: &CrmSnapshot, quote: Option<&Quote>, known: &Known) -> Plan {
     let facts = facts(crm, quote, scene.now);
+    let plan = resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote);
     #[cfg(feature = "planted-bugs")]
-    if cpq_domain::planted::Bug::WritesUnowned.is_on() {
-        let mut plan = resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote);
-        let held = quote.and_then(|quote| quote.view().get("opportunity.name").cloned());
-        let differs = held.filter(|held| Some(held) != crm.view.get("opportunity.name"));
-        plan.to_crm
-            .fields
-            .extend(differs.map(|held| ("opportunity.name".into(), held)));
-        return plan;
-    }
-    resolve(&scene.matrix, &facts, &scene.crm.mapping(), known, crm, quote)
+    let plan = crate::planted::with_what_it_does_not_own(plan, crm, quote);
+    plan
 }
 
 /// Whether both sides have agreed anew since this run read them, other than by what the run has done itself.
@@ -227,10 +220,7 @@ async fn write_cpq(
         steps.run().restarts
     ))?;
     #[cfg(feature = "planted-bugs")]
-    let key = match cpq_domain::planted::Bug::MakesFreshKeys.is_on() {
-        true => IdempotencyKey::new(format!("{key}:{}", steps.run().attempt))?,
-        false => key,
-    };
+    let key = crate::planted::fresh(key, steps.run().attempt)?;
     let (call, lane) = (steps.call(), &steps.run().lane);
     let check = async {
         let now = scene
@@ -269,13 +259,7 @@ async fn write_crm(
         lines: lines::written(scene, crm, quote, &back.to_crm),
     };
     #[cfg(feature = "planted-bugs")]
-    let write = match cpq_domain::planted::Bug::OverlooksEdits.is_on() {
-        true => CrmWrite {
-            unmodified_since: Timestamp::MAX,
-            ..write
-        },
-        false => write,
-    };
+    let write = crate::planted::without_condition(write);
     let check = async {
         let now = scene.crm.read(call, &steps.run().lane.opportunity).await?;
         let in_place = holds(scene, &now.view, &back.to_crm);

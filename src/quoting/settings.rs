@@ -88,7 +88,7 @@ impl NumberFormat {
     pub fn new(text: impl Into<String>) -> Result<Self> {
         let text: String = text.into();
         let refuse = |why: &str| invalid("number_format", &format!("is {text:?}; {why}"));
-        let (start, end) = placeholder(&text).ok_or_else(|| refuse("it must contain {sequence} once"))?;
+        let (start, end) = sequence_part(&text).ok_or_else(|| refuse("it must contain {sequence} once"))?;
         let padding = padding(&text[start..end])
             .ok_or_else(|| refuse("write {sequence}, or {sequence:04} with 0 to 20 digits"))?;
         if text.matches("{year}").count() != 1 {
@@ -113,7 +113,7 @@ impl NumberFormat {
     /// None for a checked format; the result is checked all the same.
     pub fn number(&self, year: i16, sequence: u64) -> Result<QuoteNumber> {
         let (start, end) =
-            placeholder(&self.text).ok_or_else(|| invalid("number_format", "lost its {sequence}"))?;
+            sequence_part(&self.text).ok_or_else(|| invalid("number_format", "lost its {sequence}"))?;
         let width = self.padding;
         let number = format!("{}{sequence:0width$}{}", &self.text[..start], &self.text[end..]);
         QuoteNumber::new(number.replace("{year}", &year.to_string()))
@@ -121,15 +121,15 @@ impl NumberFormat {
 }
 
 /// Where `{sequence…}` starts and ends.
-fn placeholder(text: &str) -> Option<(usize, usize)> {
+fn sequence_part(text: &str) -> Option<(usize, usize)> {
     let start = text.find("{sequence")?;
     let end = start + text[start..].find('}')? + 1;
     (!text[end..].contains("{sequence")).then_some((start, end))
 }
 
 /// How far `{sequence}` or `{sequence:04}` pads.
-fn padding(placeholder: &str) -> Option<usize> {
-    let inside = placeholder.strip_prefix("{sequence")?.strip_suffix('}')?;
+fn padding(part: &str) -> Option<usize> {
+    let inside = part.strip_prefix("{sequence")?.strip_suffix('}')?;
     match inside.strip_prefix(':') {
         None => inside.is_empty().then_some(0),
         Some(digits) => digits.parse().ok().filter(|padding| *padding <= PADDING_MAX),

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use cpq_domain::adapter::{CpqWrite, QuoteTarget};
-use cpq_domain::id::{LineKey, OpportunityKey, QuoteId, QuoteNumber, RecordId};
+use cpq_domain::id::{LineKey, OpportunityKey, QuoteId, RecordId};
 use cpq_domain::paging::{QuoteMark, QuoteMarkPage};
-use cpq_domain::quote::{Discount, Line, LineTotals, OpportunityRef, Quote, Status, Totals, Transition};
+use cpq_domain::quote::{Discount, Line, OpportunityRef, Quote, Status, Transition};
 use cpq_domain::value::{Money, Value};
 use cpq_domain::view::{FieldName, Fields, LineChange, Patch};
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+
+use crate::blank;
 
 /// Quotes as they are, and as they were before the last change.
 #[derive(Default)]
@@ -206,43 +208,7 @@ impl Cpq {
             ));
         }
         let next = 100 + self.made;
-        Ok(blank(next, of, at))
-    }
-}
-
-fn blank(at: u64, of: &OpportunityRef, when: Timestamp) -> Quote {
-    let id = QuoteId::new(format!("quote-{at}")).expect("an id");
-    let zero = Money::zero("USD");
-    Quote {
-        root_id: id.clone(),
-        id,
-        number: QuoteNumber::new(format!("Q-2026-{at:04}")).expect("a number"),
-        revision: 1,
-        previous_revision_id: None,
-        superseded_by_id: None,
-        status: Status::Draft,
-        version: 1,
-        is_primary: true,
-        name: "unnamed".into(),
-        opportunity: of.clone(),
-        currency: "USD".into(),
-        price_list: None,
-        valid_until: None,
-        payment_terms: None,
-        header_discount: None,
-        lines: Vec::new(),
-        totals: Totals {
-            list: zero.clone(),
-            line_discount: zero.clone(),
-            header_discount: zero.clone(),
-            net: zero.clone(),
-            discount_percent: Decimal::ZERO,
-            optional_net: zero,
-        },
-        context: BTreeMap::new(),
-        reason: None,
-        created_at: when,
-        updated_at: when,
+        Ok(blank::quote(next, of, at))
     }
 }
 
@@ -264,7 +230,7 @@ fn apply(quote: &mut Quote, patch: &Patch) {
 
 fn put(quote: &mut Quote, key: &LineKey, fields: &Fields) {
     if quote.line(key).is_none() {
-        quote.lines.push(blank_line(key));
+        quote.lines.push(blank::line(key));
     }
     let line = quote.lines.iter_mut().find(|line| &line.line_key == key);
     let Some(line) = line else { return };
@@ -280,22 +246,6 @@ fn set(line: &mut Line, field: &FieldName, value: &Value) {
         "line.quantity" => line.quantity = value.as_decimal().unwrap_or_default(),
         "line.list_unit" => line.list_unit = value.as_decimal().unwrap_or_default(),
         _ => {}
-    }
-}
-
-fn blank_line(key: &LineKey) -> Line {
-    Line {
-        line_key: key.clone(),
-        sequence: 10,
-        sku: String::new(),
-        name: String::new(),
-        description: None,
-        quantity: Decimal::ZERO,
-        list_unit: Decimal::ZERO,
-        discount: None,
-        service_start: None,
-        optional: false,
-        totals: LineTotals::default(),
     }
 }
 

@@ -7,20 +7,14 @@ use cpq_domain::adapter::{CrmSnapshot, CrmWrite, CrmWritten, Mapped, Mapping};
 use cpq_domain::deletion::Fate;
 use cpq_domain::id::{LineKey, OpportunityKey, RecordId};
 use cpq_domain::paging::{FoundSnapshots, PagedSnapshot, SnapshotPage};
-use cpq_domain::quote::{OpportunityRef, SYNC_STATE, complete, writing};
+use cpq_domain::quote::{OpportunityRef, SYNC_STATE};
 use cpq_domain::value::{Money, Shape, Value};
-use cpq_domain::view::{FieldName, Fields, LineChange, Patch, View};
+use cpq_domain::view::{FieldName, Fields, View};
 use cpq_domain::{Code, Error, Result};
 use jiff::{SignedDuration, Timestamp};
 
-/// Fields of a line that it keeps.
-const LINE: [&str; 5] = [
-    "line.sku",
-    "line.name",
-    "line.quantity",
-    "line.list_unit",
-    "line.net_total",
-];
+use crate::staged;
+
 /// Fields that only people write.
 const READ_ONLY: [&str; 6] = [
     "account.name",
@@ -146,19 +140,11 @@ impl Crm {
             let message = format!("{key} was changed at {}", held.modified_at);
             return Err(Error::new(Code::CrmConflict, message).record(key.as_str()));
         }
-        self.change(&key, at, |view| apply(view, write));
+        self.change(&key, at, |view| staged::apply(view, write));
         // Whoever writes reads what was written.
         self.before.remove(&key);
-        let mut written = self.read(&key, false)?;
-        written
-            .view
-            .fields
-            .retain(|field, _| write.patch.fields.contains_key(field));
-        written
-            .view
-            .lines
-            .retain(|key, _| write.patch.lines.contains_key(key));
-        let (view, modified_at) = (written.view, written.modified_at);
+        let written = self.read(&key, false)?;
+        let (view, modified_at) = (staged::sent(written.view, write), written.modified_at);
         Ok(CrmWritten { view, modified_at })
     }
 
@@ -238,55 +224,12 @@ pub fn mapping() -> Arc<Mapping> {
             },
         )
     };
-    let lines = LINE.iter().chain(&["line.exists"]);
     let fields = READ_ONLY.iter().map(|name| mapped(name, false));
-    let fields = fields.chain(WRITABLE.iter().chain(lines).map(|name| mapped(name, true)));
+    let fields = fields.chain(WRITABLE.iter().map(|name| mapped(name, true)));
     let (fields, warnings) = (fields.collect(), Vec::new());
-    Arc::new(Mapping { fields, warnings })
-}
-
-/// The calls that a write takes: lines a few at a time, between two marks on the quote's record.
-pub fn calls(write: &CrmWrite, lines_a_call: usize) -> Vec<CrmWrite> {
-    if write.patch.lines.len() <= lines_a_call {
-        return vec![write.clone()];
-    }
-    let lines: Vec<_> = write.patch.lines.clone().into_iter().collect();
-    let last = lines.len().div_ceil(lines_a_call) - 1;
-    let revision = write.quote_record.as_ref().map_or(1, |record| record.revision);
-    let stage = |(at, lines): (usize, &[(LineKey, LineChange)])| {
-        let mut fields = Fields::new();
-        if at == 0 {
-            fields.insert(SYNC_STATE.into(), Value::text(writing(revision)));
-        }
-        if at == last {
-            fields.insert(SYNC_STATE.into(), Value::text(complete(revision)));
-            fields.extend(write.patch.fields.clone());
-        }
-        let lines = lines.iter().cloned().collect();
-        let patch = Patch { fields, lines };
-        CrmWrite {
-            patch,
-            ..write.clone()
-        }
-    };
-    lines.chunks(lines_a_call).enumerate().map(stage).collect()
-}
-
-fn apply(view: &mut View, write: &CrmWrite) {
-    view.fields.extend(write.patch.fields.clone());
-    for (key, change) in &write.patch.lines {
-        let LineChange::Put(fields) = change else {
-            view.lines.remove(key);
-            continue;
-        };
-        let is_new = !view.lines.contains_key(key);
-        let line = view.lines.entry(key.clone()).or_default();
-        if let (true, Some(whole)) = (is_new, write.lines.get(key)) {
-            line.extend(whole.fields.clone());
-        }
-        line.extend(fields.clone());
-        line.retain(|field, _| LINE.contains(&field.as_str()));
-    }
+    let mut mapping = Mapping { fields, warnings };
+    staged::writable(&mut mapping);
+    Arc::new(mapping)
 }
 
 fn paged(held: &CrmSnapshot) -> PagedSnapshot {

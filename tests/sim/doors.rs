@@ -22,6 +22,7 @@ use tokio::time::sleep;
 use crate::crm;
 use crate::land::{Land, State, place_of, quote_place, target_name};
 use crate::node::Node;
+use crate::staged;
 use crate::wire::{Ask, Fate, lost, refusal};
 use crate::witness::Side;
 
@@ -201,7 +202,7 @@ impl CrmAdapter for Doors {
     async fn write(&self, call: &Call, write: &CrmWrite) -> Result<CrmWritten> {
         let at = place_of(write.opportunity.id.as_str());
         let most = usize::try_from(self.land.knobs.lines_a_call).expect("a small number");
-        let calls = crm::calls(write, most);
+        let calls = staged::calls(write, Some(most));
         let last = calls.len() - 1;
         let mut since = write.unmodified_since;
         for (nth, stage) in calls.into_iter().enumerate() {

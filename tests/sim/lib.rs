@@ -5,6 +5,12 @@
 //! or not at all, and decisions of people. Then everything heals, and what must be true is looked up past the product's
 //! own idea of it. Nothing of a day depends on anything but its seed: one thread, virtual time, no chance of its own.
 
+// What the engine's own tests hold in memory too.
+#[path = "../../src/orchestrator/tests/it/fakes/blank.rs"]
+mod blank;
+#[path = "../../src/orchestrator/tests/it/fakes/staged.rs"]
+mod staged;
+
 mod cells;
 mod cpq;
 mod crm;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cpq_domain::quote::{Discount, Transition};
+use cpq_domain::quote::{Discount, Quote, Transition};
 use cpq_domain::run::Trigger;
 use cpq_domain::value::Value;
 use cpq_orchestrator::Submission;
@@ -205,7 +205,7 @@ fn seller_edits(
     };
     let draft = quote.status == cpq_domain::quote::Status::Draft;
     let now = land.clock.now();
-    let line = quote.lines.first().map(|line| line.line_key.clone());
+    let line = quote.lines.first();
     let context = |state: &mut State, field: &str, value: Value| {
         // To say what is there already is no edit.
         let known = state.is_agreed(at, "", field) && state.value(Side::Cpq, at, "", field) != value;
@@ -240,28 +240,29 @@ fn seller_edits(
                 .change(&quote.id, now, |quote| quote.header_discount = Some(percent));
             state.witness.moved(at);
         }
-        8 if draft && line.is_some() => {
-            let key = line.expect("checked");
-            let value = Value::Number(amount.into());
-            let same = state.value(Side::Cpq, at, key.as_str(), "line.quantity") == value;
-            let known = state.is_agreed(at, key.as_str(), "line.quantity") && !same;
-            let held = state.value(Side::Crm, at, key.as_str(), "line.quantity");
-            let other = if known { held } else { value.clone() };
-            state.cpq.change(&quote.id, now, |quote| {
-                let line = quote.lines.iter_mut().find(|line| line.line_key == key);
-                line.into_iter().for_each(|line| line.quantity = amount.into());
-            });
-            state.witness.person(
-                Side::Cpq,
-                (at, key.to_string(), "line.quantity".into()),
-                value,
-                &other,
-            );
-        }
+        8 if draft && line.is_some() => seller_counts(state, land, at, &quote, amount),
         9..=11 => return move_on(state, land, at, dice),
         _ => return "nothing",
     }
     "an edit"
+}
+
+/// Another quantity of the first line.
+fn seller_counts(state: &mut State, land: &Land, at: u64, quote: &Quote, amount: u64) {
+    let Some(key) = quote.lines.first().map(|line| line.line_key.clone()) else {
+        return;
+    };
+    let value = Value::Number(amount.into());
+    let same = state.value(Side::Cpq, at, key.as_str(), "line.quantity") == value;
+    let known = state.is_agreed(at, key.as_str(), "line.quantity") && !same;
+    let held = state.value(Side::Crm, at, key.as_str(), "line.quantity");
+    let other = if known { held } else { value.clone() };
+    state.cpq.change(&quote.id, land.clock.now(), |quote| {
+        let line = quote.lines.iter_mut().find(|line| line.line_key == key);
+        line.into_iter().for_each(|line| line.quantity = amount.into());
+    });
+    let cell = (at, key.to_string(), "line.quantity".into());
+    state.witness.person(Side::Cpq, cell, value, &other);
 }
 
 /// A step of the quote's life that ends it for nobody.

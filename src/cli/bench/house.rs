@@ -1,5 +1,6 @@
 //! A house to measure in: a fresh directory, a sandbox in a process of its own, a connection, and opportunities.
 
+use std::path::Path;
 use std::time::Duration;
 
 use cpq_domain::Result;
@@ -17,6 +18,10 @@ use crate::world::RealWorld;
 
 /// Longest time that one sync may take before the measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Looks at whether a sandbox has ended, and the time between two: ten seconds in all.
+const LOOKS: usize = 100;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// A house to measure in.
 pub struct House {
@@ -91,12 +96,21 @@ impl House {
     /// Takes the house down.
     pub async fn leave(self) {
         self.app.engine.stop(Duration::from_secs(5)).await;
-        // What cannot be removed stays in the temporary directory and says so by its name.
-        let _ = reqwest::Client::new()
-            .post(format!("{}/sandbox/shutdown", self.url))
-            .send()
-            .await;
-        let _ = std::fs::remove_dir_all(&self.config.state_dir);
+        clear(&self.url, &self.config.state_dir).await;
+    }
+}
+
+/// Ends a sandbox and removes the directory that was measured in, once nobody writes to it any more. What cannot be
+/// removed stays in the temporary directory and says so by its name.
+pub async fn clear(url: &str, directory: &Path) {
+    let http = reqwest::Client::new();
+    let _ = http.post(format!("{url}/sandbox/shutdown")).send().await;
+    for _ in 0..LOOKS {
+        let ended = http.get(format!("{url}/sandbox/info")).send().await.is_err();
+        if ended && (std::fs::remove_dir_all(directory).is_ok() || !directory.exists()) {
+            return;
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
     }
 }
 

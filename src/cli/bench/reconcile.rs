@@ -12,7 +12,7 @@ use cpq_domain::error::{Code, Error};
 use cpq_domain::world::World;
 use serde_json::{Value as Json, json};
 
-use super::{Figure, machine};
+use super::{Figure, house, machine};
 use crate::app::{App, Role};
 use crate::cli::{auth, sandbox};
 use crate::config::Config;
@@ -38,12 +38,7 @@ pub async fn measure(config: &Config, opportunities: usize) -> Result<Vec<Figure
     let free = "127.0.0.1:0".parse().ok();
     let url = sandbox::spawn(&config, free, free, free).await?;
     let measured = measure_at(&config, &url, opportunities).await;
-    let _ = reqwest::Client::new()
-        .post(format!("{url}/sandbox/shutdown"))
-        .send()
-        .await;
-    // What cannot be removed stays in the temporary directory and says so by its name.
-    let _ = std::fs::remove_dir_all(&config.state_dir);
+    house::clear(&url, &config.state_dir).await;
     measured
 }
 

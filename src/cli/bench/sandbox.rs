@@ -9,7 +9,7 @@ use cpq_domain::error::{Code, Error};
 use cpq_domain::world::World;
 use serde_json::{Value as Json, json};
 
-use super::{Figure, machine};
+use super::{Figure, house, machine};
 use crate::cli::{place, sandbox};
 use crate::config::Config;
 use crate::world::RealWorld;
@@ -37,20 +37,12 @@ pub async fn measure(config: &Config, records: usize, calls: usize) -> Result<Ve
     let free = "127.0.0.1:0".parse().ok();
     let url = sandbox::spawn(&config, free, free, free).await?;
     let mut figures = Vec::new();
-    let loaded = Loaded::seed(&config, url, records, &mut figures).await;
+    let loaded = Loaded::seed(&config, url.clone(), records, &mut figures).await;
     let measured = match &loaded {
         Ok(loaded) => loaded.rates(calls, &mut figures).await,
         Err(_) => Ok(()),
     };
-    if let Ok(loaded) = &loaded {
-        let _ = loaded
-            .http
-            .post(format!("{}/sandbox/shutdown", loaded.url))
-            .send()
-            .await;
-    }
-    // What cannot be removed stays in the temporary directory and says so by its name.
-    let _ = std::fs::remove_dir_all(&config.state_dir);
+    house::clear(&url, &config.state_dir).await;
     loaded.and(measured).map(|()| figures)
 }
 

@@ -108,7 +108,7 @@ impl Reader {
             #[cfg(feature = "planted-bugs")]
             let sweep_from = sweep_from.filter(|_| {
                 use cpq_domain::planted::Bug;
-                !Bug::IgnoresGaps.is_on() && !(Bug::JumpsToTheEnd.is_on() && self.is_lost)
+                !(Bug::IgnoresGaps.is_on() || Bug::JumpsToTheEnd.is_on() && self.is_lost)
             });
             if let Some(from) = sweep_from {
                 let seen = self
@@ -310,7 +310,7 @@ fn planted(mut changes: Vec<Change>) -> Vec<Change> {
     changes.retain(|change| {
         let again = last.as_ref() == Some(&change.hint.event);
         last = Some(change.hint.event.clone());
-        !(Bug::FiltersByOrigin.is_on() && change.hint.ours) && !(Bug::SeesFirstRecordOnly.is_on() && again)
+        !(Bug::FiltersByOrigin.is_on() && change.hint.ours || Bug::SeesFirstRecordOnly.is_on() && again)
     });
     changes
 }

@@ -5,7 +5,7 @@ use cpq_domain::event::EventKind;
 use cpq_domain::id::{CorrelationId, Lane, RecordId, RunId};
 use cpq_domain::limits;
 use cpq_domain::replay::ReplayOf;
-use cpq_domain::run::{Run, RunState};
+use cpq_domain::run::Run;
 use cpq_store::{Tx, counters, journal, links, runs};
 use jiff::Timestamp;
 
@@ -44,24 +44,8 @@ pub(super) async fn new_run(
     let number = counters::next(tx, CORRELATION_COUNTER).await?;
     #[cfg(feature = "planted-bugs")]
     let number = crate::planted::name_twice(number);
-    let run = Run {
-        id,
-        lane: submission.lane.clone(),
-        correlation: CorrelationId::new(format!("csync-{number:03}"))?,
-        caller_correlation: submission.caller_correlation.clone(),
-        traceparent: submission.traceparent.clone(),
-        trigger: submission.trigger,
-        state: RunState::Queued,
-        attempt: 0,
-        tries: 0,
-        restarts: 0,
-        created_at: now,
-        updated_at: now,
-        due_at: now,
-        outcome: None,
-        error: None,
-        superseded_by: None,
-    };
+    let correlation = CorrelationId::new(format!("csync-{number:03}"))?;
+    let run = submission.queued(id, correlation, now);
     runs::insert(tx, &run).await?;
     let mut data = serde_json::json!({ "trigger": run.trigger, "opportunity": run.lane.opportunity });
     if let Some(of) = replays {

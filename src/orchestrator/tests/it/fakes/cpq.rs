@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use cpq_domain::adapter::{CpqWrite, QuoteTarget};
-use cpq_domain::id::{OpportunityKey, QuoteId, QuoteNumber, RecordId};
+use cpq_domain::id::{OpportunityKey, QuoteId, RecordId};
 use cpq_domain::paging::{QuoteMark, QuoteMarkPage};
-use cpq_domain::quote::{OpportunityRef, Quote, Status, Totals, Transition};
-use cpq_domain::value::Money;
+use cpq_domain::quote::{OpportunityRef, Quote, Transition};
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
-use rust_decimal::Decimal;
 
+use super::blank;
 use super::cpq_patch::{apply, price};
 
 /// Quotes as they are, and as they were before the last change.
@@ -157,39 +156,7 @@ impl Cpq {
                 format!("{number} has a quote already"),
             ));
         }
-        let next = 137 + self.quotes.len();
-        let id = QuoteId::new(format!("quote-{next}"))?;
-        let zero = Money::zero("USD");
-        Ok(Quote {
-            root_id: id.clone(),
-            id,
-            number: QuoteNumber::new(format!("Q-2026-{next:04}"))?,
-            revision: 1,
-            previous_revision_id: None,
-            superseded_by_id: None,
-            status: Status::Draft,
-            version: 1,
-            is_primary: true,
-            name: "unnamed".into(),
-            opportunity: of.clone(),
-            currency: "USD".into(),
-            price_list: None,
-            valid_until: None,
-            payment_terms: None,
-            header_discount: None,
-            lines: Vec::new(),
-            totals: Totals {
-                list: zero.clone(),
-                line_discount: zero.clone(),
-                header_discount: zero.clone(),
-                net: zero.clone(),
-                discount_percent: Decimal::ZERO,
-                optional_net: zero,
-            },
-            context: BTreeMap::new(),
-            reason: None,
-            created_at: at,
-            updated_at: at,
-        })
+        let next = 137 + self.quotes.len() as u64;
+        Ok(blank::quote(next, of, at))
     }
 }

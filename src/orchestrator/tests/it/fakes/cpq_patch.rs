@@ -1,11 +1,13 @@
 //! How the CPQ in memory takes a patch, and what it makes of it.
 
 use cpq_domain::id::LineKey;
-use cpq_domain::quote::{Discount, Line, LineTotals, Quote};
+use cpq_domain::quote::{Discount, Quote};
 use cpq_domain::value::{Money, Value};
 use cpq_domain::view::{FieldName, Fields, LineChange, Patch};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+
+use super::blank;
 
 pub fn apply(quote: &mut Quote, patch: &Patch) {
     for (field, value) in &patch.fields {
@@ -29,7 +31,7 @@ fn header(quote: &mut Quote, field: &FieldName, value: &Value) {
 
 fn put(quote: &mut Quote, key: &LineKey, fields: &Fields) {
     if quote.line(key).is_none() {
-        quote.lines.push(blank(key));
+        quote.lines.push(blank::line(key));
     }
     let lines = &mut quote.lines;
     let line = lines
@@ -44,22 +46,6 @@ fn put(quote: &mut Quote, key: &LineKey, fields: &Fields) {
             "line.list_unit" => line.list_unit = value.as_decimal().unwrap_or_default(),
             other => panic!("this CPQ has no {other}"),
         }
-    }
-}
-
-fn blank(key: &LineKey) -> Line {
-    Line {
-        line_key: key.clone(),
-        sequence: 10,
-        sku: String::new(),
-        name: String::new(),
-        description: None,
-        quantity: Decimal::ZERO,
-        list_unit: Decimal::ZERO,
-        discount: None,
-        service_start: None,
-        optional: false,
-        totals: LineTotals::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Two systems in memory that keep the promises of the adapter traits, and the world around them.
 
+mod blank;
 mod cpq;
 mod cpq_patch;
 mod crm;

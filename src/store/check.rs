@@ -48,6 +48,8 @@ pub enum Kind {
     Base,
     /// A decision and its sync contradict each other.
     Decision,
+    /// A dead letter and its sync contradict each other.
+    DeadLetter,
     /// A conflict contradicts itself, or what it is about.
     Conflict,
     /// A quote cannot be read, or is another than its row says.

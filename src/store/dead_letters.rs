@@ -156,6 +156,19 @@ pub async fn by_run(tx: &mut dyn Tx, run: RunId) -> Result<Option<DeadLetter>> {
         .transpose()
 }
 
+/// Takes the words out of the letter of a run, if there is one: they may quote a value. `words` stand in their place.
+pub(crate) async fn without_words(tx: &mut dyn Tx, run: &str, words: &str) -> Result<()> {
+    let found = tx.first(BY_RUN, params![run]).await?;
+    let Some(mut letter) = found.map(|mut row| row.json::<DeadLetter>()).transpose()? else {
+        return Ok(());
+    };
+    words.clone_into(&mut letter.signature.cause);
+    if let Some(closed) = &mut letter.closed {
+        words.clone_into(&mut closed.reason);
+    }
+    put(tx, &letter).await
+}
+
 /// A page of letters, the last that died first.
 pub async fn list(tx: &mut dyn Tx, filter: &Filter) -> Result<Vec<DeadLetter>> {
     let sql = match (&filter.opportunity, filter.state) {

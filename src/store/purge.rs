@@ -13,6 +13,7 @@ use cpq_domain::value::Value;
 use cpq_domain::{Code, Error, Result};
 use jiff::Timestamp;
 
+use crate::dead_letters;
 use crate::encode::json;
 use crate::idempotency;
 use crate::journal::Sealed;
@@ -355,6 +356,7 @@ async fn empty(tx: &mut dyn Tx, runs: Vec<Row>, mark: &Purged, answers: bool) ->
         let error = error.map(|report| json("a report", &without_words(report, mark), TEXT_BYTES));
         tx.execute(BLANK_RUN, params![&id, mark.at, error.transpose()?])
             .await?;
+        dead_letters::without_words(tx, &id, &mark.words()).await?;
         let writes = (format!("cpq:{id}:"), format!("cpq:{id}:zzzz"));
         removed.answers += tx.execute(BURY_WRITES, params![&writes.0, &writes.1]).await?;
         if answers {

@@ -22,6 +22,9 @@ const BASES: &str =
 const DECISIONS: &str = "SELECT 'decision ' || CAST(d.position AS TEXT) || ' about ' || d.field || ' names sync ' || d.correlation
   || ', which is not its run', COUNT(*) OVER () FROM decisions d LEFT JOIN runs r ON r.id = d.run_id
   WHERE TRUE AND (r.id IS NULL OR r.correlation <> d.correlation OR r.connection <> d.connection) LIMIT $1";
+const DEAD_LETTERS: &str = "SELECT 'dead letter ' || CAST(d.number AS TEXT) || ' waits for a person, and its sync is ' || r.state,
+  COUNT(*) OVER () FROM dead_letters d JOIN runs r ON r.id = d.run_id WHERE TRUE AND d.state = 'open' AND r.state <> 'dead'
+  LIMIT $1";
 const CONFLICTS: &str =
     "SELECT 'the open conflict ' || CAST(c.number AS TEXT) || ' is about opportunity ' || c.opportunity_id
   || ', which has no link', COUNT(*) OVER () FROM conflicts c WHERE TRUE AND c.state = 'open' AND NOT EXISTS
@@ -44,6 +47,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     LINKS,
     BASES,
     DECISIONS,
+    DEAD_LETTERS,
     CONFLICTS,
     CONFLICT_NUMBERS,
     QUOTE_EVENTS,
@@ -65,6 +69,11 @@ const QUESTIONS: &[Question] = &[
         kind: Kind::Decision,
         of_quotes: false,
         sql: DECISIONS,
+    },
+    Question {
+        kind: Kind::DeadLetter,
+        of_quotes: false,
+        sql: DEAD_LETTERS,
     },
     Question {
         kind: Kind::Conflict,

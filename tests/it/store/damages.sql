@@ -24,3 +24,5 @@ UPDATE quotes SET version = version + 1
 DELETE FROM quote_events WHERE sequence = 1
 -- key
 INSERT INTO idempotency (client, key, fingerprint, run_id, state, created_at, expires_at) SELECT 'shop', 'k', x'00', id, 'running', 0, 0 FROM runs
+-- dead_letter
+INSERT INTO dead_letters (run_id, number, connection, opportunity, state, code, signature, cause, died_at, body) SELECT id, 1, connection, opportunity, 'open', 'CRM_REJECTED', 's-0', 'x', 0, '{}' FROM runs

@@ -92,10 +92,8 @@ fn fold(rows: &[&Entry]) -> Option<RunState> {
         EventKind::Superseded => Some(RunState::Superseded),
         EventKind::Dead => Some(RunState::Dead),
         EventKind::Cancelled => Some(RunState::Cancelled),
-        EventKind::Hint
-        | EventKind::Intent
-        | EventKind::Done
-        | EventKind::Failed
-        | EventKind::Replayed => state,
+        EventKind::Hint | EventKind::Intent | EventKind::Done | EventKind::Failed | EventKind::Replayed => {
+            state
+        }
     })
 }

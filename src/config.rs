@@ -39,6 +39,8 @@ pub struct Config {
     pub deletes: Deletes,
     /// Reconcile.
     pub reconcile: ReconcileConfig,
+    /// Replay of dead letters.
+    pub replay: cpq_orchestrator::ReplaySettings,
     /// Following changes.
     pub changes: ChangesConfig,
     /// Webhook secrets.
@@ -282,6 +284,7 @@ impl Config {
         self.changes.check()?;
         self.quoting.check()?;
         self.deletes.check()?;
+        self.replay.check()?;
         if self.service.lease_seconds == 0 || self.service.lease_seconds > 600 {
             return refuse("service.lease_seconds", "must be between 1 and 600");
         }
@@ -423,6 +426,7 @@ mod tests {
         let config = parse("[crm]\ncurrency = \"EUR\"\n").expect("it loads");
         assert_eq!(config.crm.currency, "EUR");
         assert_eq!(config.crm.api_version, "68.0");
+        assert_eq!(config.replay, cpq_orchestrator::ReplaySettings::default());
     }
 
     #[test]

@@ -376,6 +376,7 @@ fn engine_settings(config: &Config, role: Role, world: &dyn World) -> EngineSett
             calls_percent: config.reconcile.calls_percent,
             repairs_at_once: config.reconcile.repairs_at_once,
         },
+        replay: config.replay.clone(),
         ..EngineSettings::named(format!("{}-{}", std::process::id(), world.uuid()))
     }
 }

@@ -47,6 +47,7 @@ pub struct StartRequest {
     pub error_percent: Option<u32>,
     /// Syncs under way at once while there is no live traffic.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 128)]
     pub at_once: Option<u32>,
 }
 

@@ -20,6 +20,8 @@ use crate::cli::sync::{line, segment};
 use crate::config::Config;
 use crate::world::RealWorld;
 
+mod bar;
+mod plans;
 mod told;
 
 /// How often to ask how far a plan has come.
@@ -91,13 +93,13 @@ pub enum Command {
         /// The digest of the plan that was looked at; another plan is refused.
         #[arg(long)]
         digest: Option<String>,
-        /// Opportunities that go first.
+        /// Opportunities that go first; else `replay.canary` of the configuration.
         #[arg(long, value_name = "N")]
         canary: Option<u32>,
-        /// Share of failed syncs above which it stops, in percent.
+        /// Share of failed syncs above which it stops, in percent; else `replay.error_percent`.
         #[arg(long, value_name = "PERCENT")]
         max_errors: Option<u32>,
-        /// Syncs under way at once while there is no live traffic.
+        /// Syncs under way at once while there is no live traffic, at most 128; else `replay.at_once`.
         #[arg(long, value_name = "N")]
         at_once: Option<u32>,
     },
@@ -223,7 +225,7 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
                 .get(&format!("/api/v1/replays?limit={limit}"))
                 .await?
                 .json()?;
-            output.data(&page, || told::plans(&page));
+            output.data(&page, || plans::plans(&page));
             Ok(0)
         }
         Command::ShowPlan { plan } => show_plan(client, &plan, output).await,
@@ -343,7 +345,7 @@ async fn plan(client: &Client, body: &Json, output: Output) -> Result<u8> {
         .await?
         .json()?;
     let plan = follow(client, told::text(&begun["id"]), "planning").await?;
-    output.data(&plan, || told::plan(&plan));
+    output.data(&plan, || plans::plan(&plan));
     if told::text(&plan["state"]) == "planned" {
         let id = told::text(&plan["id"]);
         output.say(format!(
@@ -363,7 +365,7 @@ async fn show_plan(client: &Client, id: &str, output: Output) -> Result<u8> {
     let more = !items["next"].is_null();
     plan["items"] = items["items"].clone();
     output.data(&plan, || {
-        format!("{}\n\n{}", told::plan(&plan), told::items(&plan["items"]))
+        format!("{}\n\n{}", plans::plan(&plan), plans::items(&plan["items"]))
     });
     if more {
         output.say(format!(
@@ -380,7 +382,7 @@ async fn replay(client: &Client, id: &str, body: &Json, output: Output) -> Resul
     let path = format!("{}/start", plan_path(id));
     let begun: Json = client.call(Method::POST, &path, &[], body).await?.json()?;
     let plan = follow(client, told::text(&begun["id"]), "running").await?;
-    output.data(&plan, || told::result(&plan, was_done));
+    output.data(&plan, || plans::result(&plan, was_done));
     match told::text(&plan["state"]) {
         "done" if plan["progress"]["failed"].as_u64() == Some(0) => Ok(0),
         "done" => Ok(1),
@@ -392,13 +394,13 @@ async fn halt(client: &Client, id: &str, what: &str, output: Output) -> Result<u
     let path = format!("{}/{what}", plan_path(id));
     let begun: Json = client.call(Method::POST, &path, &[], &json!({})).await?.json()?;
     let plan = follow(client, told::text(&begun["id"]), "running").await?;
-    output.data(&plan, || told::result(&plan, false));
+    output.data(&plan, || plans::result(&plan, false));
     Ok(0)
 }
 
 /// Asks until the plan is no longer in `state`, and shows how far it has come.
 async fn follow(client: &Client, id: &str, state: &str) -> Result<Json> {
-    let progress = told::Progress::new();
+    let progress = bar::Progress::new();
     loop {
         let plan: Json = client.get(&plan_path(id)).await?.json()?;
         if told::text(&plan["state"]) != state {

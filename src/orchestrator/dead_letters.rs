@@ -6,23 +6,20 @@ use cpq_domain::dead_letter::{Closed, DeadLetter, LetterGroup, LetterState};
 use cpq_domain::error::{Code, Error};
 use cpq_domain::event::SyncEvent;
 use cpq_domain::id::{CorrelationId, Lane, OpportunityKey};
-use cpq_domain::limits::PAGE_ROWS;
 use cpq_domain::replay::Selection;
-use cpq_domain::run::{Run, RunState, Trigger};
+use cpq_domain::run::{Run, Trigger};
 use cpq_domain::view::FieldName;
 use cpq_store::conflicts::{self, Filter as ConflictFilter};
 use cpq_store::dead_letters::{self, Filter};
-use cpq_store::{Store, runs, settings};
-use jiff::Timestamp;
 
 use crate::along::{self, Along, End, Source};
 use crate::engine::{Engine, Submission, Submitted};
 use crate::rulings::Decided;
 
-pub(crate) use crate::along::bury;
+mod completing;
 
-/// Setting that says that every dead run has its letter.
-const COMPLETE: &str = "dead_letters.complete";
+pub(crate) use crate::along::bury;
+pub(crate) use completing::complete;
 
 /// A dead letter with the journal of its run.
 #[derive(Clone, Debug)]
@@ -305,42 +302,4 @@ pub(crate) async fn freeze(tx: &mut dyn cpq_store::Tx, selection: Selection) -> 
         None => newest,
     };
     Ok(Some(Selection { up_to, ..selection }))
-}
-
-/// Gives dead runs of a store that is older than letters theirs.
-pub(crate) async fn complete(store: &Store, now: Timestamp) -> Result<()> {
-    let done = store.read(|tx| Box::pin(settings::get(tx, COMPLETE))).await?;
-    if done.is_some() {
-        return Ok(());
-    }
-    let missing = store
-        .read(|tx| Box::pin(dead_letters::runs_without(tx, 1)))
-        .await?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    while complete_some(store).await? > 0 {}
-    let at = now.to_string();
-    store
-        .write(move |tx| Box::pin(async move { settings::put(tx, COMPLETE, &at).await }))
-        .await
-}
-
-async fn complete_some(store: &Store) -> Result<usize> {
-    store
-        .write(|tx| {
-            Box::pin(async move {
-                let without = dead_letters::runs_without(tx, PAGE_ROWS).await?;
-                let mut buried = 0;
-                for id in without {
-                    let run = runs::by_id(tx, id).await?;
-                    if let Some(run) = run.filter(|run| run.state == RunState::Dead && run.error.is_some()) {
-                        bury(tx, &run).await?;
-                        buried += 1;
-                    }
-                }
-                Ok(buried)
-            })
-        })
-        .await
 }

@@ -20,55 +20,16 @@ use crate::engine::Engine;
 
 mod books;
 mod conductor;
+mod following;
 mod look;
 mod planner;
 mod seal;
+mod settings;
+
+pub use settings::{ReplaySettings, Start};
 
 /// How often a service looks for replays whose process died.
 const ORPHANS_EVERY: Duration = Duration::from_secs(5);
-
-/// How replays are carried out.
-#[derive(Clone, Debug)]
-pub struct ReplaySettings {
-    /// Opportunities that go first.
-    pub canary: u32,
-    /// Share of failed syncs above which a replay stops, in percent.
-    pub error_percent: u32,
-    /// Syncs under way at once while there is no live traffic.
-    pub at_once: u32,
-    /// Syncs under way at once beside live traffic.
-    pub at_once_beside_live: u32,
-    /// Hours after which a plan that was never started is refused: it speaks of what was looked at then.
-    pub plan_max_age_hours: u32,
-    /// Opportunities that are looked at one by one; of more, a sample is.
-    pub look_at_most: u64,
-}
-
-impl Default for ReplaySettings {
-    fn default() -> Self {
-        ReplaySettings {
-            canary: 5,
-            error_percent: 5,
-            at_once: 32,
-            at_once_beside_live: 4,
-            plan_max_age_hours: 24,
-            look_at_most: 5_000,
-        }
-    }
-}
-
-/// How a replay is to be carried out, where it differs from the settings.
-#[derive(Clone, Debug, Default)]
-pub struct Start {
-    /// The digest of the plan that was looked at.
-    pub digest: Option<String>,
-    /// Opportunities that go first.
-    pub canary: Option<u32>,
-    /// Share of failed syncs above which it stops, in percent.
-    pub error_percent: Option<u32>,
-    /// Syncs under way at once.
-    pub at_once: Option<u32>,
-}
 
 impl Engine {
     /// Begins to make a plan, and answers at once; look at it until it is `planned`.
@@ -150,7 +111,8 @@ impl Engine {
     /// Carries a plan out, or goes on with one that rests or whose process died. Answers at once. One that is done
     /// stays as it is: there is nothing left to write.
     ///
-    /// [`Code::RequestInvalid`] when the plan is not what its digest says, too old, or was aborted.
+    /// [`Code::RequestInvalid`] when the plan is not what its digest says, too old, or was aborted, or when it cannot be
+    /// carried out as is asked.
     pub async fn start_replay(&self, id: PlanId, start: Start) -> Result<Plan> {
         let plan = self.replay_plan(id).await?;
         let now = self.inner.world.now();
@@ -169,6 +131,7 @@ impl Engine {
             }
             PlanState::Planned | PlanState::Running | PlanState::Paused | PlanState::Stopped => {}
         }
+        start.check()?;
         self.check(&plan, &start).await?;
         let progress = self.begun(&plan, &start);
         let wanted = Plan { progress, ..plan };

@@ -5,25 +5,19 @@ use std::time::Duration;
 
 use cpq_domain::Result;
 use cpq_domain::dead_letter::{Closed, Signature};
-use cpq_domain::error::{Code, Error};
-use cpq_domain::id::RunId;
+use cpq_domain::error::Code;
 use cpq_domain::replay::{Deed, Failure, Item, ItemNow, ItemState, Plan, PlanState, Verdict, Wanted, judge};
-use cpq_domain::run::{Effect, Run, RunState, Trigger};
-use cpq_store::{journal, replays};
+use cpq_domain::run::{Effect, Run, RunState};
+use cpq_store::replays;
 use tokio::task::JoinSet;
 
 use super::books::{self, Ended, LEASE};
-use crate::along::{Along, Source};
-use crate::engine::{Engine, Submission, Submitted};
+use super::following::{broken, calls_of, follow, sync};
+use crate::along::Source;
+use crate::engine::Engine;
 
 /// How often progress is written down, and the store asked what people want. Whoever watches sees it move.
 const TICK: Duration = Duration::from_millis(250);
-/// Longest time to wait for one sync; after that it goes on by itself and counts as parked.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Failed tries after which a sync counts as parked at once: a lock is gone by then, an outage is not.
-const TRIES: u32 = 3;
-/// How often to look at a sync that was parked.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Carries the plan out to its end, or until it is to stop.
 pub(super) async fn carry_out(engine: Engine, plan: Plan) {
@@ -43,6 +37,8 @@ struct Conductor {
     phase: Option<ItemState>,
     after: i64,
     handed_over: u64,
+    /// The same, by this process.
+    begun: u64,
     ended: Vec<Ended>,
     stop: Option<(PlanState, String)>,
     lost: bool,
@@ -66,6 +62,7 @@ impl Conductor {
             next: VecDeque::new(),
             // A canary that failed before is not one that passed: others take its place.
             handed_over: plan.progress.succeeded,
+            begun: 0,
             ended: Vec::new(),
             stop: None,
             lost: false,
@@ -106,7 +103,8 @@ impl Conductor {
         }
     }
 
-    /// Whether another sync may begin: not while it is to stop, not beyond the canary, not beyond the headroom.
+    /// Whether another sync may begin: not while it is to stop, not beyond the canary, the headroom or the
+    /// rate.
     fn has_room(&self, under_way: usize) -> bool {
         let inner = &self.engine.inner;
         let Some(limits) = self.plan.progress.limits else {
@@ -116,7 +114,19 @@ impl Conductor {
         let at_once = inner
             .headroom
             .at_once(inner.world.monotonic_us(), limits.at_once as usize, beside);
-        self.stop.is_none() && self.phase.is_some() && !self.waits_for_canary() && under_way < at_once
+        let may = self.stop.is_none() && self.phase.is_some() && !self.waits_for_canary();
+        may && under_way < at_once && self.begun < self.allowed()
+    }
+
+    /// Syncs that may have been begun by now, by the configured rate; a tick's worth of them go at once.
+    fn allowed(&self) -> u64 {
+        let inner = &self.engine.inner;
+        let rate = u64::from(inner.settings.replay.syncs_per_second);
+        if rate == 0 {
+            return u64::MAX;
+        }
+        let elapsed_us = inner.world.monotonic_us().saturating_sub(self.began_us);
+        1 + elapsed_us.saturating_mul(rate) / 1_000_000
     }
 
     /// Whether the canary is handed over, and has not passed.
@@ -154,6 +164,7 @@ impl Conductor {
     fn begin(&mut self, now: ItemNow, under_way: &mut UnderWay) {
         let ItemNow { item, run_id, .. } = now;
         self.handed_over += 1;
+        self.begun += 1;
         let engine = self.engine.clone();
         let source = Source::Item {
             plan: self.plan.id,
@@ -317,47 +328,4 @@ impl Conductor {
         self.plan.updated_at = now;
         self.plan.lease_until = now + LEASE;
     }
-}
-
-async fn sync(engine: &Engine, item: &Item, source: Source) -> Result<Run> {
-    let submission = Submission::of(item.lane(), Trigger::Replay);
-    match engine.submit_along(submission, Along::replaying(source)).await? {
-        Submitted::Accepted(run) | Submitted::Joined(run) => follow(engine, run.id).await,
-        Submitted::Running { .. } | Submitted::Replayed { .. } => Err(Error::new(
-            Code::Internal,
-            "a replay without a key was answered as one with",
-        )),
-    }
-}
-
-fn broken(cause: tokio::task::JoinError) -> Error {
-    Error::new(Code::Internal, "following a sync of a replay ended in a panic").cause(cause)
-}
-
-/// The run once it has ended, waits for a person, or failed so often that it will go on failing for a while.
-async fn follow(engine: &Engine, id: RunId) -> Result<Run> {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        let run = engine.wait(id, Duration::from_secs(1)).await?;
-        let rests = run.state == RunState::Parked && run.tries >= TRIES;
-        if run.state.is_terminal() || run.state == RunState::Waiting || rests {
-            return Ok(run);
-        }
-        if tokio::time::Instant::now() >= deadline {
-            return Ok(run);
-        }
-        if run.state == RunState::Parked {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    }
-}
-
-/// Calls that a run asked the CRM for, by its journal.
-async fn calls_of(engine: &Engine, id: RunId) -> Result<u64> {
-    let store = engine.inner.ledger.store();
-    let marks = store.read(move |tx| Box::pin(journal::marks(tx, id))).await?;
-    let calls = marks
-        .iter()
-        .filter(|(kind, step)| matches!(kind.as_str(), "done" | "failed") && step.ends_with(".crm"));
-    Ok(calls.count() as u64)
 }

@@ -17,6 +17,7 @@ mod keys;
 mod lanes;
 mod outcomes;
 mod reconcile;
+mod replays;
 mod retries;
 mod rulings;
 mod scenes;

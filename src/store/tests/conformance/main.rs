@@ -2,6 +2,7 @@
 
 mod bookkeeping;
 mod conflicts;
+mod dead_letters;
 mod deletions;
 mod grants;
 mod idempotency;
@@ -10,6 +11,7 @@ mod positions;
 mod queue;
 mod quotes;
 mod reconcile;
+mod replays;
 mod runs;
 mod sample;
 mod server;
@@ -71,6 +73,11 @@ promises! {
     conflicts: one_conflict_per_field_is_open, conflicts_are_listed_newest_first;
     reconcile: one_reconcile_of_a_connection_runs, a_lost_reconcile_writes_nothing_more, certificates_add_up_and_page,
         differing_records_page_and_go, current_quotes_come_by_the_page, lanes_in_motion_are_known;
+    dead_letters: a_letter_reads_back_and_takes_the_place_of_an_earlier_one, letters_are_listed_last_death_first,
+        open_letters_are_grouped_by_cause, a_selection_takes_in_no_later_death, open_letters_are_folded_by_lane,
+        dead_runs_without_a_letter_are_found, a_later_success_of_the_lane_is_known;
+    replays: a_plan_is_sealed_once, one_process_carries_a_plan_out, a_replay_whose_process_died_is_found,
+        what_people_want_of_a_replay_is_heard, items_come_in_order_and_by_state, items_of_old_plans_go_and_plans_stay;
     bookkeeping: counters_have_no_gaps, a_link_belongs_to_one_quote, agreements_are_replaced, decisions_are_kept, a_repeated_decision_is_not_kept,
         tokens_are_found_by_hash, deliveries_are_seen_once, schemas_are_cached, old_matrices_stay;
 }

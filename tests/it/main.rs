@@ -24,3 +24,4 @@ mod secrets;
 mod service;
 mod soak;
 mod store;
+mod tokens;

@@ -50,6 +50,11 @@ impl House {
         Ok(House { app, config, url })
     }
 
+    /// The configuration that it was built with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Makes every call of the data API take this long.
     pub async fn latency(&self, millis: u64) -> Result<()> {
         let rule =

@@ -8,7 +8,10 @@ use serde::Deserialize;
 use crate::app::open_store;
 use crate::config::Config;
 
+mod load;
 mod outage;
+
+pub use load::load;
 
 /// The CPQ's half of the scenario `crm-sync`, and the quote that comes of it.
 const QUOTE_FIXTURE: &str = include_str!("../fixtures/cpq_quote_fixture.json");

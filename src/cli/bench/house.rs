@@ -67,6 +67,11 @@ impl House {
         })
     }
 
+    /// The configuration that it was built with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Makes every call of the data API take this long.
     pub async fn latency(&self, millis: u64) -> Result<()> {
         let rule =

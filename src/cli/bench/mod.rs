@@ -4,10 +4,12 @@
 //! `--store` a schema of its own on a PostgreSQL server, and every
 //! sync is a new opportunity: a quote is created and written back. Nothing is left out to look better.
 
+mod child;
 mod house;
 mod idle;
 mod machine;
 mod reconcile;
+mod replay;
 mod sandbox;
 mod syncs;
 
@@ -36,6 +38,15 @@ pub struct Args {
     /// Opportunities with quotes that are reconciled.
     #[arg(long, default_value_t = 100_000)]
     opportunities: usize,
+    /// Dead letters that are replayed while nothing else goes on.
+    #[arg(long, default_value_t = 1_000)]
+    letters: usize,
+    /// Dead letters that a plan is made of.
+    #[arg(long, default_value_t = 100_000)]
+    planned: usize,
+    /// Dead letters that are replayed beside live traffic.
+    #[arg(long, default_value_t = 10_000)]
+    beside_live: usize,
     /// Calls of each figure of the sandbox.
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
@@ -48,6 +59,8 @@ enum Subject {
     Sync,
     /// A reconcile of many opportunities: time, API calls, memory.
     Reconcile,
+    /// Dead letters: their replay, its plan, and live traffic beside it.
+    Replay,
     /// The sandbox on its own: seeding, reads, composites, queries.
     Sandbox,
 }
@@ -87,6 +100,14 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
             Subject::Reconcile => {
                 output.say(format!("a reconcile of {} opportunities …", args.opportunities));
                 reconcile::measure(&config, args.opportunities).await?
+            }
+            Subject::Replay => {
+                let sizes = replay::Sizes {
+                    letters: args.letters.max(1),
+                    planned: args.planned.max(1),
+                    beside_live: args.beside_live.max(1),
+                };
+                replay::measure(&config, sizes, output).await?
             }
             Subject::Sandbox => {
                 output.say(format!("the sandbox with {} records …", args.records));

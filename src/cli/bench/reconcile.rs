@@ -4,7 +4,6 @@
 //! product too: by `cpq reconcile --repair` of opportunities that have none.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use cpq_domain::Result;
@@ -12,24 +11,17 @@ use cpq_domain::error::{Code, Error};
 use cpq_domain::world::World;
 use serde_json::{Value as Json, json};
 
-use super::{Figure, house, machine};
+use super::child::{self, Ran};
+use super::{Figure, house};
 use crate::app::{App, Role};
 use crate::cli::{auth, sandbox};
 use crate::config::Config;
 use crate::world::RealWorld;
 
-/// How often to look at the memory of the process; the kernel keeps the peak, only the last look can come too early.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Opportunities whose total is changed in the CRM, spread over all.
 const DRIFT: usize = 100;
 /// Longest time for one call of the sandbox; seeding is one.
 const PATIENCE: Duration = Duration::from_secs(300);
-
-/// What a reconcile told, and the most memory that its process held, in MiB.
-struct Ran {
-    told: Json,
-    peak_mib: f64,
-}
 
 /// Seeds that many opportunities, makes their quotes, and reconciles: all in agreement, and with some drift.
 pub async fn measure(config: &Config, opportunities: usize) -> Result<Vec<Figure>> {
@@ -109,33 +101,12 @@ fn settings(config: &Config) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Runs a command of this program to its end, and watches its memory.
+/// Runs a reconcile to its end.
 async fn run(config: &Config, settings: &Path, args: &[&str]) -> Result<Ran> {
-    let program = std::env::current_exe().map_err(|error| failed(&error.to_string()))?;
-    let mut command = tokio::process::Command::new(program);
-    command.arg("--state-dir").arg(&config.state_dir);
-    command.arg("--config").arg(settings).arg("--json").args(args);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    let child = command.spawn().map_err(|error| failed(&error.to_string()))?;
-    let pid = child.id().unwrap_or_default();
-    let mut ended = std::pin::pin!(child.wait_with_output());
-    let mut peak_mib = 0.0_f64;
-    let output = loop {
-        tokio::select! {
-            output = &mut ended => break output.map_err(|error| failed(&error.to_string()))?,
-            () = tokio::time::sleep(LOOK_EVERY) => {
-                peak_mib = peak_mib.max(machine::peak_mib(pid).unwrap_or_default());
-            }
-        }
-    };
-    let told: Json = serde_json::from_slice(&output.stdout)
-        .map_err(|_| failed(&format!("it ended with {} and told nothing", output.status)))?;
-    match told["state"].as_str() {
-        Some("done") => Ok(Ran { told, peak_mib }),
-        _ => Err(failed(&told.to_string())),
+    let ran = child::run(config, Some(settings), args).await?;
+    match ran.told["state"].as_str() {
+        Some("done") => Ok(ran),
+        _ => Err(failed(&ran.told.to_string())),
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! While [`BATCH_IN_FLIGHT`] calls of a kind are under way, the next ones gather; whoever comes back takes all that
 //! gathered, up to the most that one call carries. No timer is involved, so a lone call is never late.
+//!
+//! Where more than [`BATCH_CALM`] are under way or wait, calls are what is scarce: then a further call goes out beside
+//! another one only if it is full, and what does not fill one waits until the other one is back.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +15,7 @@ use cpq_domain::{Code, Error, Result};
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
-use crate::limits::{BATCH_IN_FLIGHT, BATCH_WAITING};
+use crate::limits::{BATCH_CALM, BATCH_IN_FLIGHT, BATCH_WAITING};
 
 /// Calls of one kind.
 #[async_trait]
@@ -22,7 +25,7 @@ pub(crate) trait Job: Send + Sync + 'static {
     /// Its answer.
     type Answer: Send + 'static;
 
-    /// Items that one call carries at most; where they weigh more than one each, the sum of their weights.
+    /// Items that one call carries at most.
     const MOST: usize;
 
     /// Name in metrics.
@@ -36,9 +39,12 @@ pub(crate) trait Job: Send + Sync + 'static {
         BATCH_IN_FLIGHT
     }
 
-    /// How much of a call an item takes.
-    fn weight(_item: &Self::Item) -> usize {
-        1
+    /// How many of those that wait fit into one call, from the first on.
+    fn fitting<'a>(waiting: impl Iterator<Item = &'a Self::Item>) -> usize
+    where
+        Self::Item: 'a,
+    {
+        waiting.take(Self::MOST).count()
     }
 
     /// Does all items in one remote call. The outer error is that of the call as a whole.
@@ -52,8 +58,25 @@ pub(crate) struct Gather<J: Job> {
 }
 
 struct Queue<J: Job> {
+    /// Calls under way.
     in_flight: usize,
+    /// Items that those calls carry.
+    carried: usize,
     waiting: VecDeque<Waiting<J>>,
+}
+
+impl<J: Job> Queue<J> {
+    /// How many of those that wait fit into one call: the first in any case, or it would wait for ever.
+    fn fitting(&self) -> usize {
+        let many = J::fitting(self.waiting.iter().map(|waiting| &waiting.item));
+        many.max(usize::from(!self.waiting.is_empty()))
+    }
+
+    /// Whether what waits is worth a call beside those that are under way.
+    fn deserves_a_call(&self) -> bool {
+        let calm = self.carried + self.waiting.len() <= BATCH_CALM;
+        calm || self.fitting() < self.waiting.len()
+    }
 }
 
 struct Waiting<J: Job> {
@@ -65,6 +88,7 @@ impl<J: Job> Gather<J> {
     pub(crate) fn new(job: J) -> Self {
         let queue = Queue {
             in_flight: 0,
+            carried: 0,
             waiting: VecDeque::new(),
         };
         Gather {
@@ -97,7 +121,8 @@ impl<J: Job> Gather<J> {
             return Err(Error::new(Code::Overloaded, message).retry_after_ms(1_000));
         }
         queue.waiting.push_back(waiting);
-        let starts = queue.in_flight < self.job.in_flight().max(1);
+        let free = queue.in_flight < self.job.in_flight().max(1);
+        let starts = queue.in_flight == 0 || (free && queue.deserves_a_call());
         queue.in_flight += usize::from(starts);
         Ok(starts)
     }
@@ -106,36 +131,32 @@ impl<J: Job> Gather<J> {
 /// One call's place among those in flight.
 struct Place<J: Job> {
     queue: Arc<Mutex<Queue<J>>>,
+    /// Items of the call that is under way.
+    carried: usize,
     given_back: bool,
 }
 
 impl<J: Job> Place<J> {
-    /// The next batch. When nothing waits, or there are more calls under way than may be, the place is given back under
-    /// the same lock, so that no caller can come in between and find nobody to serve it.
+    /// The next batch. When nothing waits that is worth a call, or there are more calls under way than may be, the place
+    /// is given back under the same lock, so that no caller can come in between and find nobody to serve it. The last
+    /// place takes whatever waits.
     fn next(&mut self, most: usize) -> Vec<Waiting<J>> {
         let mut queue = lock(&self.queue);
+        queue.carried -= std::mem::take(&mut self.carried);
         queue.waiting.retain(|waiting| !waiting.answer.is_closed());
-        let many = match queue.in_flight > most.max(1) {
+        let others = queue.in_flight > 1;
+        let many = match queue.in_flight > most.max(1) || (others && !queue.deserves_a_call()) {
             true => 0,
-            false => fitting::<J>(&queue.waiting),
+            false => queue.fitting(),
         };
         if many == 0 {
             queue.in_flight -= 1;
             self.given_back = true;
         }
+        self.carried = many;
+        queue.carried += many;
         queue.waiting.drain(..many).collect()
     }
-}
-
-/// How many of those that wait fit into one call: the first in any case, or it would wait for ever.
-fn fitting<J: Job>(waiting: &VecDeque<Waiting<J>>) -> usize {
-    let mut taken = 0;
-    let fits = |waiting: &&Waiting<J>| {
-        taken += J::weight(&waiting.item);
-        taken <= J::MOST
-    };
-    let many = waiting.iter().take_while(fits).count();
-    many.max(usize::from(!waiting.is_empty()))
 }
 
 /// After a panic of the job: the place is free, and whoever waits is told, instead of waiting for ever.
@@ -144,6 +165,7 @@ impl<J: Job> Drop for Place<J> {
         if !self.given_back {
             let mut queue = lock(&self.queue);
             queue.in_flight -= 1;
+            queue.carried -= self.carried;
             queue.waiting.clear();
         }
     }
@@ -156,8 +178,11 @@ fn lock<J: Job>(queue: &Mutex<Queue<J>>) -> MutexGuard<'_, Queue<J>> {
 async fn drain<J: Job>(job: Arc<J>, queue: Arc<Mutex<Queue<J>>>) {
     let mut place = Place {
         queue,
+        carried: 0,
         given_back: false,
     };
+    // Whoever is about to call in this very moment comes along.
+    tokio::task::yield_now().await;
     loop {
         let (items, answers): (Vec<_>, Vec<_>) = place
             .next(job.in_flight())
@@ -267,6 +292,47 @@ mod tests {
             .collect();
         assert_eq!(doubled, (100..160).map(|n| n * 2).collect::<Vec<_>>());
         assert!(calls.load(Ordering::SeqCst) <= 8, "60 items took {calls:?} calls");
+    }
+
+    /// Lets all that can run, run.
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_call_goes_out_beside_the_first() {
+        let (gather, _gate, calls) = gather();
+        for number in 0..2 {
+            let gather = gather.clone();
+            tokio::spawn(async move { gather.call(number).await });
+            settle().await;
+        }
+        assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn where_many_wait_only_a_full_call_goes_out_beside_another() {
+        let (gather, gate, calls) = gather();
+        let many = tokio::spawn({
+            let gather = gather.clone();
+            async move { all(&gather, 100..117).await }
+        });
+        settle().await;
+        assert_eq!(calls.load(Ordering::SeqCst), 1, "seven do not fill a call beside ten");
+        let more = tokio::spawn({
+            let gather = gather.clone();
+            async move { all(&gather, 200..205).await }
+        });
+        settle().await;
+        assert_eq!(calls.load(Ordering::SeqCst), 2, "with five more they do");
+        gate.add_permits(1);
+        settle().await;
+        assert_eq!(calls.load(Ordering::SeqCst), 3, "few are left, so the rest goes out");
+        gate.add_permits(2);
+        assert!(many.await.expect("it ends").iter().all(Result::is_ok));
+        assert!(more.await.expect("it ends").iter().all(Result::is_ok));
     }
 
     #[tokio::test]

@@ -9,16 +9,21 @@ pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Calls of one kind that a connection has under way before further ones gather into a shared one. Two, so that the
 /// next call is on the wire while the answer of the last is read.
 pub(crate) const BATCH_IN_FLIGHT: usize = 2;
+/// Items of a kind, under way and waiting, up to which each may have a call of its own as soon as one is free. With
+/// more the calls of the day are what is scarce, and a call goes out beside another one only when it is full.
+pub(crate) const BATCH_CALM: usize = 16;
 /// How long there is only one call of a kind under way after the CRM said that there were too many at the same time.
 pub(crate) const SLOW_US: u64 = 60_000_000;
 /// Callers that may wait for their turn on one connection; above it they are told to come back.
 pub(crate) const BATCH_WAITING: usize = 10_000;
-/// Opportunities read by one query. With its lines and roles each costs rows of the same page, so more would only
-/// bring more pages.
-pub(crate) const READ_BATCH: usize = 50;
-/// Parts that write in one call: Salesforce allows 25 subrequests, and one of them reads everything back. An
-/// opportunity takes one part, and a second one where its quote record is written too, so 12 to 24 fit.
-pub(crate) const WRITE_BATCH: usize = 24;
+/// Opportunities read by one query. A page has 2,000 rows, those of the sub-queries included (SOQL and SOSL Reference,
+/// "Relationship Queries"), so that with a handful of lines and roles each fit into one page, and more would only bring
+/// more pages.
+pub(crate) const READ_BATCH: usize = 200;
+/// Parts of one composite call (REST API Developer Guide, "Composite"). One of them reads everything back. Each
+/// opportunity takes one, because only a part of its own has a condition of its own; new quote records share one, and
+/// so do lines that go, that change and that are new. So 20 to 24 opportunities fit.
+pub(crate) const WRITE_PARTS: usize = 25;
 /// Bytes of a query in a URL. Salesforce refuses URLs above 16,384 bytes, and the headers count towards the same sum
 /// (status codes 414 and 431 of its REST guide).
 pub(crate) const QUERY_URL_BYTES: usize = 12_000;

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use cpq_domain::Result;
 use cpq_domain::id::QuoteId;
+use serde_json::json;
 
 use super::composite::{Body, Part};
 use super::config::Config;
 use super::layout::{MISSING, Org, find};
 use super::rest::Rest;
 use super::soql::{Filter, Order, Path, Select};
+use super::write::{all_or_none, raw};
 
 /// The field of a standard quote that names its opportunity.
 const PARENT: &str = "OpportunityId";
@@ -133,6 +135,26 @@ impl Upsert {
             body: Some(self.body.clone()),
         }
     }
+}
+
+/// The part that makes the records of several quotes, or finds them again after a write whose answer was lost; none for
+/// no quotes.
+pub(super) fn collection(rest: &Rest, upserts: &[&Upsert]) -> Option<Part> {
+    let Records { object, key, .. } = &*upserts.first()?.records;
+    let record = |upsert: &&Upsert| {
+        let mut record = upsert.body.clone();
+        record.insert("attributes".to_owned(), raw(&json!({ "type": object.as_str() })));
+        record.insert(key.as_str().to_owned(), raw(&upsert.key.as_str()));
+        record
+    };
+    let records: Vec<Body> = upserts.iter().map(record).collect();
+    Some(Part {
+        method: "PATCH",
+        url: rest.data(&format!("composite/sobjects/{object}/{key}")),
+        reference_id: "quotes".to_owned(),
+        http_headers: Default::default(),
+        body: Some(all_or_none(&records)),
+    })
 }
 
 /// The field that names the opportunity, or what stands in the way of keeping records there.

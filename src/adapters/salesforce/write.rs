@@ -26,15 +26,19 @@ use super::snapshot::Row;
 use super::soql::{Path, Select};
 use crate::batch::{self, Job};
 use crate::json::Node;
-use crate::limits::{COLLECTIONS, WRITE_BATCH};
+use crate::limits::WRITE_PARTS;
 
 mod body;
 mod changes;
 mod line;
 mod outcome;
+mod plan;
 
 pub(super) use body::Bodies;
+pub(super) use changes::raw;
 use outcome::Answered;
+pub(super) use plan::all_or_none;
+use plan::{Answer, Plan};
 
 /// One write.
 #[derive(Clone)]
@@ -51,7 +55,7 @@ pub(super) struct Writes(pub(super) Arc<Org>);
 impl Job for Writes {
     type Item = Ordered;
     type Answer = CrmWritten;
-    const MOST: usize = WRITE_BATCH;
+    const MOST: usize = WRITE_PARTS - 1;
     const NAME: &'static str = "write";
     const BROKEN: (Code, Written) = (Code::OutcomeUnknown, Written::Unknown);
 
@@ -59,10 +63,8 @@ impl Job for Writes {
         self.0.rest.in_flight()
     }
 
-    fn weight(item: &Ordered) -> usize {
-        // A call has places for parts, and fewer for collections among them.
-        let collections = item.bodies.lines.len() * (WRITE_BATCH / COLLECTIONS);
-        item.bodies.parts().max(collections).min(WRITE_BATCH)
+    fn fitting<'a>(waiting: impl Iterator<Item = &'a Ordered>) -> usize {
+        plan::fitting(waiting)
     }
 
     async fn run(&self, items: &[Ordered]) -> Result<Vec<Result<CrmWritten>>> {
@@ -141,39 +143,25 @@ impl Writes {
     async fn send(&self, layout: &Layout, items: &[Ordered]) -> Result<Vec<Result<CrmWritten>>> {
         let rest = &self.0.rest;
         let calls: Vec<&Call> = items.iter().map(|item| &item.call).collect();
-        let mut parts: Vec<Part> = Vec::new();
-        for (at, item) in items.iter().enumerate() {
-            parts.push(change(rest, at, item));
-            parts.extend(item.bodies.quote.as_ref().map(|upsert| upsert.part(rest, at)));
-            let collections = item.bodies.lines.iter().enumerate();
-            for (lines, (n, collection)) in layout
-                .lines
-                .iter()
-                .flat_map(|l| collections.clone().map(move |c| (l, c)))
-            {
-                parts.push(collection.part(rest, lines, format!("lines{at}_{n}")));
-            }
-        }
-        parts.push(Part::get(query::path(rest, &read_back(layout, items)?), "after"));
+        let mut plan = Plan::of(rest, layout, items);
+        plan.parts
+            .push(Part::get(query::path(rest, &read_back(layout, items)?), "after"));
         let manner = Manner {
             all_or_none: items.len() == 1 || items.iter().any(|item| item.bodies.parts() > 1),
             effect: Effect::Write,
             operation: "write",
         };
-        let (mut results, rows) = composite::send(rest, &calls, manner, &parts, |answers| {
-            let (after, mut changes) = answers
-                .split_last()
-                .expect("as many answers as parts, and one part reads back");
-            let answered = Answered::new(rest.connection(), layout, after);
-            let outcome = |item: &Ordered| {
-                let (own, others) = changes.split_at(item.bodies.parts());
-                changes = others;
-                answered.outcome(item, own)
-            };
-            let results: Vec<_> = items.iter().map(outcome).collect();
-            Ok((results, answered.rows))
+        let answers = composite::send(rest, &calls, manner, &plan.parts, |answers| {
+            Ok(answers.iter().map(Answer::read).collect::<Vec<_>>())
         })
         .await?;
+        let after = answers.last().expect("one part reads back");
+        let rows = self.read_back(&calls, after).await;
+        let answered = Answered::new(rest.connection(), layout, after, rows);
+        let shares = plan.share_out(&answers);
+        let outcome = |(item, own): (&Ordered, &Vec<Answer>)| answered.outcome(item, own);
+        let mut results: Vec<_> = items.iter().zip(&shares).map(outcome).collect();
+        let rows = answered.rows;
         for (item, result) in items.iter().zip(&mut results) {
             if let (Ok(written), true) = (&mut *result, item.bodies.reads_lines) {
                 match self.lines(layout, item, &rows).await {
@@ -183,6 +171,18 @@ impl Writes {
             }
         }
         Ok(results)
+    }
+
+    /// The rows that were read back, to the last page. Whatever is missing could not be read, and its write is looked
+    /// up later.
+    async fn read_back(&self, calls: &[&Call], after: &Answer) -> Vec<Node> {
+        match after.node() {
+            Ok(page) if after.is_success() => {
+                let rows = query::all(&self.0.rest, calls, page.clone()).await;
+                rows.map(|(rows, _)| rows).unwrap_or_default()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The written lines as they are now, to their last page.

@@ -1,8 +1,11 @@
 //! The changes of lines as collections of records: what each call carries of them.
 
+use std::ops::Range;
+
 use cpq_domain::id::{LineKey, RecordId};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::plan::all_or_none;
 use crate::limits::{COLLECTION, COLLECTIONS};
 use crate::salesforce::composite::{Body, Part};
 use crate::salesforce::lines::{Lines, OBJECT};
@@ -20,20 +23,15 @@ pub(super) enum Change {
 }
 
 /// Changes of one kind that go together.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Collection(Vec<(LineKey, Change)>);
 
 /// Divides changes into collections: first what goes, so that a line whose product changes leaves before it comes
 /// again, then what stays, then what is new.
 pub(super) fn collections(changes: Vec<(LineKey, Change)>) -> Vec<Collection> {
-    let mut kinds: [Vec<(LineKey, Change)>; 3] = Default::default();
+    let mut kinds: [Vec<(LineKey, Change)>; Collection::KINDS] = Default::default();
     for (key, change) in changes {
-        let kind = match &change {
-            Change::Gone(_) => 0,
-            Change::Changed(_) => 1,
-            Change::New(_) => 2,
-        };
-        kinds[kind].push((key, change));
+        kinds[change.kind()].push((key, change));
     }
     let chunks = kinds.iter().flat_map(|kind| kind.chunks(COLLECTION));
     chunks.map(|chunk| Collection(chunk.to_vec())).collect()
@@ -48,6 +46,26 @@ pub(super) fn calls(collections: &[Collection]) -> Vec<Vec<Collection>> {
 }
 
 impl Collection {
+    /// Kinds of changes, in the order in which they are made.
+    pub(super) const KINDS: usize = 3;
+
+    /// Which kind of changes it holds; the first for one that holds none.
+    pub(super) fn kind(&self) -> usize {
+        self.0.first().map_or(0, |(_, change)| change.kind())
+    }
+
+    /// How many records it changes.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Takes in the changes of another one of its kind, and says which rows they have become.
+    pub(super) fn take_in(&mut self, other: &Collection) -> Range<usize> {
+        let first = self.0.len();
+        self.0.extend_from_slice(&other.0);
+        first..self.0.len()
+    }
+
     /// The line of a row of the answer.
     pub(super) fn line(&self, row: usize) -> Option<&LineKey> {
         self.0.get(row).map(|(key, _)| key)
@@ -75,11 +93,12 @@ impl Collection {
                 None,
             );
         }
-        let records: Vec<&Body> = self.0.iter().filter_map(|(_, change)| change.record()).collect();
-        let body = Body::from([
-            ("allOrNone".to_owned(), raw(&true)),
-            ("records".to_owned(), raw(&records)),
-        ]);
+        let records: Vec<Body> = self
+            .0
+            .iter()
+            .filter_map(|(_, change)| change.record().cloned())
+            .collect();
+        let body = all_or_none(&records);
         let path = match self.is_new() {
             true => format!("composite/sobjects/{OBJECT}/{}", lines.key),
             false => "composite/sobjects".to_owned(),
@@ -89,6 +108,14 @@ impl Collection {
 }
 
 impl Change {
+    fn kind(&self) -> usize {
+        match self {
+            Change::Gone(_) => 0,
+            Change::Changed(_) => 1,
+            Change::New(_) => 2,
+        }
+    }
+
     fn gone(&self) -> Option<&str> {
         match self {
             Change::Gone(id) => Some(id.as_str()),
@@ -105,6 +132,6 @@ impl Change {
 }
 
 /// A value as JSON.
-pub(super) fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
+pub(in crate::salesforce) fn raw(value: &impl serde::Serialize) -> Box<RawValue> {
     to_raw_value(value).expect("text, booleans and lists of bodies are JSON")
 }

@@ -7,8 +7,8 @@ use cpq_domain::{Code, Error, Result};
 
 use super::Ordered;
 use super::changes::Collection;
+use super::plan::Answer;
 use crate::json::Node;
-use crate::salesforce::composite::PartAnswer;
 use crate::salesforce::errors::{self, About};
 use crate::salesforce::fields::Rows;
 use crate::salesforce::layout::Layout;
@@ -21,24 +21,22 @@ pub(super) struct Answered<'a> {
     connection: &'a str,
     layout: &'a Layout,
     /// Answer to the part that read back.
-    after: &'a PartAnswer<'a>,
+    after: &'a Answer,
     pub(super) rows: Vec<Node>,
 }
 
 impl<'a> Answered<'a> {
-    pub(super) fn new(connection: &'a str, layout: &'a Layout, after: &'a PartAnswer<'a>) -> Self {
-        let page = after.is_success().then(|| after.node().ok()).flatten();
-        let rows = page.as_ref().and_then(|page| page.get("records")).map(Node::list);
+    pub(super) fn new(connection: &'a str, layout: &'a Layout, after: &'a Answer, rows: Vec<Node>) -> Self {
         Answered {
             connection,
             layout,
             after,
-            rows: rows.unwrap_or_default().to_vec(),
+            rows,
         }
     }
 
     /// What became of a write, given the answers to its parts: the opportunity, then the quote if it has one.
-    pub(super) fn outcome(&self, item: &Ordered, parts: &[PartAnswer]) -> Result<CrmWritten> {
+    pub(super) fn outcome(&self, item: &Ordered, parts: &[Answer]) -> Result<CrmWritten> {
         let about = self.about(item.write.opportunity.id.as_str());
         if let Some(refused) = self.refused(item, parts)? {
             return Err(refused);
@@ -91,18 +89,18 @@ impl<'a> Answered<'a> {
     }
 
     /// Why a write was refused, if it was: the part that has a reason of its own says it.
-    fn refused(&self, item: &Ordered, parts: &[PartAnswer]) -> Result<Option<Error>> {
+    fn refused(&self, item: &Ordered, parts: &[Answer]) -> Result<Option<Error>> {
         let mut fell = None;
         for (at, answer) in parts
             .iter()
             .enumerate()
-            .map(|(at, answer)| Ok((at, answer, rows_refused(item, at, answer)?)))
+            .map(|(at, answer)| Ok((at, answer, rows_refused(answer)?)))
             .collect::<Result<Vec<_>>>()?
             .into_iter()
             .filter(|(_, answer, rows)| !answer.is_success() || *rows)
             .map(|(at, answer, _)| (at, answer))
         {
-            let said = errors::said(&answer.node()?);
+            let said = errors::said(answer.node()?);
             if !said.is_empty() && said.iter().all(|said| errors::is_collateral(&said.code)) {
                 fell = Some(said);
                 continue;
@@ -118,13 +116,13 @@ impl<'a> Answered<'a> {
         let about = self.about(item.write.opportunity.id.as_str());
         Ok(Some(match self.after.is_success() {
             true => errors::of(about, 400, &said),
-            false => errors::of(about, self.after.status, &errors::said(&self.after.node()?)),
+            false => errors::of(about, self.after.status, &errors::said(self.after.node()?)),
         }))
     }
 
-    fn opportunity_error(&self, item: &Ordered, answer: &PartAnswer) -> Result<Error> {
+    fn opportunity_error(&self, item: &Ordered, answer: &Answer) -> Result<Error> {
         let about = self.about(item.write.opportunity.id.as_str());
-        let mut error = errors::of(about, answer.status, &errors::said(&answer.node()?));
+        let mut error = errors::of(about, answer.status, &errors::said(answer.node()?));
         if error.code == Code::RecordNotFound && is_gone(&error) {
             error.code = Code::OpportunityNotFound;
         }
@@ -132,7 +130,7 @@ impl<'a> Answered<'a> {
     }
 
     /// The refusal of a row of a collection: which line, and why.
-    fn line_error(&self, item: &Ordered, at: usize, answer: &PartAnswer) -> Result<Error> {
+    fn line_error(&self, item: &Ordered, at: usize, answer: &Answer) -> Result<Error> {
         let collection = collection(item, at).expect("it was found before");
         let node = answer.node()?;
         let at_fault = |row: &Node| {
@@ -150,7 +148,7 @@ impl<'a> Answered<'a> {
             .list()
             .get(row)
             .map(errors::said)
-            .unwrap_or_else(|| errors::said(&node));
+            .unwrap_or_else(|| errors::said(node));
         let status = if answer.is_success() { 400 } else { answer.status };
         let mut error = errors::of(about, status, &said);
         if !collection.is_new() && error.code == Code::RecordNotFound {
@@ -168,15 +166,16 @@ impl<'a> Answered<'a> {
         Ok(error)
     }
 
-    fn quote_error(&self, upsert: &Upsert, answer: &PartAnswer, opportunity_stands: bool) -> Result<Error> {
+    fn quote_error(&self, upsert: &Upsert, answer: &Answer, opportunity_stands: bool) -> Result<Error> {
         let about = About {
             object: upsert.records.object.as_str(),
             ..self.about(upsert.key.as_str())
         };
         let node = answer.node()?;
         let mut error = match answer.status {
-            300 => several(about, &node),
-            status => errors::of(about, status, &errors::said(&node)),
+            300 => several(about, node),
+            // A row of a collection is refused in an answer that was taken.
+            status => errors::of(about, status.max(400), &errors::said(node)),
         };
         let (object, key) = (about.object, about.record);
         if !upsert.creates && error.code == Code::RecordNotFound && is_gone(&error) {
@@ -203,12 +202,9 @@ fn collection(item: &Ordered, at: usize) -> Option<&Collection> {
 }
 
 /// Whether a collection was taken, but rows of it were not: each says for itself what became of it.
-fn rows_refused(item: &Ordered, at: usize, answer: &PartAnswer) -> Result<bool> {
-    if collection(item, at).is_none() || !answer.is_success() {
-        return Ok(false);
-    }
+fn rows_refused(answer: &Answer) -> Result<bool> {
     let refused = |row: &Node| row.get("success").and_then(Node::flag) == Some(false);
-    Ok(answer.node()?.list().iter().any(refused))
+    Ok(answer.is_success() && answer.node()?.list().iter().any(refused))
 }
 
 /// Whether a write only fell because of another one in the same call.
@@ -258,8 +254,8 @@ fn names(error: &Error, field: &str) -> bool {
 }
 
 /// The write stands, but what the CRM made of it could not be read.
-fn unseen(about: About, after: &PartAnswer) -> Error {
-    let said = after.node().map(|node| errors::said(&node)).unwrap_or_default();
+fn unseen(about: About, after: &Answer) -> Error {
+    let said = after.node().map(errors::said).unwrap_or_default();
     let why = said.first().map_or("", |said| said.message.as_str());
     let message = format!(
         "opportunity {} was written, but could not be read back",

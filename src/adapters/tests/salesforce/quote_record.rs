@@ -75,25 +75,42 @@ fn last_of_path(part: &Json) -> String {
 fn is_quote(part: &Json) -> bool {
     part["url"]
         .as_str()
-        .is_some_and(|url| url.contains("/sobjects/Quote/"))
+        .is_some_and(|url| url.contains("/sobjects/Quote/") && !url.contains("/composite/"))
 }
 
-/// What a server does that takes every write, and makes or changes the records of quotes.
-async fn take(asked: Asked) -> Reply {
+fn is_collection(part: &Json) -> bool {
+    part["url"]
+        .as_str()
+        .is_some_and(|url| url.contains("/composite/sobjects"))
+}
+
+fn records(part: &Json) -> Vec<Json> {
+    part["body"]["records"].as_array().expect("records").clone()
+}
+
+/// What a server does that takes every write, and makes or changes the records of quotes and lines.
+pub async fn take(asked: Asked) -> Reply {
     let parts = parts(&asked);
     let (_, changes) = parts.split_last().expect("parts");
     let mut answers = Vec::new();
     let mut rows: Vec<Json> = Vec::new();
+    let taken = |created: bool| json!({"id": "0Q0D000000Kv3g5IAB", "success": true, "errors": [], "created": created});
     for change in changes {
         if is_quote(change) {
             let created = change["body"].get("OpportunityId").is_some();
             let mut record = change["body"].clone();
             record["CPQ_Quote_Key__c"] = json!(last_of_path(change));
-            let opportunity = rows.last_mut().expect("the opportunity comes first");
-            opportunity["Quotes"] = page(vec![record]);
-            opportunity["LastModifiedDate"] = json!("2026-03-17T16:30:01.000+0000");
-            let body = json!({"id": "0Q0D000000Kv3g5IAB", "success": true, "errors": [], "created": created});
-            answers.push(part(if created { 201 } else { 200 }, body));
+            belong(&mut rows, "Quotes", record);
+            answers.push(part(if created { 201 } else { 200 }, taken(created)));
+        } else if is_collection(change) {
+            let child = match records(change)[0]["attributes"]["type"].as_str() {
+                Some("Quote") => "Quotes",
+                _ => "OpportunityLineItems",
+            };
+            for record in records(change) {
+                belong(&mut rows, child, record);
+            }
+            answers.push(part(200, json!(vec![taken(true); records(change).len()])));
         } else {
             let mut record = change["body"].clone();
             record["Id"] = json!(last_of_path(change));
@@ -104,6 +121,23 @@ async fn take(asked: Asked) -> Reply {
     }
     answers.push(part(200, page(rows)));
     composite(answers)
+}
+
+/// Puts a child record under the opportunity that it names, or under the last one.
+fn belong(rows: &mut [Json], child: &str, mut record: Json) {
+    record["Id"] = json!("00kD000000Kv3g5IAB");
+    let named = rows
+        .iter()
+        .position(|row| row["Id"] == record["OpportunityId"])
+        .unwrap_or(rows.len() - 1);
+    let opportunity = rows.get_mut(named).expect("opportunities come first");
+    let mut records = opportunity[child]["records"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    records.push(record);
+    opportunity[child] = page(records);
+    opportunity["LastModifiedDate"] = json!("2026-03-17T16:30:01.000+0000");
 }
 
 #[tokio::test]
@@ -320,15 +354,31 @@ async fn in_a_shared_call_each_opportunity_stands_or_falls_with_its_record() {
         let parts = parts(&asked);
         assert!(parts.len() <= 25, "{} parts", parts.len());
         assert_eq!(asked.json()["allOrNone"], true);
-        let culprit = parts
-            .iter()
-            .position(|part| [stale, bad].contains(&&*last_of_path(part)));
-        let Some(culprit) = culprit else {
+        let is_stale = |part: &Json| last_of_path(part) == stale;
+        if let Some(culprit) = parts.iter().position(is_stale) {
+            let fell = (0..parts.len()).map(|at| match at == culprit {
+                true => part(412, Json::Null),
+                false => refusal(400, "PROCESSING_HALTED", ROLLED_BACK),
+            });
+            return composite(fell.collect());
+        }
+        let is_bad = |part: &Json| match is_collection(part) {
+            true => records(part).iter().any(|row| row["CPQ_Quote_Key__c"] == bad),
+            false => last_of_path(part) == bad,
+        };
+        let Some(culprit) = parts.iter().position(is_bad) else {
             return take(asked).await;
         };
+        let missing = json!([{"errorCode": "REQUIRED_FIELD_MISSING", "message": "Required: [X__c]", "fields": []}]);
+        let row = |row: &Json| match row["CPQ_Quote_Key__c"] == bad {
+            true => json!({"success": false, "errors": [{"statusCode": "REQUIRED_FIELD_MISSING", "message": "Required: [X__c]"}]}),
+            false => json!({"success": false, "errors": [{"statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK", "message": "Record rolled back"}]}),
+        };
         let fell = (0..parts.len()).map(|at| match at == culprit {
-            true if is_quote(&parts[at]) => refusal(400, "REQUIRED_FIELD_MISSING", "Required: [X__c]"),
-            true => part(412, Json::Null),
+            true if is_collection(&parts[at]) => {
+                part(400, records(&parts[at]).iter().map(row).collect::<Vec<_>>().into())
+            }
+            true => part(400, missing.clone()),
             false => refusal(400, "PROCESSING_HALTED", ROLLED_BACK),
         });
         composite(fell.collect())
@@ -359,7 +409,7 @@ async fn in_a_shared_call_each_opportunity_stands_or_falls_with_its_record() {
     }
     let calls = server.asked().len();
     assert!(
-        calls <= 9,
+        calls <= 6,
         "40 opportunities, of which 2 fail, took {calls} calls"
     );
 }
@@ -369,7 +419,11 @@ async fn a_shared_call_that_falls_without_a_culprit_is_taken_apart() {
     let server = Server::start(move |asked| async move {
         let parts = parts(&asked);
         // A text that looks like a reference makes Salesforce halt its part with the code of a bystander.
-        let odd = parts.iter().any(|part| last_of_path(part) == "key-5");
+        let is_odd = |part: &Json| match is_collection(part) {
+            true => records(part).iter().any(|row| row["CPQ_Quote_Key__c"] == "key-5"),
+            false => last_of_path(part) == "key-5",
+        };
+        let odd = parts.iter().any(is_odd);
         if !odd {
             return take(asked).await;
         }
@@ -394,5 +448,39 @@ async fn a_shared_call_that_falls_without_a_culprit_is_taken_apart() {
         futures_util::future::join_all(orders.iter().map(|order| adapter.write(&call, order))).await;
     for (at, result) in results.into_iter().enumerate() {
         assert_eq!(result.is_err(), at == 5, "{at}: {result:?}");
+    }
+}
+
+/// What a collection says as a whole is nobody's fault until each has tried alone.
+#[tokio::test]
+async fn a_collection_that_is_refused_as_a_whole_is_taken_apart() {
+    let server = Server::start(move |asked| async move {
+        let parts = parts(&asked);
+        let Some(shared) = parts.iter().position(is_collection) else {
+            return take(asked).await;
+        };
+        let fell = (0..parts.len()).map(|at| match at == shared {
+            true => refusal(400, "INVALID_INPUT", "all records must be of type Quote"),
+            false => refusal(400, "PROCESSING_HALTED", ROLLED_BACK),
+        });
+        composite(fell.collect())
+    })
+    .await;
+    let adapter = adapter(&server);
+    let orders: Vec<_> = (0..8)
+        .map(|n| {
+            ordered(
+                &format!("006D00000000{n:03}AAA"),
+                &format!("key-{n}"),
+                &new_record(),
+            )
+        })
+        .collect();
+    let call = call("c");
+    let results =
+        futures_util::future::join_all(orders.iter().map(|order| adapter.write(&call, order))).await;
+    for (at, result) in results.into_iter().enumerate() {
+        let written = result.unwrap_or_else(|error| panic!("{at}: {error:?}"));
+        assert_eq!(written.view.text("quote_record.key"), Some(&*format!("key-{at}")));
     }
 }

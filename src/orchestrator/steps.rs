@@ -93,7 +93,11 @@ impl Steps {
             correlation: run.correlation.clone(),
             traceparent: run.traceparent.clone(),
         };
-        let (fresh, learned) = (Mutex::default(), Mutex::default());
+        let learned = Learned {
+            logins: ledger.logins(&run.lane.connection),
+            ..Learned::default()
+        };
+        let (fresh, learned) = (Mutex::default(), Mutex::new(learned));
         Steps {
             memory: Memory::of(journal),
             run,

@@ -10,7 +10,7 @@ use cpq_orchestrator::{Submission, Submitted};
 use cpq_store::{Store, StoreOptions, runs};
 use tokio::time::sleep;
 
-use crate::decide::{caller, judge, keyed, resume, revoker};
+use crate::decide::{caller, judge, keyed, revoker};
 use crate::dice::Dice;
 use crate::fleet::{Fleet, apart};
 use crate::knobs::Knobs;
@@ -149,8 +149,6 @@ async fn heal(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
     while land.with(|state| state.late > 0) {
         sleep(LOOK).await;
     }
-    // Whoever logged in while a call was still refused has to do it once more.
-    resume(fleet, dice).await;
     land.with(|state| state.witness.writers.clear());
     if land.knobs.lossy && land.knobs.reconciles {
         reconcile(land, fleet, dice).await;

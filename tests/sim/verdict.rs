@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cpq_domain::Code;
 use cpq_domain::change::Hint;
 use cpq_domain::conflict::{Conflict, ConflictState};
+use cpq_domain::error::Class;
 use cpq_domain::event::EventKind;
 use cpq_domain::id::{Lane, RunId};
 use cpq_domain::quote::{Quote, Status, is_half_written};
@@ -205,6 +206,10 @@ fn ended(land: &Land, run: &Run) {
     }
     let calm = land.knobs.death_ms == 0 && land.knobs.jumps == 0;
     let code = run.error.as_ref().map(|error| error.code);
+    let for_login = code.is_some_and(|code| code.class() == Class::AuthRevoked);
+    if state == RunState::Waiting && for_login {
+        land.object(format!("{by} waits for a login, and somebody has logged in"));
+    }
     if calm && code == Some(Code::DeadLettered) {
         land.object(format!(
             "{by} was put aside for processes that died, and none did"

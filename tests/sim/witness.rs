@@ -24,6 +24,18 @@ struct Edit {
     value: Value,
     /// Whether the other side has held it since, so that whoever edits there knows it.
     seen: bool,
+    /// What the cell held before people began to edit it: whoever edits there had it before their eyes.
+    over: Value,
+}
+
+/// A person's edit.
+pub struct Said {
+    /// What the cell held before it.
+    pub old: Value,
+    /// What it says.
+    pub new: Value,
+    /// What the counterpart of the cell holds on the other side.
+    pub other: Value,
 }
 
 /// A write of the product that has changed something.
@@ -94,16 +106,25 @@ impl Witness {
         }
     }
 
-    /// A person edits a cell whose counterpart on the other side is `other`.
-    pub fn person(&mut self, side: Side, cell: Cell, value: Value, other: &Value) {
+    /// A person edits a cell. Who takes an edit back, so that the cell holds again what lies under the standing edit of
+    /// the other side, leaves that edit alone against it: it was made by somebody who knew the value.
+    pub fn person(&mut self, side: Side, cell: Cell, Said { old, new, other }: Said) {
         let opposite = self.standing.get_mut(&(side.other(), cell.clone()));
-        if let Some(edit) = opposite.filter(|edit| edit.value == value) {
+        let lies_under = opposite.as_ref().is_some_and(|edit| edit.over == new);
+        if let Some(edit) = opposite.filter(|edit| edit.value == new) {
             edit.seen = true;
         }
         self.moved(cell.0);
-        let seen = &value == other;
-        self.said.insert((side, cell.clone()), value.clone());
-        self.standing.insert((side, cell), Edit { value, seen });
+        let seen = new == other || lies_under;
+        let before = self.standing.remove(&(side, cell.clone()));
+        let over = before.map_or(old, |edit| edit.over);
+        self.said.insert((side, cell.clone()), new.clone());
+        let edit = Edit {
+            value: new,
+            seen,
+            over,
+        };
+        self.standing.insert((side, cell), edit);
     }
 
     /// Something about the opportunity changed that was not the product's doing.

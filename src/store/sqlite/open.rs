@@ -74,7 +74,7 @@ impl File {
         let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
         let connection = connect(&self.path, &self.place, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let mut session = Session::new(connection, self.place.clone());
-        session.begin_reading()?;
+        session.only_read(true);
         Ok(session)
     }
 }

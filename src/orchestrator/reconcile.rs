@@ -151,6 +151,5 @@ async fn looker(inner: &Arc<Inner>, one: &Reconciliation) -> Result<Looker> {
             traceparent: None,
         },
         store: inner.ledger.store().clone(),
-        world: inner.world.clone(),
     })
 }

@@ -166,9 +166,12 @@ fn rep_edits(
     told.0
 }
 
-/// One transaction about several opportunities.
+/// One transaction about several opportunities. A deleted one is in the bin, where nobody renames it: the feed would tell
+/// of a change that no sweep could ever find.
 fn rename_all(state: &mut State, land: &Land, word: &str) {
-    let all: Vec<u64> = (0..land.knobs.opportunities).collect();
+    let all: Vec<u64> = (0..land.knobs.opportunities)
+        .filter(|at| state.crm.now.contains_key(&number(*at)))
+        .collect();
     for each in &all {
         let name = Value::text(format!("{word}-{each}"));
         state.person_in_crm(*each, "", "opportunity.name", name, &land.clock);

@@ -146,6 +146,22 @@ pub async fn buried(land: &Land) -> BTreeSet<u64> {
         .collect()
 }
 
+/// The opportunities of which any run was told.
+pub async fn heard_of(land: &Land) -> BTreeSet<u64> {
+    let entries = journal_of(land).await;
+    let all = entries.iter();
+    all.map(|entry| place_of(entry.lane.opportunity.as_str()))
+        .collect()
+}
+
+/// Values that came back by themselves, though no two syncs of the opportunity were under way at once.
+pub async fn flips(land: &Land) {
+    let two = crate::history::in_two_lanes(&journal_of(land).await);
+    let flips = land.with(|state| std::mem::take(&mut state.witness.flips));
+    let counts = flips.into_iter().filter(|(at, _)| !two.contains(at));
+    counts.for_each(|(_, told)| land.object(told));
+}
+
 /// Tells every row of every journal.
 pub async fn tell_journals(land: &Land) {
     for entry in journal_of(land).await {
@@ -184,10 +200,11 @@ pub async fn all(land: &Land) {
         .store
         .read(move |tx| Box::pin(async move { conflicts::list(tx, &filter).await }));
     let conflicts = read.await.unwrap_or_default();
-    let buried = buried(land).await;
+    let (buried, two) = (buried(land).await, crate::history::in_two_lanes(&entries));
     for at in 0..land.knobs.opportunities {
         if !land.with(|state| state.deleted.contains(&at)) {
-            let blurred = buried.contains(&at) || land.with(|state| state.overlapped.contains(&at));
+            let overlapped = two.contains(&at) || land.with(|state| state.overlapped.contains(&at));
+            let blurred = buried.contains(&at) || overlapped;
             opportunity(land, at, &conflicts, blurred);
         }
     }

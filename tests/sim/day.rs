@@ -71,7 +71,7 @@ async fn day(seed: u64, everything: bool) -> Outcome {
     heal(&land, &fleet, &mut dice).await;
     verdict::all(&land).await;
     silence(&land, &fleet, &mut dice).await;
-    verdict::flips(&land).await;
+    verdict::alone(&land).await;
     if everything {
         verdict::tell_journals(&land).await;
     }

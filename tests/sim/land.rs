@@ -348,9 +348,9 @@ impl State {
         {
             let known = self.witness.removed.contains(&(opportunity, line.to_string()));
             if side == Side::Cpq && !known {
-                self.witness.object(format!(
-                    "{by} removed {line} from the quote; no rep had removed it"
-                ));
+                // In another lane our own write to the CRM may have removed it meanwhile.
+                let told = format!("{by} removed {line} from the quote; no rep had removed it");
+                self.witness.alone.push((opportunity, told));
             }
         }
         let changes = changes(opportunity, before, after);

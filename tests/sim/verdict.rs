@@ -154,11 +154,11 @@ pub async fn heard_of(land: &Land) -> BTreeSet<u64> {
         .collect()
 }
 
-/// Values that came back by themselves, though no two syncs of the opportunity were under way at once.
-pub async fn flips(land: &Land) {
+/// What no sync may do that is alone with its opportunity.
+pub async fn alone(land: &Land) {
     let two = crate::history::in_two_lanes(&journal_of(land).await);
-    let flips = land.with(|state| std::mem::take(&mut state.witness.flips));
-    let counts = flips.into_iter().filter(|(at, _)| !two.contains(at));
+    let told = land.with(|state| std::mem::take(&mut state.witness.alone));
+    let counts = told.into_iter().filter(|(at, _)| !two.contains(at));
     counts.for_each(|(_, told)| land.object(told));
 }
 

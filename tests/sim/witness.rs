@@ -67,8 +67,8 @@ pub struct Witness {
     /// What people said last, wherever they said it.
     pub said: BTreeMap<(Side, Cell), Value>,
     history: BTreeMap<(Side, Cell), Vec<Value>>,
-    /// Values that came back by themselves, by opportunity.
-    pub flips: Vec<(u64, String)>,
+    /// What must never happen, and did, unless two syncs of the opportunity in two lanes did it together.
+    pub alone: Vec<(u64, String)>,
     /// Runs that have changed something since the last edit.
     pub writers: BTreeMap<(Side, u64), BTreeSet<String>>,
     /// Lines that a rep took away.
@@ -231,7 +231,7 @@ impl Witness {
             let told: Vec<String> = history.iter().map(Value::to_string).collect();
             let side = written.side;
             let told = format!("{cell:?} went {} in the {side:?} by itself", told.join(" → "));
-            self.flips.push((cell.0, told));
+            self.alone.push((cell.0, told));
         }
     }
 

@@ -320,7 +320,11 @@ mod tests {
             async move { all(&gather, 100..117).await }
         });
         settle().await;
-        assert_eq!(calls.load(Ordering::SeqCst), 1, "seven do not fill a call beside ten");
+        assert_eq!(
+            calls.load(Ordering::SeqCst),
+            1,
+            "seven do not fill a call beside ten"
+        );
         let more = tokio::spawn({
             let gather = gather.clone();
             async move { all(&gather, 200..205).await }
@@ -329,7 +333,11 @@ mod tests {
         assert_eq!(calls.load(Ordering::SeqCst), 2, "with five more they do");
         gate.add_permits(1);
         settle().await;
-        assert_eq!(calls.load(Ordering::SeqCst), 3, "few are left, so the rest goes out");
+        assert_eq!(
+            calls.load(Ordering::SeqCst),
+            3,
+            "few are left, so the rest goes out"
+        );
         gate.add_permits(2);
         assert!(many.await.expect("it ends").iter().all(Result::is_ok));
         assert!(more.await.expect("it ends").iter().all(Result::is_ok));

@@ -239,10 +239,11 @@ async fn tell_connected(app: &App, connected: &Connected, output: Output) -> Res
             "warning: scope {scope} was granted though it is not needed; take it away from the app"
         ));
     }
+    // The login is good, whatever the CRM says of its objects: what waits for it goes on either way.
+    let resumed = app.resume(name).await?;
     described?
         .iter()
         .for_each(|warning| output.say(format!("warning: {warning}")));
-    let resumed = app.resume(name).await?;
     if resumed > 0 {
         output.say(format!(
             "{resumed} waiting syncs go on; `cpq serve` works on them"

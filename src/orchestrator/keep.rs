@@ -117,6 +117,8 @@ pub(crate) struct Learned {
     pub(crate) witness: Witness,
     /// What people had decided when the run began.
     pub(crate) rulings: Vec<Ruling>,
+    /// How often somebody had logged in to the connection when this try began, as far as this process knew.
+    pub(crate) logins: i64,
 }
 
 /// Who changed both records last, and when, as they say themselves.

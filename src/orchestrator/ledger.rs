@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::event::{EventKind, SyncEvent};
-use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RunId};
+use cpq_domain::id::{CorrelationId, Lane, RunId};
 use cpq_domain::keyed::Keyed;
 use cpq_domain::limits;
 use cpq_domain::run::{Run, RunEvent, RunState};
@@ -19,11 +19,13 @@ use crate::along::Along;
 use crate::dead_letters;
 use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
+use crate::ledger::logins::Logins;
 use crate::rulings;
 
 mod accept;
 mod changes;
 pub(crate) mod gone;
+mod logins;
 
 pub(crate) use accept::Start;
 use accept::{joinable, new_run, note_hints, own_lane};
@@ -56,6 +58,7 @@ pub(crate) struct Ledger {
     world: Arc<dyn World>,
     node: String,
     lease_ms: i64,
+    logins: Arc<Logins>,
 }
 
 impl Ledger {
@@ -65,6 +68,7 @@ impl Ledger {
             world,
             node,
             lease_ms,
+            logins: Arc::default(),
         }
     }
 
@@ -139,25 +143,28 @@ impl Ledger {
     }
 
     /// Commit four: the last outcome, what both sides agree on, the end state, and the answer for the caller's key.
-    /// `false` if another process has the run.
+    /// The run as it was stored: one that would wait for a login which came meanwhile is in the queue again. `None` if
+    /// another process has the run.
     pub(crate) async fn settle(
         &self,
-        run: Run,
+        mut run: Run,
         mut events: Vec<SyncEvent>,
         learned: Learned,
-    ) -> Result<bool> {
+    ) -> Result<Option<Run>> {
         let (now, lease_until) = self.lease();
-        self.store
+        let settled = self
+            .store
             .write(move |tx| {
                 Box::pin(async move {
                     if !runs::fence(tx, run.id, run.attempt, now, lease_until).await? {
-                        return Ok(false);
+                        return Ok(None);
                     }
                     #[cfg(feature = "planted-bugs")]
                     if cpq_domain::planted::Bug::EndsWithoutARow.is_on() && run.state == RunState::Succeeded {
                         events.pop();
                     }
                     journal::append(tx, run.id, &mut events).await?;
+                    let logins = logins::go_on(tx, &mut run, learned.logins, now).await?;
                     keep::keep(tx, &run, learned, now).await?;
                     runs::update(tx, &run).await?;
                     if run.state.is_terminal() {
@@ -166,10 +173,14 @@ impl Ledger {
                     if run.state == RunState::Dead {
                         dead_letters::bury(tx, &run).await?;
                     }
-                    Ok(true)
+                    Ok(Some((run, logins)))
                 })
             })
-            .await
+            .await?;
+        Ok(settled.map(|(run, logins)| {
+            self.logins.see(&run.lane.connection, logins);
+            run
+        }))
     }
 
     /// Due runs for this node, at most `limit`.
@@ -237,26 +248,6 @@ impl Ledger {
                         after_crash(tx, orphan, now).await?;
                     }
                     Ok(())
-                })
-            })
-            .await
-    }
-
-    /// Puts the runs that wait for this connection back in the queue.
-    pub(crate) async fn resume(&self, connection: &ConnectionName) -> Result<usize> {
-        #[cfg(feature = "planted-bugs")]
-        if cpq_domain::planted::Bug::ForgetsToResume.is_on() {
-            return Ok(0);
-        }
-        let (now, connection) = (self.world.now(), connection.clone());
-        self.store
-            .write(move |tx| {
-                Box::pin(async move {
-                    let resumed = runs::requeue_waiting(tx, &connection, now).await?;
-                    for id in &resumed {
-                        note(tx, *id, EventKind::Requeued, 0, now, serde_json::Value::Null).await?;
-                    }
-                    Ok(resumed.len())
                 })
             })
             .await

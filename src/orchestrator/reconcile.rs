@@ -153,6 +153,5 @@ async fn looker(inner: &Arc<Inner>, one: &Reconciliation) -> Result<Looker> {
             purpose: Purpose::Reconcile,
         },
         store: inner.ledger.store().clone(),
-        world: inner.world.clone(),
     })
 }

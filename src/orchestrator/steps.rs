@@ -95,7 +95,11 @@ impl Steps {
             traceparent: run.traceparent.clone(),
             purpose: Purpose::of(run.trigger),
         };
-        let (fresh, learned) = (Mutex::default(), Mutex::default());
+        let learned = Learned {
+            logins: ledger.logins(&run.lane.connection),
+            ..Learned::default()
+        };
+        let (fresh, learned) = (Mutex::default(), Mutex::new(learned));
         Steps {
             memory: Memory::of(journal),
             run,

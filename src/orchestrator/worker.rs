@@ -96,11 +96,9 @@ async fn end(
 ) -> Result<Option<Run>> {
     let (run, last) = settle(inner, run, result);
     events.push(last);
-    let kept = inner.ledger.settle(run.clone(), events, learned).await?;
-    if kept {
-        report(&run);
-    }
-    Ok(kept.then_some(run))
+    let kept = inner.ledger.settle(run, events, learned).await?;
+    kept.iter().for_each(report);
+    Ok(kept)
 }
 
 async fn execute(inner: &Inner, steps: &Steps) -> Result<Outcome, Halt> {

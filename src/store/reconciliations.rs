@@ -45,7 +45,7 @@ const ALL: &str = select!("WHERE TRUE AND id < $1 ORDER BY id DESC LIMIT $2");
 const IN_MOTION: &str = concat!(
     "SELECT opportunity FROM runs WHERE connection = $1 AND opportunity IN (",
     keys!(),
-    ") AND (state IN ('queued', 'running', 'parked') OR updated_at >= $52)"
+    ") AND (state IN ('queued', 'running', 'parked') OR id IN (SELECT run_id FROM journal WHERE position > $52))"
 );
 
 pub(crate) const STATEMENTS: &[&str] = &[
@@ -150,12 +150,13 @@ pub async fn newest(
     rows.into_iter().map(read).collect()
 }
 
-/// Which of these lanes have a run that has not ended, or that changed at `since` or later.
+/// Which of these lanes have a run that has not ended, or of which the journal tells something behind the position
+/// `since`.
 pub async fn in_motion(
     tx: &mut dyn Tx,
     connection: &ConnectionName,
     lanes: &[OpportunityKey],
-    since: Timestamp,
+    since: i64,
 ) -> Result<Vec<OpportunityKey>> {
     let keys: Vec<&str> = lanes.iter().map(OpportunityKey::as_str).collect();
     let rows = many::rows(tx, IN_MOTION, connection.as_str(), &keys, &[Param::from(since)]).await?;

@@ -42,14 +42,14 @@ impl Nodes {
 
     /// Token requests so far, and the status of each that the log still holds.
     fn refreshes(&self) -> (u64, Vec<u64>) {
-        let log = self
-            .house
-            .control(Method::GET, "/sandbox/requests", &json!(null));
+        let log = self.house.control(Method::GET, "/sandbox/requests", &json!(null));
         let count = log["routes"][REFRESHES]["requests"].as_u64().unwrap_or(0);
         let entries = log["requests"].as_array().expect("a log");
-        let tokens = entries
-            .iter()
-            .filter(|entry| entry["path"].as_str().is_some_and(|path| path.ends_with("/token")));
+        let tokens = entries.iter().filter(|entry| {
+            entry["path"]
+                .as_str()
+                .is_some_and(|path| path.ends_with("/token"))
+        });
         let statuses = tokens.map(|entry| entry["status"].as_u64().expect("a status"));
         (count, statuses.collect())
     }
@@ -123,7 +123,11 @@ fn a_process_that_dies_between_the_answer_and_the_store_costs_a_login_and_no_syn
     let waiting = nodes.once(0, &first, is_dead);
     assert_eq!(waiting["status"], "waiting", "{waiting}");
     let (spent, _) = nodes.refreshes();
-    assert_eq!(spent - before, 2, "the one that was lost, and the one that found it out");
+    assert_eq!(
+        spent - before,
+        2,
+        "the one that was lost, and the one that found it out"
+    );
     let second = nodes.accept(0, "OPP-4483");
     nodes.once(0, &second, is_dead);
     let (after, _) = nodes.refreshes();

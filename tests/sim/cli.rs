@@ -1,4 +1,4 @@
-//! Lives many seeds: `cpq-sim --seeds N [--from S] [--verbose]`.
+//! Lives many seeds: `cpq-sim --seeds N [--from S] [--threads T] [--verbose]`; on every processor unless told otherwise.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -13,7 +13,8 @@ fn main() -> ExitCode {
     };
     let (from, seeds) = (number("--from", 0), number("--seeds", 2_000));
     let verbose = arguments.iter().any(|argument| argument == "--verbose");
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = number("--threads", u64::try_from(all).unwrap_or(1));
     let (next, failed) = (AtomicU64::new(from), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for _ in 0..threads {

@@ -174,11 +174,19 @@ impl Cpq {
         self.keep(price(next, at));
     }
 
-    /// Takes all revisions of an opportunity's quote away.
+    /// Takes all revisions of an opportunity's quote away. Where no keys are remembered, their effects go with them: who
+    /// repeats a create of which no answer came finds nothing, cannot know that it was done and undone, and makes the
+    /// quote. It is the only one under its key.
     pub fn delete(&mut self, key: &OpportunityKey) {
         self.before = self.quotes.clone();
-        self.quotes
-            .retain(|quote| quote.opportunity.number.as_ref() != Some(key));
+        let of = |quote: &Quote| quote.opportunity.number.as_ref() == Some(key);
+        self.quotes.retain(|quote| !of(quote));
+        if !self.remembers_keys {
+            let gone = self.answers.iter().filter(|(_, quote)| of(quote));
+            gone.for_each(|(key, _)| {
+                self.effects.remove(key);
+            });
+        }
     }
 
     fn keep(&mut self, quote: Quote) {

@@ -10,7 +10,7 @@ use cpq_orchestrator::{Submission, Submitted};
 use cpq_store::{Store, StoreOptions, runs};
 use tokio::time::sleep;
 
-use crate::decide::{caller, judge, keyed, resume, revoker};
+use crate::decide::{caller, judge, keyed, revoker};
 use crate::dice::Dice;
 use crate::fleet::{Fleet, apart};
 use crate::knobs::Knobs;
@@ -71,6 +71,7 @@ async fn day(seed: u64, everything: bool) -> Outcome {
     heal(&land, &fleet, &mut dice).await;
     verdict::all(&land).await;
     silence(&land, &fleet, &mut dice).await;
+    verdict::alone(&land).await;
     if everything {
         verdict::tell_journals(&land).await;
     }
@@ -149,8 +150,6 @@ async fn heal(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
     while land.with(|state| state.late > 0) {
         sleep(LOOK).await;
     }
-    // Whoever logged in while a call was still refused has to do it once more.
-    resume(fleet, dice).await;
     land.with(|state| state.witness.writers.clear());
     if land.knobs.lossy && land.knobs.reconciles {
         reconcile(land, fleet, dice).await;
@@ -237,13 +236,15 @@ async fn reconcile(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
     land.object("a reconcile does not end");
 }
 
-/// Asked once more about everything, the product finds nothing to do; and a key that was used answers.
+/// Asked once more about everything, the product finds nothing to do; and a key that was used answers. An opportunity of
+/// which nobody has ever told it is new to it: the feed promises nothing of what was before somebody listened.
 async fn silence(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
+    let known = verdict::heard_of(land).await;
     land.with(|state| state.witness.writers.clear());
     look_at_all(land, fleet, dice).await;
     rest(land).await;
     let loud: Vec<String> = land.with(|state| {
-        let open = |(_, at): &(_, u64)| !state.deleted.contains(at);
+        let open = |(_, at): &(_, u64)| !state.deleted.contains(at) && known.contains(at);
         let loud = state
             .witness
             .writers

@@ -207,7 +207,7 @@ pub async fn revoker(fleet: Arc<Fleet>, land: Arc<Land>, mut dice: Dice) {
 }
 
 /// Puts what waits for a login back in the queue.
-pub async fn resume(fleet: &Fleet, dice: &mut Dice) {
+async fn resume(fleet: &Fleet, dice: &mut Dice) {
     for _ in 0..200 {
         if let Some(engine) = fleet.any(dice)
             && let Some(Ok(_)) = apart(async move { engine.resume(&connection()).await }).await

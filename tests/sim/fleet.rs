@@ -129,13 +129,15 @@ impl Fleet {
         }
     }
 
-    /// Submits a wish to any process until one takes it in; `None` when people have gone home meanwhile.
+    /// Submits a wish to any process until one takes it in. `None` on a day that loses something, when people have gone
+    /// home meanwhile; on another day whoever tells of a change goes on until it is taken in, however long no process
+    /// lives: nothing else would ever tell of it.
     pub async fn submit(&self, submission: Submission, dice: &mut Dice) -> Option<Submitted> {
         loop {
             if let Some(submitted) = self.ask(dice, submission.clone()).await {
                 return Some(submitted);
             }
-            if !self.land.is_open() && dice.percent(2) {
+            if self.land.knobs.lossy && !self.land.is_open() && dice.percent(2) {
                 return None;
             }
             sleep(Duration::from_millis(100)).await;

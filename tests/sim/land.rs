@@ -23,7 +23,7 @@ use crate::knobs::Knobs;
 use crate::node::Clock;
 use crate::tape::Tape;
 use crate::trace::Trace;
-use crate::witness::{Side, Witness, Written};
+use crate::witness::{Said, Side, Witness, Written};
 
 /// The rules of the simulation: every policy on a field of its own, and the lines as the product comes with.
 const RULES: &str = include_str!("rules.toml");
@@ -348,9 +348,9 @@ impl State {
         {
             let known = self.witness.removed.contains(&(opportunity, line.to_string()));
             if side == Side::Cpq && !known {
-                self.witness.object(format!(
-                    "{by} removed {line} from the quote; no rep had removed it"
-                ));
+                // In another lane our own write to the CRM may have removed it meanwhile.
+                let told = format!("{by} removed {line} from the quote; no rep had removed it");
+                self.witness.alone.push((opportunity, told));
             }
         }
         let changes = changes(opportunity, before, after);
@@ -376,7 +376,8 @@ impl State {
 
     /// A person edits a field of the CRM.
     pub fn person_in_crm(&mut self, at: u64, line: &str, field: &str, value: Value, clock: &Clock) {
-        let same = self.value(Side::Crm, at, line, field) == value;
+        let old = self.value(Side::Crm, at, line, field);
+        let same = old == value;
         let key = crate::crm::number(at);
         let other = self.value(Side::Cpq, at, line, field);
         let (on, name) = (line.to_owned(), field.to_owned());
@@ -391,8 +392,9 @@ impl State {
         } else {
             value.clone()
         };
-        self.witness
-            .person(Side::Crm, (at, line.to_owned(), field.to_owned()), value, &other);
+        let cell = (at, line.to_owned(), field.to_owned());
+        let new = value;
+        self.witness.person(Side::Crm, cell, Said { old, new, other });
     }
 
     /// Whether both sides have agreed on a cell before: else no edit could be one against an agreement.

@@ -14,7 +14,7 @@ use crate::crm::{dollars, line_key, new_line, number};
 use crate::dice::Dice;
 use crate::fleet::Fleet;
 use crate::land::{Land, State, lane};
-use crate::witness::Side;
+use crate::witness::{Said, Side};
 
 /// Somebody who works until the day is over.
 pub struct Person {
@@ -166,9 +166,12 @@ fn rep_edits(
     told.0
 }
 
-/// One transaction about several opportunities.
+/// One transaction about several opportunities. A deleted one is in the bin, where nobody renames it: the feed would tell
+/// of a change that no sweep could ever find.
 fn rename_all(state: &mut State, land: &Land, word: &str) {
-    let all: Vec<u64> = (0..land.knobs.opportunities).collect();
+    let all: Vec<u64> = (0..land.knobs.opportunities)
+        .filter(|at| state.crm.now.contains_key(&number(*at)))
+        .collect();
     for each in &all {
         let name = Value::text(format!("{word}-{each}"));
         state.person_in_crm(*each, "", "opportunity.name", name, &land.clock);
@@ -208,7 +211,8 @@ fn seller_edits(
     let line = quote.lines.first();
     let context = |state: &mut State, field: &str, value: Value| {
         // To say what is there already is no edit.
-        let known = state.is_agreed(at, "", field) && state.value(Side::Cpq, at, "", field) != value;
+        let old = state.value(Side::Cpq, at, "", field);
+        let known = state.is_agreed(at, "", field) && old != value;
         let other = if known {
             state.value(Side::Crm, at, "", field)
         } else {
@@ -219,9 +223,8 @@ fn seller_edits(
             drop(quote.context.insert(field.into(), set))
         });
         state.trace.row(format!("         OPP-{at} {field} = {value}"));
-        state
-            .witness
-            .person(Side::Cpq, (at, String::new(), field.into()), value, &other);
+        let (cell, new) = ((at, String::new(), field.into()), value);
+        state.witness.person(Side::Cpq, cell, Said { old, new, other });
     };
     match choice {
         0 | 1 => context(state, "opportunity.description", Value::text(word)),
@@ -253,8 +256,8 @@ fn seller_counts(state: &mut State, land: &Land, at: u64, quote: &Quote, amount:
         return;
     };
     let value = Value::Number(amount.into());
-    let same = state.value(Side::Cpq, at, key.as_str(), "line.quantity") == value;
-    let known = state.is_agreed(at, key.as_str(), "line.quantity") && !same;
+    let old = state.value(Side::Cpq, at, key.as_str(), "line.quantity");
+    let known = state.is_agreed(at, key.as_str(), "line.quantity") && old != value;
     let held = state.value(Side::Crm, at, key.as_str(), "line.quantity");
     let other = if known { held } else { value.clone() };
     state.cpq.change(&quote.id, land.clock.now(), |quote| {
@@ -262,7 +265,8 @@ fn seller_counts(state: &mut State, land: &Land, at: u64, quote: &Quote, amount:
         line.into_iter().for_each(|line| line.quantity = amount.into());
     });
     let cell = (at, key.to_string(), "line.quantity".into());
-    state.witness.person(Side::Cpq, cell, value, &other);
+    let new = value;
+    state.witness.person(Side::Cpq, cell, Said { old, new, other });
 }
 
 /// A step of the quote's life that ends it for nobody.

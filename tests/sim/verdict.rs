@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cpq_domain::Code;
 use cpq_domain::change::Hint;
 use cpq_domain::conflict::{Conflict, ConflictState};
+use cpq_domain::error::Class;
 use cpq_domain::event::EventKind;
 use cpq_domain::id::{Lane, RunId};
 use cpq_domain::quote::{Quote, Status, is_half_written};
@@ -145,6 +146,22 @@ pub async fn buried(land: &Land) -> BTreeSet<u64> {
         .collect()
 }
 
+/// The opportunities of which any run was told.
+pub async fn heard_of(land: &Land) -> BTreeSet<u64> {
+    let entries = journal_of(land).await;
+    let all = entries.iter();
+    all.map(|entry| place_of(entry.lane.opportunity.as_str()))
+        .collect()
+}
+
+/// What no sync may do that is alone with its opportunity.
+pub async fn alone(land: &Land) {
+    let two = crate::history::in_two_lanes(&journal_of(land).await);
+    let told = land.with(|state| std::mem::take(&mut state.witness.alone));
+    let counts = told.into_iter().filter(|(at, _)| !two.contains(at));
+    counts.for_each(|(_, told)| land.object(told));
+}
+
 /// Tells every row of every journal.
 pub async fn tell_journals(land: &Land) {
     for entry in journal_of(land).await {
@@ -183,10 +200,11 @@ pub async fn all(land: &Land) {
         .store
         .read(move |tx| Box::pin(async move { conflicts::list(tx, &filter).await }));
     let conflicts = read.await.unwrap_or_default();
-    let buried = buried(land).await;
+    let (buried, two) = (buried(land).await, crate::history::in_two_lanes(&entries));
     for at in 0..land.knobs.opportunities {
         if !land.with(|state| state.deleted.contains(&at)) {
-            let blurred = buried.contains(&at) || land.with(|state| state.overlapped.contains(&at));
+            let overlapped = two.contains(&at) || land.with(|state| state.overlapped.contains(&at));
+            let blurred = buried.contains(&at) || overlapped;
             opportunity(land, at, &conflicts, blurred);
         }
     }
@@ -205,6 +223,10 @@ fn ended(land: &Land, run: &Run) {
     }
     let calm = land.knobs.death_ms == 0 && land.knobs.jumps == 0;
     let code = run.error.as_ref().map(|error| error.code);
+    let for_login = code.is_some_and(|code| code.class() == Class::AuthRevoked);
+    if state == RunState::Waiting && for_login {
+        land.object(format!("{by} waits for a login, and somebody has logged in"));
+    }
     if calm && code == Some(Code::DeadLettered) {
         land.object(format!(
             "{by} was put aside for processes that died, and none did"

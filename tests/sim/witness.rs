@@ -24,6 +24,18 @@ struct Edit {
     value: Value,
     /// Whether the other side has held it since, so that whoever edits there knows it.
     seen: bool,
+    /// What the cell held before people began to edit it: whoever edits there had it before their eyes.
+    over: Value,
+}
+
+/// A person's edit.
+pub struct Said {
+    /// What the cell held before it.
+    pub old: Value,
+    /// What it says.
+    pub new: Value,
+    /// What the counterpart of the cell holds on the other side.
+    pub other: Value,
 }
 
 /// A write of the product that has changed something.
@@ -55,6 +67,8 @@ pub struct Witness {
     /// What people said last, wherever they said it.
     pub said: BTreeMap<(Side, Cell), Value>,
     history: BTreeMap<(Side, Cell), Vec<Value>>,
+    /// What must never happen, and did, unless two syncs of the opportunity in two lanes did it together.
+    pub alone: Vec<(u64, String)>,
     /// Runs that have changed something since the last edit.
     pub writers: BTreeMap<(Side, u64), BTreeSet<String>>,
     /// Lines that a rep took away.
@@ -94,16 +108,25 @@ impl Witness {
         }
     }
 
-    /// A person edits a cell whose counterpart on the other side is `other`.
-    pub fn person(&mut self, side: Side, cell: Cell, value: Value, other: &Value) {
+    /// A person edits a cell. Who takes an edit back, so that the cell holds again what lies under the standing edit of
+    /// the other side, leaves that edit alone against it: it was made by somebody who knew the value.
+    pub fn person(&mut self, side: Side, cell: Cell, Said { old, new, other }: Said) {
         let opposite = self.standing.get_mut(&(side.other(), cell.clone()));
-        if let Some(edit) = opposite.filter(|edit| edit.value == value) {
+        let lies_under = opposite.as_ref().is_some_and(|edit| edit.over == new);
+        if let Some(edit) = opposite.filter(|edit| edit.value == new) {
             edit.seen = true;
         }
         self.moved(cell.0);
-        let seen = &value == other;
-        self.said.insert((side, cell.clone()), value.clone());
-        self.standing.insert((side, cell), Edit { value, seen });
+        let seen = new == other || lies_under;
+        let before = self.standing.remove(&(side, cell.clone()));
+        let over = before.map_or(old, |edit| edit.over);
+        self.said.insert((side, cell.clone()), new.clone());
+        let edit = Edit {
+            value: new,
+            seen,
+            over,
+        };
+        self.standing.insert((side, cell), edit);
     }
 
     /// Something about the opportunity changed that was not the product's doing.
@@ -207,10 +230,8 @@ impl Witness {
         if back {
             let told: Vec<String> = history.iter().map(Value::to_string).collect();
             let side = written.side;
-            self.object(format!(
-                "{cell:?} went {} in the {side:?} by itself",
-                told.join(" → ")
-            ));
+            let told = format!("{cell:?} went {} in the {side:?} by itself", told.join(" → "));
+            self.alone.push((cell.0, told));
         }
     }
 

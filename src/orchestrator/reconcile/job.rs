@@ -359,7 +359,9 @@ impl Job {
     pub(super) async fn alive<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
         let mut work = std::pin::pin!(work);
         loop {
+            // In this order always: a choice by chance would make two equal runs differ.
             tokio::select! {
+                biased;
                 done = &mut work => return Ok(done),
                 () = self.inner.stop.cancelled() => return Err(Halt::Stopping),
                 () = tokio::time::sleep(BEAT) => {}

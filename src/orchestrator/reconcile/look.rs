@@ -1,15 +1,13 @@
 //! Looks at a batch of records: both sides and the last agreement at once, and whatever differs a second time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use cpq_domain::Result;
 use cpq_domain::adapter::Call;
 use cpq_domain::id::{ConnectionName, OpportunityKey, RecordId};
 use cpq_domain::paging::{PagedSnapshot, SNAPSHOT_ROWS, SnapshotPage, Unreadable};
 use cpq_domain::quote::Quote;
-use cpq_domain::world::World;
-use cpq_store::{Store, reconciliations};
+use cpq_store::{Store, journal, reconciliations};
 use jiff::Timestamp;
 
 use super::judge::{self, Judged};
@@ -23,12 +21,12 @@ pub(super) struct Looker {
     pub(super) connection: ConnectionName,
     pub(super) call: Call,
     pub(super) store: Store,
-    pub(super) world: Arc<dyn World>,
 }
 
-/// A page, and when its reading began.
+/// A page, and where the journal stood when its reading began. What a sync did since is behind that, whatever the clocks
+/// of the nodes say or however they are set meanwhile.
 pub(super) struct Page {
-    pub(super) read_at: Timestamp,
+    pub(super) since: i64,
     pub(super) page: SnapshotPage,
 }
 
@@ -58,13 +56,13 @@ impl Looker {
 
     /// Reads a page of the CRM.
     pub(super) async fn page(&self, since: Option<Timestamp>, after: Option<&RecordId>) -> Result<Page> {
-        let read_at = self.world.now();
+        let began = self.journal_head().await?;
         let page = self
             .scene
             .crm
             .page(&self.call, since, after, SNAPSHOT_ROWS)
             .await?;
-        Ok(Page { read_at, page })
+        Ok(Page { since: began, page })
     }
 
     /// Looks at what a page shows.
@@ -73,7 +71,7 @@ impl Looker {
         let first = self.judge(snapshots, unreadable).await?;
         let quoted = first.iter().filter(|judged| judged.quote.is_some());
         let quoted = quoted.map(|judged| judged.id.clone()).collect();
-        let mut looked = self.look_again(first, page.read_at).await?;
+        let mut looked = self.look_again(first, page.since).await?;
         looked.quoted = quoted;
         looked.held = (snapshots.len() + unreadable.len() + looked.differing.len()) as u64;
         Ok(looked)
@@ -81,7 +79,7 @@ impl Looker {
 
     /// Looks at these opportunities afresh.
     pub(super) async fn examine_ids(&self, ids: &[RecordId]) -> Result<Looked> {
-        let read_at = self.world.now();
+        let since = self.journal_head().await?;
         let found = self.scene.crm.find_many(&self.call, ids).await?;
         let page = SnapshotPage {
             snapshots: found.snapshots,
@@ -89,7 +87,7 @@ impl Looker {
             next: None,
             calls: found.calls,
         };
-        let mut looked = self.examine(&Page { read_at, page }).await?;
+        let mut looked = self.examine(&Page { since, page }).await?;
         looked.calls += u64::from(found.calls);
         Ok(looked)
     }
@@ -101,7 +99,7 @@ impl Looker {
         ids: &[RecordId],
         changed_before: Option<Timestamp>,
     ) -> Result<Looked> {
-        let read_at = self.world.now();
+        let since = self.journal_head().await?;
         let found = self.scene.crm.find_many(&self.call, ids).await?;
         let there: BTreeSet<&RecordId> = found
             .snapshots
@@ -120,15 +118,15 @@ impl Looker {
                 .collect(),
             ..SnapshotPage::default()
         };
-        let mut looked = self.examine(&Page { read_at, page }).await?;
+        let mut looked = self.examine(&Page { since, page }).await?;
         looked.calls += u64::from(found.calls);
         looked.held = ids.len() as u64;
-        self.miss(&mut looked, &missing, read_at).await?;
+        self.miss(&mut looked, &missing, since).await?;
         Ok(looked)
     }
 
     /// Judges quotes without an opportunity, after a second look for it.
-    async fn miss(&self, looked: &mut Looked, missing: &[RecordId], read_at: Timestamp) -> Result<()> {
+    async fn miss(&self, looked: &mut Looked, missing: &[RecordId], since: i64) -> Result<()> {
         if missing.is_empty() {
             return Ok(());
         }
@@ -146,7 +144,7 @@ impl Looker {
             .values()
             .map(|quote| judge::stray(quote, again.deleted.contains(&quote.opportunity.id)))
             .collect();
-        let moving = self.in_motion(&strays, read_at).await?;
+        let moving = self.in_motion(&strays, since).await?;
         for judged in strays {
             looked.sort(judged, &moving);
         }
@@ -171,24 +169,24 @@ impl Looker {
 
     /// Takes apart what differs really, what is being synced, and what only seemed to differ because it was changed
     /// between the two reads.
-    async fn look_again(&self, first: Vec<Judged>, read_at: Timestamp) -> Result<Looked> {
+    async fn look_again(&self, first: Vec<Judged>, since: i64) -> Result<Looked> {
         let mut looked = Looked::default();
         let (suspects, fine): (Vec<_>, Vec<_>) = first.into_iter().partition(Judged::differs);
         looked.fine = fine;
         if suspects.is_empty() {
             return Ok(looked);
         }
-        let moving = self.in_motion(&suspects, read_at).await?;
+        let moving = self.in_motion(&suspects, since).await?;
         let (moving, suspects): (Vec<_>, Vec<_>) = suspects
             .into_iter()
             .partition(|judged| moving.contains(&judged.id));
         moving.into_iter().for_each(|judged| looked.fly(judged));
         let ids: Vec<RecordId> = suspects.into_iter().map(|judged| judged.id).collect();
-        let read_at = self.world.now();
+        let since = self.journal_head().await?;
         let found = self.scene.crm.find_many(&self.call, &ids).await?;
         looked.calls += u64::from(found.calls);
         let second = self.judge(&found.snapshots, &found.unreadable).await?;
-        let moving = self.in_motion(&second, read_at).await?;
+        let moving = self.in_motion(&second, since).await?;
         looked.settled += (ids.len() - second.len()) as u64;
         for judged in second {
             looked.settled += u64::from(!judged.differs());
@@ -215,9 +213,13 @@ impl Looker {
             .await
     }
 
-    /// Which of these have a sync that has not ended, or that changed something since `since`. A lane goes by number or
-    /// by id.
-    async fn in_motion(&self, judged: &[Judged], since: Timestamp) -> Result<BTreeSet<RecordId>> {
+    async fn journal_head(&self) -> Result<i64> {
+        self.store.read(|tx| Box::pin(journal::head(tx))).await
+    }
+
+    /// Which of these have a sync that has not ended, or that did something since the journal stood at `since`. A lane
+    /// goes by number or by id.
+    async fn in_motion(&self, judged: &[Judged], since: i64) -> Result<BTreeSet<RecordId>> {
         let mut lanes: BTreeMap<OpportunityKey, RecordId> = BTreeMap::new();
         for one in judged {
             lanes.insert(OpportunityKey::new(one.id.as_str())?, one.id.clone());

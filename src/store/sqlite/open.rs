@@ -86,7 +86,7 @@ impl File {
     pub(super) fn reader(&self) -> Result<Session> {
         let connection = self.connection()?;
         let mut session = Session::new(connection, self.place.clone());
-        session.begin_reading()?;
+        session.only_read(true);
         Ok(session)
     }
 }

@@ -9,7 +9,7 @@ use cpq_domain::{Code, Error, Result};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, Statement, params_from_iter};
+use rusqlite::{Connection, Statement, params_from_iter};
 
 use super::failure::failure;
 use super::sql::Texts;
@@ -46,16 +46,11 @@ impl Session {
             .map_err(|cause| failure(&self.place, doing, cause))
     }
 
-    /// From now on every write is refused, until [`Session::begin_writing`].
-    pub(super) fn begin_reading(&mut self) -> Result<()> {
-        self.reading = true;
-        self.run("PRAGMA query_only = 1", "to begin reading")
-    }
-
-    /// From now on jobs may write.
-    pub(super) fn begin_writing(&mut self) -> Result<()> {
-        self.reading = false;
-        self.run("PRAGMA query_only = 0", "to end reading")
+    /// Whether every write is refused from now on. Asked of each statement, and not set with `PRAGMA query_only`: such a
+    /// pragma makes SQLite compile every prepared statement of the connection anew (`OP_Expire` in its `pragma.c`), and
+    /// a store in memory changes between reading and writing at every job.
+    pub(super) fn only_read(&mut self, reading: bool) {
+        self.reading = reading;
     }
 
     /// Whether no transaction is open. SQLite ends one by itself when the disk fails in the middle.
@@ -89,19 +84,26 @@ impl Session {
         work: impl FnOnce(&mut Statement<'_>) -> rusqlite::Result<T>,
     ) -> Result<T> {
         let text = self.texts.of(sql);
-        let run = || work(&mut *self.connection.prepare_cached(text)?);
-        run().map_err(|cause| {
-            let statement: Vec<&str> = sql.split_whitespace().take(6).collect();
-            let statement = statement.join(" ");
-            if self.reading && cause.sqlite_error_code() == Some(ErrorCode::ReadOnly) {
-                return Error::new(
-                    Code::Internal,
-                    format!("a job that may only read tried `{statement} …`"),
-                );
+        let run = || {
+            let mut statement = self.connection.prepare_cached(text)?;
+            match self.reading && !statement.readonly() {
+                true => Ok(None),
+                false => work(&mut statement).map(Some),
             }
-            failure(&self.place, &format!("at `{statement} …`"), cause)
+        };
+        let done =
+            run().map_err(|cause| failure(&self.place, &format!("at `{} …`", beginning(sql)), cause))?;
+        done.ok_or_else(|| {
+            let message = format!("a job that may only read tried `{} …`", beginning(sql));
+            Error::new(Code::Internal, message)
         })
     }
+}
+
+/// The first words of a statement, which name it in an error.
+fn beginning(sql: &str) -> String {
+    let words: Vec<&str> = sql.split_whitespace().take(6).collect();
+    words.join(" ")
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {
@@ -185,6 +187,22 @@ mod tests {
             let asked = session
                 .query(LOOK, crate::tx::params![state, 5_i64, i64::from(most)])
                 .now_or_never();
+            asked.expect("no wait").expect("an answer");
+        }
+        let text = session.texts.of(LOOK);
+        let statement = session.connection.prepare_cached(text).expect("known");
+        assert_eq!(statement.get_status(StatementStatus::Run), 3);
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+    }
+
+    /// A store in memory has one connection for both.
+    #[test]
+    fn a_change_between_reading_and_writing_compiles_nothing_anew() {
+        let mut session = crate::sqlite::in_memory().expect("a store");
+        const LOOK: &str = "SELECT id FROM runs WHERE state = $1";
+        for reading in [true, false, true] {
+            session.only_read(reading);
+            let asked = session.query(LOOK, crate::tx::params!["queued"]).now_or_never();
             asked.expect("no wait").expect("an answer");
         }
         let text = session.texts.of(LOOK);

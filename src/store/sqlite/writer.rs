@@ -71,9 +71,10 @@ impl Writer {
 
     /// Runs a job that may only read.
     pub(crate) fn read<T>(&mut self, job: impl FnOnce(&mut dyn Tx) -> BoxFuture<'_, Result<T>>) -> Result<T> {
-        self.session.begin_reading()?;
+        self.session.only_read(true);
         let result = self.session.drive(job);
-        self.session.begin_writing().and(result)
+        self.session.only_read(false);
+        result
     }
 
     fn count(&self, jobs: u64, committed: bool) {

@@ -7,10 +7,11 @@ use cpq_domain::id::{ConnectionName, QuoteId, QuoteNumber, RecordId};
 use cpq_domain::run::{Run, RunState};
 use cpq_domain::value::Value;
 use cpq_store::links::{self, Link};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bench::{Bench, LONG, count, keyed, look_at, run_of, succeeded, sync};
-use crate::fakes::{Fate, NUMBER};
+use crate::fakes::{Fate, Gate, NUMBER};
 
 /// What a failure must lead to. A closed list: a new class has to be put somewhere here too.
 enum Way {
@@ -119,6 +120,38 @@ async fn a_dead_grant_waits_for_a_person_and_goes_on_where_it_stopped() {
     let journal = bench.journal(ended.id).await;
     assert_eq!(count(&journal, EventKind::Requeued), 1);
     crate::bench::assert_gap_free(&journal);
+}
+
+/// The login comes between the CRM's refusal and the moment at which the run is stored as waiting.
+#[tokio::test(start_paused = true)]
+async fn a_login_that_comes_before_a_sync_waits_lets_it_go_on() {
+    for elsewhere in [false, true] {
+        let bench = Bench::new().await;
+        let engine = bench.service("a");
+        let login = match elsewhere {
+            true => bench.process("b").engine,
+            false => engine.clone(),
+        };
+        let gate = Arc::new(Gate::default());
+        bench.land.script(
+            "crm.write",
+            [Fate::HeldAndRefused(gate.clone(), Code::TokenExpired)],
+        );
+        let run = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+        gate.arrival().await;
+        assert_eq!(login.resume(&run.lane.connection).await.expect("resumed"), 0);
+        gate.open();
+        let ended = engine.wait(run.id, LONG).await.expect("known");
+        assert_eq!((ended.state, ended.error), (RunState::Succeeded, None));
+        let journal = bench.journal(ended.id).await;
+        assert_eq!(count(&journal, EventKind::Requeued), 1);
+        crate::bench::assert_gap_free(&journal);
+        // And a login counts once: a grant that dies later waits for the next.
+        bench.land.script("crm.read", [Fate::Refused(Code::TokenExpired)]);
+        let waiting = sync(&engine).await;
+        assert_eq!(waiting.state, RunState::Waiting);
+        assert_eq!(login.resume(&run.lane.connection).await.expect("resumed"), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::sample::{at, queue, run_id};
 use crate::{read, write};
 
-fn event(step: &str) -> SyncEvent {
+pub fn event(step: &str) -> SyncEvent {
     SyncEvent {
         sequence: 0,
         kind: EventKind::Done,

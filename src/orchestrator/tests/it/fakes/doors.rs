@@ -77,6 +77,10 @@ impl Doors {
             Fate::Twice => drop(apply(&self.land)?),
             Fate::Edited(edit) => edit(&self.land),
             Fate::Held(gate) => gate.pass().await,
+            Fate::HeldAndRefused(gate, code) => {
+                gate.pass().await;
+                return Err(Error::new(code, "refused"));
+            }
             Fate::Panics => panic!("a defect of an adapter"),
             Fate::Ok | Fate::Stale | Fate::LostLate => {}
         }

@@ -31,6 +31,8 @@ pub enum Fate {
     Edited(fn(&Land)),
     /// Delivered and answered when the gate is opened.
     Held(Arc<Gate>),
+    /// Refused when the gate is opened.
+    HeldAndRefused(Arc<Gate>, Code),
     /// The adapter panics.
     Panics,
 }

@@ -39,6 +39,12 @@ impl Clock {
         self.ahead_ms.fetch_add(by, SeqCst);
     }
 
+    /// Somebody sets the clock back.
+    pub fn set_back(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).expect("a short test");
+        self.ahead_ms.fetch_sub(by, SeqCst);
+    }
+
     pub fn advance_to(&self, moment: Timestamp) {
         let left = moment.as_millisecond() - self.now().as_millisecond();
         self.ahead_ms.fetch_add(left.max(0), SeqCst);

@@ -15,7 +15,7 @@ mod list;
 mod queue;
 mod unlinked;
 
-pub use hold::{claim_run, heartbeat};
+pub use hold::{claim_lane_of, claim_run, heartbeat};
 pub use list::{Filter, counts_by_state, list};
 pub use queue::{
     Expired, claim, expire_leases, fence, lane_busy, more_due_than, next_due, next_expiry, requeue_waiting,

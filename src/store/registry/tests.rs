@@ -80,8 +80,9 @@ async fn the_queue_never_looks_at_ended_runs() {
         .collect();
     assert_eq!(
         texts.len(),
-        7,
-        "claim, expire, waiting, next due, more due than, next expiry, read by a run: {texts:#?}"
+        9,
+        "claim, take one, first of a lane, expire, waiting, next due, more due than, next expiry, read by a run: \
+         {texts:#?}"
     );
     for sql in texts {
         let plan = plan(&raw, sql);

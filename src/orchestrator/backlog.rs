@@ -94,9 +94,10 @@ async fn claim_due(inner: &Arc<Inner>) -> Result<()> {
     Ok(())
 }
 
-/// Takes up the waiting run of a command that works alone, once its lane is free and it is due.
+/// Takes up what is due in the lane of the waiting run of a command that works alone, one after the other, once the lane
+/// is free.
 pub(crate) async fn claim_lane(inner: &Arc<Inner>, id: RunId) -> Result<()> {
-    if let Some(run) = inner.ledger.claim_one(id).await? {
+    if let Some(run) = inner.ledger.claim_lane_of(id).await? {
         start(inner, run);
     }
     Ok(())

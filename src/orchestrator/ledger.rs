@@ -201,12 +201,14 @@ impl Ledger {
             .await
     }
 
-    /// This run for this node, if it is due and its lane is free.
-    pub(crate) async fn claim_one(&self, id: RunId) -> Result<Option<Run>> {
+    /// The run that is due first in the lane of this one, for this node, if the lane is free.
+    pub(crate) async fn claim_lane_of(&self, id: RunId) -> Result<Option<Run>> {
         let (now, lease_until) = self.lease();
         let node = self.node.clone();
         self.store
-            .write(move |tx| Box::pin(async move { runs::claim_run(tx, id, &node, now, lease_until).await }))
+            .write(move |tx| {
+                Box::pin(async move { runs::claim_lane_of(tx, id, &node, now, lease_until).await })
+            })
             .await
     }
 

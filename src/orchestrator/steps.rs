@@ -1,6 +1,6 @@
 //! The journaled steps of a run: each is done once, remembered, and answered from memory when the run starts again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use cpq_domain::adapter::Call;
@@ -39,7 +39,9 @@ pub(crate) struct Steps {
 #[derive(Default)]
 struct Memory {
     done: HashMap<String, serde_json::Value>,
-    uncertain: HashSet<String>,
+    /// How often each step was sent without it being known that this did nothing. A send that was refused says nothing
+    /// of one before it whose answer was lost.
+    uncertain: HashMap<String, u32>,
 }
 
 impl Memory {
@@ -73,17 +75,24 @@ impl Memory {
                 self.uncertain.remove(&event.step);
                 self.done.insert(event.step.clone(), event.data.clone());
             }
-            EventKind::Intent => {
-                self.uncertain.insert(event.step.clone());
-            }
+            EventKind::Intent => *self.uncertain.entry(event.step.clone()).or_default() += 1,
             #[cfg(feature = "planted-bugs")]
             EventKind::Failed if cpq_domain::planted::Bug::TakesLossForFailure.is_on() => {
                 self.uncertain.remove(&event.step);
             }
-            EventKind::Failed if event.data["details"]["written"] == "no" => {
-                self.uncertain.remove(&event.step);
-            }
+            EventKind::Failed if event.data["details"]["written"] == "no" => self.did_nothing(&event.step),
             _ => {}
+        }
+    }
+
+    /// The last send of a step, if that is what failed, changed nothing.
+    fn did_nothing(&mut self, step: &str) {
+        let Some(sends) = self.uncertain.get_mut(step) else {
+            return;
+        };
+        *sends -= 1;
+        if *sends == 0 {
+            self.uncertain.remove(step);
         }
     }
 }
@@ -126,7 +135,7 @@ impl Steps {
 
     /// Whether an earlier attempt has done this step, or may have.
     pub(crate) fn began(&self, step: &str) -> bool {
-        self.memory.done.contains_key(step) || self.memory.uncertain.contains(step)
+        self.memory.done.contains_key(step) || self.memory.uncertain.contains_key(step)
     }
 
     /// A step that reads, or thinks: its result is remembered, and nothing is durable yet.
@@ -160,7 +169,7 @@ impl Steps {
         if let Some(value) = self.remembered(step)? {
             return Ok(value);
         }
-        let looks = self.memory.uncertain.contains(step);
+        let looks = self.memory.uncertain.contains_key(step);
         #[cfg(feature = "planted-bugs")]
         let looks = looks && !cpq_domain::planted::Bug::RetriesBlindly.is_on();
         if looks && let Some(found) = check.await? {

@@ -67,7 +67,16 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
 
     let quote = match &found {
         Some(quote) if plan.to_cpq.is_empty() => quote.clone(),
-        found => write_cpq(steps, scene, &crm, found.as_ref(), &known, &plan).await?,
+        found => write_cpq(steps, scene, &crm, found.as_ref(), &known, &plan)
+            .await
+            .inspect_err(|halt| {
+                // As below: an edit of the quote that it overwrote, or may have, before somebody changed the quote anew.
+                let overwrites = halt.forgets() && (halt.may_have_written() || steps.began("write.cpq"));
+                if let Some(quote) = found.as_ref().filter(|_| overwrites) {
+                    steps.learn_link(link(steps, &crm, quote));
+                    steps.learn_decisions(&plan.matrix_version, so_far(&plan), false);
+                }
+            })?,
     };
     steps.learn_link(link(steps, &crm, &quote));
     let agreed = without_crm_writes(&plan, &quote, &known.base);

@@ -16,7 +16,7 @@ mod queue;
 mod unlinked;
 mod waiting;
 
-pub use hold::{claim_run, heartbeat};
+pub use hold::{claim_lane_of, claim_run, heartbeat};
 pub use list::{Filter, counts_by_state, list};
 pub(crate) use queue::{CLAIM, EXPIRE};
 pub use queue::{

@@ -182,10 +182,8 @@ impl Cpq {
         let of = |quote: &Quote| quote.opportunity.number.as_ref() == Some(key);
         self.quotes.retain(|quote| !of(quote));
         if !self.remembers_keys {
-            let gone = self.answers.iter().filter(|(_, quote)| of(quote));
-            gone.for_each(|(key, _)| {
-                self.effects.remove(key);
-            });
+            let answers = &self.answers;
+            self.effects.retain(|key, _| !answers.get(key).is_some_and(&of));
         }
     }
 

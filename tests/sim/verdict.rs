@@ -162,8 +162,26 @@ pub async fn alone(land: &Land) {
     counts.for_each(|(_, told)| land.object(told));
 }
 
-/// Tells every row of every journal.
+async fn conflicts_of(land: &Land) -> Vec<Conflict> {
+    let filter = conflicts::Filter {
+        limit: 200,
+        ..conflicts::Filter::default()
+    };
+    let read = land
+        .store
+        .read(move |tx| Box::pin(async move { conflicts::list(tx, &filter).await }));
+    read.await.unwrap_or_default()
+}
+
+/// Tells every conflict, and every row of every journal.
 pub async fn tell_journals(land: &Land) {
+    for one in conflicts_of(land).await {
+        let (state, field, by) = (one.state.as_str(), &one.field, &one.correlation);
+        land.tell(format_args!(
+            "{} of {} about {field} is {state} in version {}, by {by}: {} in the CRM, {} in the CPQ",
+            one.id, one.opportunity_id, one.version, one.crm.value, one.cpq.value
+        ));
+    }
     for entry in journal_of(land).await {
         let event = &entry.event;
         let (kind, step, attempt) = (event.kind.as_str(), &event.step, event.attempt);
@@ -192,14 +210,7 @@ pub async fn all(land: &Land) {
     if names.len() != runs.len() {
         land.object("two runs have one correlation id");
     }
-    let filter = conflicts::Filter {
-        limit: 200,
-        ..conflicts::Filter::default()
-    };
-    let read = land
-        .store
-        .read(move |tx| Box::pin(async move { conflicts::list(tx, &filter).await }));
-    let conflicts = read.await.unwrap_or_default();
+    let conflicts = conflicts_of(land).await;
     let (buried, two) = (buried(land).await, crate::history::in_two_lanes(&entries));
     for at in 0..land.knobs.opportunities {
         if !land.with(|state| state.deleted.contains(&at)) {

@@ -117,7 +117,7 @@ impl State {
     /// What a call must never be.
     fn must_not(&mut self, ask: &Ask, restarts: u32, now: u64, (calm, steady): (bool, bool)) {
         if ask.looks() {
-            self.witness.looks(&ask.by);
+            self.witness.looks(&ask.by, ask.side);
         }
         if ask.writes() {
             self.witness.sends(&ask.by, ask.side, ask.name);

@@ -80,7 +80,7 @@ pub struct Witness {
     unanswered: BTreeMap<String, (String, String, u32)>,
     moves: u64,
     moved_at: BTreeMap<u64, u64>,
-    looked_at: BTreeMap<String, u64>,
+    looked_at: BTreeMap<(String, Side), u64>,
     /// Edits and faults that may make a run start over, by opportunity.
     pub disturbances: BTreeMap<u64, u64>,
 }
@@ -211,8 +211,10 @@ impl Witness {
 
     /// A value never comes back by itself.
     fn flip(&mut self, written: &Written<'_>, cell: &Cell, old: &Value, new: &Value) {
-        // What was read before the last edit is told later than it.
-        let looked = self.looked_at.get(written.by).copied().unwrap_or(0);
+        // What was read before the last edit is told later than it. It is the other side that counts: a look at this one
+        // after a lost answer brings no news of the value that is sent.
+        let source = (written.by.to_owned(), written.side.other());
+        let looked = self.looked_at.get(&source).copied().unwrap_or(0);
         let moved = self.moved_at.get(&written.opportunity).copied().unwrap_or(0);
         if looked < moved {
             self.history.remove(&(written.side, cell.clone()));
@@ -244,9 +246,9 @@ impl Witness {
         }
     }
 
-    /// A run is about to look.
-    pub fn looks(&mut self, by: &str) {
-        self.looked_at.insert(by.to_owned(), self.moves);
+    /// A run is about to look at a side.
+    pub fn looks(&mut self, by: &str, side: Side) {
+        self.looked_at.insert((by.to_owned(), side), self.moves);
     }
 
     /// A write to the CPQ is about to be sent: under its key it is always the same, and after a lost answer it has the

@@ -16,8 +16,8 @@ const CLAIM: &str = "UPDATE runs SET state = 'running', attempt = attempt + 1, n
     ORDER BY r.ready_at, r.id LIMIT $4 FOR UPDATE OF r SKIP LOCKED))
   RETURNING id, connection, opportunity, correlation, caller_correlation, traceparent, cause, state, attempt, tries,
     restarts, created_at, updated_at, due_at, outcome, error, superseded_by";
-const EXPIRE: &str = "UPDATE runs SET state = 'queued', crashes = crashes + 1, due_at = $1, updated_at = $1,
-  node = NULL, lease_until = NULL
+const EXPIRE: &str = "UPDATE runs SET state = 'queued', crashes = crashes + 1,
+  due_at = CASE WHEN due_at < $1 THEN due_at ELSE $1 END, updated_at = $1, node = NULL, lease_until = NULL
   WHERE id = ANY (ARRAY(SELECT r.id FROM runs r WHERE r.lease_until <= $1
     ORDER BY r.lease_until LIMIT $2 FOR UPDATE OF r SKIP LOCKED))
   RETURNING id, connection, opportunity, correlation, caller_correlation, traceparent, cause, state, attempt, tries,

@@ -85,8 +85,9 @@ async fn the_queue_never_looks_at_ended_runs() {
         .collect();
     assert_eq!(
         texts.len(),
-        8,
-        "claim, expire, waiting, next due, more due than, next expiry, read by a run, waiting of a connection: {texts:#?}"
+        10,
+        "claim, take one, first of a lane, expire, waiting, next due, more due than, next expiry, read by a run, waiting \
+         of a connection: {texts:#?}"
     );
     for sql in texts {
         let plan = plan(&raw, sql);

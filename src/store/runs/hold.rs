@@ -10,18 +10,23 @@ use crate::tx::{Tx, params};
 
 const CLAIM_RUN: &str = concat!(
     "UPDATE runs SET state = 'running', attempt = attempt + 1, node = $2, lease_until = $4, updated_at = $3
-  WHERE id = $1 AND state IN ('queued', 'parked') AND due_at <= $3
+  WHERE id = $1 AND ready_at <= $3
     AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.connection = runs.connection AND o.opportunity = runs.opportunity
       AND o.state = 'running')
+    AND NOT EXISTS (SELECT 1 FROM runs e WHERE e.connection = runs.connection AND e.opportunity = runs.opportunity
+      AND e.ready_at <= runs.ready_at AND (e.ready_at < runs.ready_at OR e.id < runs.id))
   RETURNING ",
     columns!()
 );
+const FIRST_OF_LANE: &str = "SELECT e.id FROM runs r
+  JOIN runs e ON e.connection = r.connection AND e.opportunity = r.opportunity
+  WHERE r.id = $1 AND e.ready_at <= $2 ORDER BY e.ready_at, e.id LIMIT 1";
 const HEARTBEAT: &str =
     "UPDATE runs SET lease_until = $3 WHERE state = 'running' AND node = $1 AND lease_until > $2";
 
-pub(super) const STATEMENTS: &[&str] = &[CLAIM_RUN, HEARTBEAT];
+pub(super) const STATEMENTS: &[&str] = &[CLAIM_RUN, FIRST_OF_LANE, HEARTBEAT];
 
-/// Takes this run if it is due and its lane is free; `None` if not.
+/// Takes this run if it is due, its lane is free, and no run of the lane is due before it; `None` if not.
 pub async fn claim_run(
     tx: &mut dyn Tx,
     id: RunId,
@@ -33,6 +38,20 @@ pub async fn claim_run(
         .await?
         .map(read)
         .transpose()
+}
+
+/// Takes the run that is due first in the lane of this one, if the lane is free; `None` if none is due.
+pub async fn claim_lane_of(
+    tx: &mut dyn Tx,
+    id: RunId,
+    node: &str,
+    now: Timestamp,
+    lease_until: Timestamp,
+) -> Result<Option<Run>> {
+    match tx.first(FIRST_OF_LANE, params![id, now]).await? {
+        Some(mut row) => claim_run(tx, row.take()?, node, now, lease_until).await,
+        None => Ok(None),
+    }
 }
 
 /// A sign of life: the leases that this node still has last until `lease_until`. Returns how many there are. A lease

@@ -29,8 +29,8 @@ pub(crate) const CLAIM: &str = concat!(
 const FENCE: &str = "UPDATE runs SET lease_until = $4, updated_at = $3
   WHERE id = $1 AND attempt = $2 AND state = 'running'";
 pub(crate) const EXPIRE: &str = concat!(
-    "UPDATE runs SET state = 'queued', crashes = crashes + 1, due_at = $1, updated_at = $1,
-  node = NULL, lease_until = NULL
+    "UPDATE runs SET state = 'queued', crashes = crashes + 1, due_at = CASE WHEN due_at < $1 THEN due_at ELSE $1 END,
+  updated_at = $1, node = NULL, lease_until = NULL
   WHERE id IN (SELECT r.id FROM runs r WHERE r.lease_until <= $1
     ORDER BY r.lease_until LIMIT $2)
   RETURNING ",
@@ -112,8 +112,11 @@ pub async fn fence(
     Ok(tx.execute(FENCE, params![id, attempt, now, lease_until]).await? == 1)
 }
 
-/// Puts runs whose lease is over (`lease_until <= now`) back in the queue, due now, and counts the crash. At most
+/// Puts runs whose lease is over (`lease_until <= now`) back in the queue, and counts the crash. At most
 /// [`EXPIRED_RUNS`] at once, those over longest first.
+///
+/// They stay due when they were, and so before whatever came into their lane since: only they know what they have
+/// written. Another run that went first would take it for somebody's edit.
 pub async fn expire_leases(tx: &mut dyn Tx, now: Timestamp) -> Result<Vec<Expired>> {
     let rows = tx.query(EXPIRE, params![now, EXPIRED_RUNS]).await?;
     let mut expired = rows.into_iter().map(read_expired).collect::<Result<Vec<_>>>()?;

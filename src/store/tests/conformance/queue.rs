@@ -128,7 +128,7 @@ pub async fn a_lost_lease_is_queued_and_counted(store: Store) {
         assert_eq!(expired.len(), 1);
         assert_eq!(
             (expired[0].run.state, expired[0].run.due_at),
-            (RunState::Queued, over)
+            (RunState::Queued, at(1))
         );
         assert_eq!(i64::from(expired[0].crashes), crash);
     }
@@ -149,7 +149,22 @@ pub async fn a_waiting_run_is_shared(store: Store) {
         Some(run_id(2)),
         "a run that began may have looked already"
     );
-    write!(store, |tx| runs::expire_leases(tx, at(5_000))).expect("expired");
+    let expired = write!(store, |tx| runs::expire_leases(tx, at(5_000))).expect("expired");
+    let second = write!(store, |tx| runs::claim_run(
+        tx,
+        run_id(2),
+        "n",
+        at(5_000),
+        at(6_000)
+    ));
+    assert_eq!(second.expect("answered"), None, "another one is due before it");
+    let again = claim(&store, 9, 1).await;
+    assert_eq!(
+        (again.len(), again[0].id),
+        (1, expired[0].run.id),
+        "who died comes first"
+    );
+    end(&store, again[0].clone(), RunState::Succeeded).await;
     claim(&store, 9, 1).await;
     write!(store, |tx| runs::expire_leases(tx, at(6_000))).expect("expired");
     assert_eq!(find().await, None, "runs that began once remember what they read");
@@ -213,10 +228,14 @@ pub async fn one_run_can_be_taken(store: Store) {
         ));
         taken.expect("answered").map(|run| run.attempt)
     };
-    assert_eq!(take(2, 1).await, None, "not due");
-    assert_eq!(take(2, 2).await, Some(1));
-    assert_eq!(take(2, 2).await, None, "it runs");
-    assert_eq!(take(1, 2).await, None, "its lane runs");
+    assert_eq!(take(1, 0).await, None, "not due");
+    assert_eq!(take(2, 2).await, None, "another one is due before it");
+    assert_eq!(take(1, 2).await, Some(1));
+    assert_eq!(take(1, 2).await, None, "it runs");
+    assert_eq!(take(2, 2).await, None, "its lane runs");
+    write!(store, |tx| runs::expire_leases(tx, at(99))).expect("expired");
+    let first = write!(store, |tx| runs::claim_lane_of(tx, run_id(2), "n", at(2), at(99)));
+    assert_eq!(first.expect("answered").map(|run| run.id), Some(run_id(1)));
 }
 
 pub async fn a_heartbeat_keeps_only_living_leases(store: Store) {

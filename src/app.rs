@@ -63,6 +63,11 @@ pub struct App {
 }
 
 impl App {
+    /// What this process has counted so far, as `GET /metrics` shows it.
+    pub fn rendered_metrics(&self) -> String {
+        self.metrics.render()
+    }
+
     /// Opens the store of the state directory and wires everything over it.
     pub async fn open(config: &Config, role: Role) -> Result<App> {
         let store = open_store(config).await?;

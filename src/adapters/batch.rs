@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::{Class, Written};
 use cpq_domain::{Code, Error, Result};
 use tokio::sync::oneshot;
@@ -38,6 +39,9 @@ pub(crate) trait Job: Send + Sync + 'static {
     fn in_flight(&self) -> usize {
         BATCH_IN_FLIGHT
     }
+
+    /// What an item is for: of those that wait, what is more urgent goes first, and of equals what came first.
+    fn purpose(item: &Self::Item) -> Purpose;
 
     /// How many of those that wait fit into one call, from the first on.
     fn fitting<'a>(waiting: impl Iterator<Item = &'a Self::Item>) -> usize
@@ -120,7 +124,10 @@ impl<J: Job> Gather<J> {
             let message = format!("{BATCH_WAITING} {} calls wait already", J::NAME);
             return Err(Error::new(Code::Overloaded, message).retry_after_ms(1_000));
         }
-        queue.waiting.push_back(waiting);
+        let urgency = J::purpose(&waiting.item);
+        let behind = |other: &Waiting<J>| J::purpose(&other.item) <= urgency;
+        let at = queue.waiting.partition_point(behind);
+        queue.waiting.insert(at, waiting);
         let free = queue.in_flight < self.job.in_flight().max(1);
         let starts = queue.in_flight == 0 || (free && queue.deserves_a_call());
         queue.in_flight += usize::from(starts);
@@ -245,6 +252,8 @@ mod tests {
     struct Doubling {
         gate: Arc<Semaphore>,
         calls: Arc<AtomicUsize>,
+        /// The first item of each call.
+        first: Mutex<Vec<u32>>,
     }
 
     #[async_trait]
@@ -255,8 +264,17 @@ mod tests {
         const NAME: &'static str = "test";
         const BROKEN: (Code, Written) = (Code::CrmUnavailable, Written::No);
 
+        fn purpose(item: &u32) -> Purpose {
+            if *item >= 1_000 {
+                Purpose::Replay
+            } else {
+                Purpose::Live
+            }
+        }
+
         async fn run(&self, items: &[u32]) -> Result<Vec<Result<u32>>> {
             self.calls.fetch_add(1, Ordering::SeqCst);
+            self.first.lock().expect("not poisoned").push(items[0]);
             self.gate.acquire().await.expect("open").forget();
             assert!(!items.contains(&99), "a job may have a bug");
             match items.contains(&13) {
@@ -273,6 +291,7 @@ mod tests {
         let job = Doubling {
             gate: Arc::clone(&gate),
             calls: Arc::clone(&calls),
+            first: Mutex::default(),
         };
         (Arc::new(Gather::new(job)), gate, calls)
     }
@@ -310,6 +329,26 @@ mod tests {
             settle().await;
         }
         assert_eq!(calls.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_urgent_goes_before_what_waits_already() {
+        let (gather, gate, _) = gather();
+        let replay = tokio::spawn({
+            let gather = gather.clone();
+            async move { all(&gather, 1_000..1_025).await }
+        });
+        settle().await;
+        let live = tokio::spawn({
+            let gather = gather.clone();
+            async move { gather.call(1).await }
+        });
+        settle().await;
+        gate.add_permits(1_000);
+        assert_eq!(live.await.expect("it ends").expect("an answer"), 2);
+        assert!(replay.await.expect("it ends").iter().all(Result::is_ok));
+        let first = gather.job.first.lock().expect("not poisoned").clone();
+        assert_eq!(first, [1_000, 1_010, 1], "two calls were under way already");
     }
 
     #[tokio::test]

@@ -16,6 +16,9 @@ pub(crate) const BATCH_CALM: usize = 16;
 pub(crate) const SLOW_US: u64 = 60_000_000;
 /// Callers that may wait for their turn on one connection; above it they are told to come back.
 pub(crate) const BATCH_WAITING: usize = 10_000;
+/// Calls that a CPQ over REST has under way at the same time; others wait their turn. More syncs than that may be at
+/// work, since a CRM takes many of them in one call, but a CPQ takes each in a call of its own.
+pub(crate) const CPQ_IN_FLIGHT: usize = 128;
 /// Opportunities read by one query. A page has 2,000 rows, those of the sub-queries included (SOQL and SOSL Reference,
 /// "Relationship Queries"), so that with a handful of lines and roles each fit into one page, and more would only bring
 /// more pages.

@@ -11,9 +11,11 @@ use http::header::{AUTHORIZATION, IF_MATCH, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 use super::config::Config;
 use super::errors::{self, About};
+use crate::limits::CPQ_IN_FLIGHT;
 use crate::transport::{self, Answer, Lost};
 
 /// One request.
@@ -39,6 +41,8 @@ pub(super) struct Http {
     token: HeaderValue,
     connection: String,
     world: Arc<dyn World>,
+    /// Calls that may go out just now.
+    free: Semaphore,
 }
 
 impl Http {
@@ -58,6 +62,7 @@ impl Http {
             token,
             connection,
             world,
+            free: Semaphore::new(CPQ_IN_FLIGHT),
         })
     }
 
@@ -84,6 +89,7 @@ impl Http {
     }
 
     async fn exchange(&self, call: &Call, request: &Request<'_>) -> Result<Answer> {
+        let _turn = self.free.acquire().await.expect("it is never closed");
         let url = format!("{}/api/v1/{}", self.base, request.path);
         let mut wire = self
             .client

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cpq_domain::adapter::{Call, CrmSnapshot};
+use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::Written;
 use cpq_domain::id::OpportunityKey;
 use cpq_domain::{Code, Error, Result};
@@ -35,6 +36,10 @@ impl Job for Reads {
     const MOST: usize = READ_BATCH;
     const NAME: &'static str = "read";
     const BROKEN: (Code, Written) = (Code::CrmUnavailable, Written::No);
+
+    fn purpose(item: &Wanted) -> Purpose {
+        item.call.purpose
+    }
 
     fn in_flight(&self) -> usize {
         self.0.rest.in_flight()

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use cpq_domain::adapter::{Call, CrmWrite, CrmWritten};
+use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::Written;
 use cpq_domain::id::LineKey;
 use cpq_domain::view::{FieldName, Fields};
@@ -58,6 +59,10 @@ impl Job for Writes {
     const MOST: usize = WRITE_PARTS - 1;
     const NAME: &'static str = "write";
     const BROKEN: (Code, Written) = (Code::OutcomeUnknown, Written::Unknown);
+
+    fn purpose(item: &Ordered) -> Purpose {
+        item.call.purpose
+    }
 
     fn in_flight(&self) -> usize {
         self.0.rest.in_flight()

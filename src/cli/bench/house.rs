@@ -1,5 +1,6 @@
 //! A house to measure in: a fresh directory, a sandbox in a process of its own, a connection, and opportunities.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -86,6 +87,27 @@ impl House {
         let limits = self.app.crm(&self.config.crm.connection).await?.budget();
         let counted = limits.map_or(0, |budget| budget.used);
         Ok(counted as f64)
+    }
+
+    /// API calls that this process has made so far, by what they did, e.g. `read`.
+    pub fn calls_by_kind(&self) -> BTreeMap<String, f64> {
+        let mut kinds = BTreeMap::new();
+        let text = self.app.rendered_metrics();
+        let counts = text
+            .lines()
+            .filter(|line| line.starts_with("cpq_crm_requests_total{"));
+        for line in counts {
+            let kind = line
+                .split_once("operation=\"")
+                .and_then(|(_, rest)| rest.split_once('"'));
+            let count = line
+                .rsplit_once(' ')
+                .and_then(|(_, count)| count.parse::<f64>().ok());
+            if let (Some((kind, _)), Some(count)) = (kind, count) {
+                *kinds.entry(kind.to_owned()).or_default() += count;
+            }
+        }
+        kinds
     }
 
     /// Submits a sync of the `number`-th opportunity.

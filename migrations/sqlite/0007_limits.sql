@@ -27,3 +27,6 @@ CREATE TABLE call_counts (
   calls      INTEGER NOT NULL,
   PRIMARY KEY (connection, purpose, hour)
 ) STRICT, WITHOUT ROWID;
+
+-- Runs that two processes have died on are worked on one at a time.
+CREATE INDEX runs_suspected ON runs (ready_at, id) WHERE crashes >= 2 AND ready_at IS NOT NULL;

@@ -13,6 +13,10 @@ const CLAIM: &str = "UPDATE runs SET state = 'running', attempt = attempt + 1, n
     AND NOT EXISTS (SELECT 1 FROM runs e WHERE e.connection = r.connection AND e.opportunity = r.opportunity
       AND e.ready_at <= r.ready_at AND (e.ready_at < r.ready_at OR e.id < r.id))
     AND NOT EXISTS (SELECT 1 FROM circuits c WHERE c.connection = r.connection)
+    AND (r.crashes < 2 OR r.id = (SELECT s.id FROM runs s WHERE s.ready_at <= $1 AND s.crashes >= 2
+      AND NOT EXISTS (SELECT 1 FROM circuits c WHERE c.connection = s.connection)
+      AND NOT EXISTS (SELECT 1 FROM runs t WHERE t.lease_until IS NOT NULL AND t.crashes >= 2)
+      ORDER BY s.ready_at, s.id LIMIT 1))
     ORDER BY r.ready_at, r.id LIMIT $4 FOR UPDATE OF r SKIP LOCKED))
   RETURNING id, connection, opportunity, correlation, caller_correlation, traceparent, cause, state, attempt, tries,
     restarts, created_at, updated_at, due_at, outcome, error, superseded_by";

@@ -14,6 +14,8 @@ use crate::limits::EXPIRED_RUNS;
 use crate::row::Row;
 use crate::tx::{Tx, params};
 
+/// Under whose hands two processes have died is suspected, and runs while no other suspect does: one more death then tells
+/// the guilty one from those that were only beside it.
 pub(crate) const CLAIM: &str = concat!(
     "UPDATE runs SET state = 'running', attempt = attempt + 1, node = $2, lease_until = $3, updated_at = $1
   WHERE id IN (SELECT r.id FROM runs r WHERE r.ready_at <= $1
@@ -22,6 +24,10 @@ pub(crate) const CLAIM: &str = concat!(
     AND NOT EXISTS (SELECT 1 FROM runs e WHERE e.connection = r.connection AND e.opportunity = r.opportunity
       AND e.ready_at <= r.ready_at AND (e.ready_at < r.ready_at OR e.id < r.id))
     AND NOT EXISTS (SELECT 1 FROM circuits c WHERE c.connection = r.connection)
+    AND (r.crashes < 2 OR r.id = (SELECT s.id FROM runs s WHERE s.ready_at <= $1 AND s.crashes >= 2
+      AND NOT EXISTS (SELECT 1 FROM circuits c WHERE c.connection = s.connection)
+      AND NOT EXISTS (SELECT 1 FROM runs t WHERE t.lease_until IS NOT NULL AND t.crashes >= 2)
+      ORDER BY s.ready_at, s.id LIMIT 1))
     ORDER BY r.ready_at, r.id LIMIT $4)
   RETURNING ",
     columns!()
@@ -80,7 +86,8 @@ pub struct Expired {
 }
 
 /// Takes up to `limit` runs that are due (queued or parked, `due_at <= now`), oldest first, at most one per lane and
-/// none of a lane that runs or of a connection whose circuit is not closed. Each gets the next attempt and a lease until `lease_until`. `node` names this process, and
+/// none of a lane that runs or of a connection whose circuit is not closed. Of runs that two processes have died on, one
+/// at a time. Each gets the next attempt and a lease until `lease_until`. `node` names this process, and
 /// differs after a restart.
 pub async fn claim(
     tx: &mut dyn Tx,

@@ -57,7 +57,7 @@ promises! {
     runs: a_run_reads_back_as_it_was, correlation_finds_ours_and_the_callers, a_page_follows_the_page_before,
         states_are_counted, an_update_with_an_old_attempt_is_refused;
     queue: due_runs_are_claimed_oldest_first, a_lane_runs_one_at_a_time, lanes_never_run_twice_under_load,
-        a_lost_lease_is_fenced, a_lost_lease_is_queued_and_counted, a_waiting_run_is_shared,
+        a_lost_lease_is_fenced, a_lost_lease_is_queued_and_counted, runs_that_two_processes_died_on_run_one_at_a_time, a_waiting_run_is_shared,
         a_reconnect_wakes_its_connection, an_answer_wakes_its_lane, the_next_due_run_is_known, one_run_can_be_taken,
         a_heartbeat_keeps_only_living_leases;
     journal: rows_are_numbered_per_run, a_reader_follows_all_runs, a_journal_belongs_to_a_run;

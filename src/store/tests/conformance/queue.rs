@@ -135,6 +135,37 @@ pub async fn a_lost_lease_is_queued_and_counted(store: Store) {
     assert_eq!(read!(store, |tx| runs::crashes(tx, run_id(1))).expect("read"), 3);
 }
 
+pub async fn runs_that_two_processes_died_on_run_one_at_a_time(store: Store) {
+    queue(&store, &["OPP-1", "OPP-2", "OPP-3"]).await;
+    for crash in [10, 20] {
+        let taken = write!(store, |tx| runs::claim(tx, "n", at(crash), at(crash + 5), 9)).expect("claimed");
+        assert_eq!(taken.len(), 3, "one death may be anybody's");
+        write!(store, |tx| runs::expire_leases(tx, at(crash + 5))).expect("expired");
+    }
+    let fresh = run(4, "OPP-4");
+    write!(store, |tx| runs::insert(tx, &fresh)).expect("stored");
+    let mut suspects = Vec::new();
+    for round in [30, 40, 50] {
+        let taken = write!(store, |tx| runs::claim(tx, "n", at(round), at(round + 5), 9)).expect("claimed");
+        let lanes = taken.iter().map(|run| run.lane.opportunity.as_str().to_owned());
+        let lanes: Vec<_> = lanes.filter(|lane| lane != "OPP-4").collect();
+        assert_eq!(lanes.len(), 1, "{taken:?}");
+        assert_eq!(
+            taken.len(),
+            if round == 30 { 2 } else { 1 },
+            "a fresh run goes beside it"
+        );
+        suspects.extend(lanes);
+        let none = write!(store, |tx| runs::claim(tx, "n", at(round), at(round + 5), 9)).expect("claimed");
+        assert_eq!(none, vec![], "while a suspect runs no other does");
+        for mut run in taken {
+            run.state = RunState::Succeeded;
+            write!(store, |tx| runs::update(tx, &run)).expect("ended");
+        }
+    }
+    assert_eq!(suspects, ["OPP-1", "OPP-2", "OPP-3"]);
+}
+
 pub async fn a_waiting_run_is_shared(store: Store) {
     let find = async || {
         let found = read!(store, |tx| runs::waiting_in_lane(tx, &lane("OPP-1"))).expect("read");

@@ -6,8 +6,9 @@ use axum::extract::State;
 use axum::response::Response;
 use cpq_domain::breaker::Breaker;
 use cpq_domain::id::ConnectionName;
+use cpq_domain::vault::{GrantState, StoredGrant};
 use cpq_domain::{Code, Error};
-use cpq_store::{Store, circuits, runs, settings};
+use cpq_store::{Store, circuits, grants, runs, settings};
 use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,7 +32,8 @@ pub struct Health {
     /// Why it is not ready.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
-    /// What does not work although the service does: CRMs that are not called just now. A restart would not help.
+    /// What does not work although the service does: CRMs that are not called just now, or not before somebody has logged
+    /// in. A restart would not help.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
@@ -61,14 +63,17 @@ pub(crate) async fn ready(State(api): State<ApiState>) -> Result<Response, Failu
         api.store.read(|tx| {
             Box::pin(async move {
                 runs::next_due(tx).await?;
-                circuits::list(tx).await
+                Ok((circuits::list(tx).await?, grants::list(tx).await?))
             })
         }),
     );
     let mut notes = Vec::new();
     let (store, mut reasons) = futures_util::join!(asked, (api.readiness)());
     match store {
-        Ok(Ok(circuits)) => notes.extend(circuits.iter().map(note)),
+        Ok(Ok((circuits, grants))) => {
+            notes.extend(circuits.iter().map(note));
+            notes.extend(grants.iter().filter_map(dead));
+        }
         Ok(Err(error)) => reasons.insert(0, format!("store: {error}")),
         Err(_) => reasons.insert(
             0,
@@ -91,6 +96,12 @@ pub(crate) async fn ready(State(api): State<ApiState>) -> Result<Response, Failu
             notes,
         },
     )?)
+}
+
+fn dead(grant: &StoredGrant) -> Option<String> {
+    let name = &grant.settings.name;
+    let told = || format!("{name}: its grant is dead, connect it again with `cpq auth connect-crm`");
+    matches!(grant.state, GrantState::Dead { .. }).then(told)
 }
 
 fn note((connection, breaker): &(ConnectionName, Breaker)) -> String {

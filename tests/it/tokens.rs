@@ -132,6 +132,8 @@ fn a_process_that_dies_between_the_answer_and_the_store_costs_a_login_and_no_syn
     nodes.once(0, &second, is_dead);
     let (after, _) = nodes.refreshes();
     assert_eq!(after, spent, "a dead grant is left alone");
+    let said = nodes.house.cpq(&["connections"]);
+    assert!(said.out.contains("cpq auth connect-crm"), "{said:?}");
     let ready = nodes.services[0].json(Method::GET, "/readyz", &[], &json!(null));
     assert!(ready.1.to_string().contains("connect-crm"), "{ready:?}");
 

@@ -1,22 +1,25 @@
 //! Batching without waiting: calls of different syncs become one remote call, and an idle connection sends at once.
 //!
 //! While [`BATCH_IN_FLIGHT`] calls of a kind are under way, the next ones gather; whoever comes back takes all that
-//! gathered, up to the most that one call carries. No timer is involved, so a lone call is never late.
+//! gathered, up to the most that one call carries. No timer is involved there, so a lone call is never late.
 //!
 //! Where more than [`BATCH_CALM`] are under way or wait, calls are what is scarce: then a further call goes out beside
-//! another one only if it is full, and what does not fill one waits until the other one is back.
+//! another one only if it is full, and what does not fill one waits until the other one is back, and then once more for
+//! company, as long as that call took at most.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::{Class, Written};
 use cpq_domain::{Code, Error, Result};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use crate::limits::{BATCH_CALM, BATCH_IN_FLIGHT, BATCH_WAITING};
+use crate::limits::{BATCH_CALM, BATCH_IN_FLIGHT, BATCH_LINGER, BATCH_WAITING};
 
 /// Calls of one kind.
 #[async_trait]
@@ -66,6 +69,10 @@ struct Queue<J: Job> {
     in_flight: usize,
     /// Items that those calls carry.
     carried: usize,
+    /// Whether the only place waits for company.
+    lingers: bool,
+    /// Tells that place that a call is full.
+    full: Arc<Notify>,
     waiting: VecDeque<Waiting<J>>,
 }
 
@@ -78,8 +85,15 @@ impl<J: Job> Queue<J> {
 
     /// Whether what waits is worth a call beside those that are under way.
     fn deserves_a_call(&self) -> bool {
-        let calm = self.carried + self.waiting.len() <= BATCH_CALM;
-        calm || self.fitting() < self.waiting.len()
+        !self.is_crowded() || self.is_full()
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.carried + self.waiting.len() > BATCH_CALM
+    }
+
+    fn is_full(&self) -> bool {
+        self.fitting() < self.waiting.len()
     }
 }
 
@@ -93,6 +107,8 @@ impl<J: Job> Gather<J> {
         let queue = Queue {
             in_flight: 0,
             carried: 0,
+            lingers: false,
+            full: Arc::default(),
             waiting: VecDeque::new(),
         };
         Gather {
@@ -128,6 +144,13 @@ impl<J: Job> Gather<J> {
         let behind = |other: &Waiting<J>| J::purpose(&other.item) <= urgency;
         let at = queue.waiting.partition_point(behind);
         queue.waiting.insert(at, waiting);
+        if queue.lingers {
+            if queue.is_full() {
+                queue.lingers = false;
+                queue.full.notify_one();
+            }
+            return Ok(false);
+        }
         let free = queue.in_flight < self.job.in_flight().max(1);
         let starts = queue.in_flight == 0 || (free && queue.deserves_a_call());
         queue.in_flight += usize::from(starts);
@@ -144,6 +167,21 @@ struct Place<J: Job> {
 }
 
 impl<J: Job> Place<J> {
+    /// Waits for company where many were or are under way and what waits does not fill a call: the next ones are on
+    /// their way, and calls are what is scarce. No longer than the last call took.
+    async fn linger(&self, took: Duration) {
+        let full = {
+            let mut queue = lock(&self.queue);
+            if took.is_zero() || queue.in_flight > 1 || queue.deserves_a_call() {
+                return;
+            }
+            queue.lingers = true;
+            queue.full.clone()
+        };
+        let _ = tokio::time::timeout(took.min(BATCH_LINGER), full.notified()).await;
+        lock(&self.queue).lingers = false;
+    }
+
     /// The next batch. When nothing waits that is worth a call, or there are more calls under way than may be, the place
     /// is given back under the same lock, so that no caller can come in between and find nobody to serve it. The last
     /// place takes whatever waits.
@@ -172,6 +210,7 @@ impl<J: Job> Drop for Place<J> {
         if !self.given_back {
             let mut queue = lock(&self.queue);
             queue.in_flight -= 1;
+            queue.lingers = false;
             queue.carried -= self.carried;
             queue.waiting.clear();
         }
@@ -190,7 +229,9 @@ async fn drain<J: Job>(job: Arc<J>, queue: Arc<Mutex<Queue<J>>>) {
     };
     // Whoever is about to call in this very moment comes along.
     tokio::task::yield_now().await;
+    let mut took = Duration::ZERO;
     loop {
+        place.linger(took).await;
         let (items, answers): (Vec<_>, Vec<_>) = place
             .next(job.in_flight())
             .into_iter()
@@ -200,7 +241,9 @@ async fn drain<J: Job>(job: Arc<J>, queue: Arc<Mutex<Queue<J>>>) {
             return;
         }
         metrics::histogram!("cpq_crm_batch_items", "kind" => J::NAME).record(count(items.len()));
+        let begin = Instant::now();
         let results = run(&*job, &items).await;
+        took = begin.elapsed();
         for (answer, result) in answers.into_iter().zip(results) {
             // The caller may have gone meanwhile; the answer is then of no use to anyone.
             let _ = answer.send(result);
@@ -241,184 +284,4 @@ fn count(items: usize) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use tokio::sync::Semaphore;
-
-    use super::*;
-
-    /// Doubles numbers once it gets a permit; refuses a batch that holds 13.
-    struct Doubling {
-        gate: Arc<Semaphore>,
-        calls: Arc<AtomicUsize>,
-        /// The first item of each call.
-        first: Mutex<Vec<u32>>,
-    }
-
-    #[async_trait]
-    impl Job for Doubling {
-        type Item = u32;
-        type Answer = u32;
-        const MOST: usize = 10;
-        const NAME: &'static str = "test";
-        const BROKEN: (Code, Written) = (Code::CrmUnavailable, Written::No);
-
-        fn purpose(item: &u32) -> Purpose {
-            if *item >= 1_000 {
-                Purpose::Replay
-            } else {
-                Purpose::Live
-            }
-        }
-
-        async fn run(&self, items: &[u32]) -> Result<Vec<Result<u32>>> {
-            self.calls.fetch_add(1, Ordering::SeqCst);
-            self.first.lock().expect("not poisoned").push(items[0]);
-            self.gate.acquire().await.expect("open").forget();
-            assert!(!items.contains(&99), "a job may have a bug");
-            match items.contains(&13) {
-                true => Err(Error::new(Code::CrmRejected, "thirteen")),
-                false => Ok(items.iter().map(|n| Ok(n * 2)).collect()),
-            }
-        }
-    }
-
-    type Parts = (Arc<Gather<Doubling>>, Arc<Semaphore>, Arc<AtomicUsize>);
-
-    fn gather() -> Parts {
-        let (gate, calls) = (Arc::new(Semaphore::new(0)), Arc::default());
-        let job = Doubling {
-            gate: Arc::clone(&gate),
-            calls: Arc::clone(&calls),
-            first: Mutex::default(),
-        };
-        (Arc::new(Gather::new(job)), gate, calls)
-    }
-
-    async fn all(gather: &Arc<Gather<Doubling>>, numbers: std::ops::Range<u32>) -> Vec<Result<u32>> {
-        futures_util::future::join_all(numbers.map(|n| gather.call(n))).await
-    }
-
-    #[tokio::test]
-    async fn waiting_calls_share_one_and_each_gets_its_own_answer() {
-        let (gather, gate, calls) = gather();
-        gate.add_permits(1_000);
-        let answers = all(&gather, 100..160).await;
-        let doubled: Vec<u32> = answers
-            .into_iter()
-            .map(|answer| answer.expect("an answer"))
-            .collect();
-        assert_eq!(doubled, (100..160).map(|n| n * 2).collect::<Vec<_>>());
-        assert!(calls.load(Ordering::SeqCst) <= 8, "60 items took {calls:?} calls");
-    }
-
-    /// Lets all that can run, run.
-    async fn settle() {
-        for _ in 0..100 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn a_second_call_goes_out_beside_the_first() {
-        let (gather, _gate, calls) = gather();
-        for number in 0..2 {
-            let gather = gather.clone();
-            tokio::spawn(async move { gather.call(number).await });
-            settle().await;
-        }
-        assert_eq!(calls.load(Ordering::SeqCst), 2);
-    }
-
-    #[tokio::test]
-    async fn what_is_urgent_goes_before_what_waits_already() {
-        let (gather, gate, _) = gather();
-        let replay = tokio::spawn({
-            let gather = gather.clone();
-            async move { all(&gather, 1_000..1_025).await }
-        });
-        settle().await;
-        let live = tokio::spawn({
-            let gather = gather.clone();
-            async move { gather.call(1).await }
-        });
-        settle().await;
-        gate.add_permits(1_000);
-        assert_eq!(live.await.expect("it ends").expect("an answer"), 2);
-        assert!(replay.await.expect("it ends").iter().all(Result::is_ok));
-        let first = gather.job.first.lock().expect("not poisoned").clone();
-        assert_eq!(first, [1_000, 1_010, 1], "two calls were under way already");
-    }
-
-    #[tokio::test]
-    async fn where_many_wait_only_a_full_call_goes_out_beside_another() {
-        let (gather, gate, calls) = gather();
-        let many = tokio::spawn({
-            let gather = gather.clone();
-            async move { all(&gather, 100..117).await }
-        });
-        settle().await;
-        assert_eq!(
-            calls.load(Ordering::SeqCst),
-            1,
-            "seven do not fill a call beside ten"
-        );
-        let more = tokio::spawn({
-            let gather = gather.clone();
-            async move { all(&gather, 200..205).await }
-        });
-        settle().await;
-        assert_eq!(calls.load(Ordering::SeqCst), 2, "with five more they do");
-        gate.add_permits(1);
-        settle().await;
-        assert_eq!(
-            calls.load(Ordering::SeqCst),
-            3,
-            "few are left, so the rest goes out"
-        );
-        gate.add_permits(2);
-        assert!(many.await.expect("it ends").iter().all(Result::is_ok));
-        assert!(more.await.expect("it ends").iter().all(Result::is_ok));
-    }
-
-    #[tokio::test]
-    async fn one_bad_item_does_not_take_others_with_it() {
-        let (gather, gate, _) = gather();
-        gate.add_permits(1_000);
-        for (number, answer) in (10..20).zip(all(&gather, 10..20).await) {
-            assert_eq!(answer.is_err(), number == 13, "{number}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_caller_that_leaves_does_not_break_the_others() {
-        let (gather, gate, _) = gather();
-        let leaver = tokio::spawn({
-            let gather = gather.clone();
-            async move { gather.call(1).await }
-        });
-        let stayer = tokio::spawn({
-            let gather = gather.clone();
-            async move { gather.call(2).await }
-        });
-        tokio::task::yield_now().await;
-        leaver.abort();
-        assert!(leaver.await.is_err());
-        gate.add_permits(1_000);
-        assert_eq!(stayer.await.expect("it ends").expect("an answer"), 4);
-    }
-
-    #[tokio::test]
-    async fn a_job_that_panics_blocks_nobody() {
-        let (gather, gate, _) = gather();
-        gate.add_permits(1_000);
-        for _ in 0..=BATCH_IN_FLIGHT {
-            let error = gather.call(99).await.expect_err("it broke");
-            assert_eq!(error.code, Code::CrmUnavailable);
-        }
-        for number in 0..5 {
-            assert_eq!(gather.call(number).await.expect("an answer"), number * 2);
-        }
-    }
-}
+mod tests;

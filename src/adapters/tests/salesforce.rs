@@ -22,5 +22,7 @@ mod quote_record;
 mod read;
 #[path = "salesforce/session.rs"]
 mod session;
+#[path = "salesforce/shared_calls.rs"]
+mod shared_calls;
 #[path = "salesforce/write.rs"]
 mod write;

@@ -13,13 +13,13 @@ use serde_json::{Value as Json, json};
 
 use crate::fake::{Asked, Reply, Server, call, reply};
 use crate::org::{ID, adapter, adapter_with, config, line, page, schema};
-use crate::quote_record::{ordered, parts, patch};
+use crate::quote_record::{ordered, parts};
 use crate::write::{composite, part, refusal};
 
 const RECORD: &str = "00kD000000Kv3g5IAB";
 const ENTRY: &str = "01uD0000000Kv3gIAC";
 
-fn key(text: &str) -> LineKey {
+pub fn key(text: &str) -> LineKey {
     LineKey::new(text).expect("a key")
 }
 
@@ -32,7 +32,7 @@ fn money(text: &str) -> Value {
 }
 
 /// A line as the CPQ has it.
-fn quoted(quantity: &str, discount: &str, net: &str) -> Fields {
+pub fn quoted(quantity: &str, discount: &str, net: &str) -> Fields {
     [
         ("line.sku".into(), Value::text("SEAT-PRO")),
         ("line.name".into(), Value::text("Pro seat")),
@@ -46,7 +46,7 @@ fn quoted(quantity: &str, discount: &str, net: &str) -> Fields {
 }
 
 /// Nothing of these lines is in the CRM yet.
-fn new(lines: impl IntoIterator<Item = (LineKey, Fields)>) -> CrmWrite {
+pub fn new(lines: impl IntoIterator<Item = (LineKey, Fields)>) -> CrmWrite {
     let lines: BTreeMap<_, _> = lines.into_iter().collect();
     let put = lines
         .iter()
@@ -70,14 +70,14 @@ fn changed(put: Fields, whole: Fields) -> CrmWrite {
     write
 }
 
-fn is_collection(part: &Json) -> bool {
+pub fn is_collection(part: &Json) -> bool {
     part["url"]
         .as_str()
         .is_some_and(|url| url.contains("/composite/sobjects"))
 }
 
 /// A server that has one product and takes every write.
-async fn take(asked: Asked) -> Reply {
+pub async fn take(asked: Asked) -> Reply {
     if let Some(soql) = asked.param("q") {
         assert!(soql.contains("FROM PricebookEntry"), "{soql}");
         return reply(200, page(vec![json!({"Id": ENTRY, "ProductCode": "Seat-Pro"})]));
@@ -430,109 +430,4 @@ async fn without_a_place_for_the_mark_or_the_key_nothing_is_sent_and_the_field_i
             .contains("OpportunityLineItem.CPQ_Line_Key__c does not exist"),
         "{error}"
     );
-}
-
-/// The order of the `n`-th of several opportunities, whose quote has a record and three lines that are new.
-fn first_sync(n: usize) -> CrmWrite {
-    let lines = (1..=3).map(|line| (key(&format!("L{line}")), quoted("2", "10", "900")));
-    let mut write = new(lines);
-    let quote = patch(&[
-        ("quote.status", Value::Choice("draft".into())),
-        ("quote_record.key", Value::text(format!("root-{n}"))),
-    ]);
-    write.patch.fields = quote.fields.clone();
-    CrmWrite {
-        lines: write.lines,
-        patch: write.patch,
-        ..ordered(&format!("006D00000000{n:03}AAA"), &format!("root-{n}"), &quote)
-    }
-}
-
-/// What the vendor allows in one composite call.
-fn assert_within_limits(parts: &[Json]) {
-    let is_query = |part: &&Json| part["url"].as_str().is_some_and(|url| url.contains("/query?"));
-    let heavy = parts
-        .iter()
-        .filter(|part| is_collection(part) || is_query(part))
-        .count();
-    assert!(
-        parts.len() <= 25 && heavy <= 5,
-        "{} parts, {heavy} of them heavy",
-        parts.len()
-    );
-    for part in parts.iter().filter(|part| is_collection(part)) {
-        let rows = part["body"]["records"].as_array().map_or(0, Vec::len);
-        assert!(rows <= 200, "{rows} records in one collection");
-    }
-}
-
-#[tokio::test]
-async fn first_syncs_at_the_same_time_fill_their_calls() {
-    let server = Server::start(|asked| async move {
-        if asked.param("q").is_some() {
-            return take(asked).await;
-        }
-        assert_within_limits(&parts(&asked));
-        crate::quote_record::take(asked).await
-    })
-    .await;
-    let adapter = adapter(&server);
-    let orders: Vec<_> = (0..100).map(first_sync).collect();
-    let call = call("c");
-    adapter
-        .write(&call, &orders[0])
-        .await
-        .expect("it is written, and the products are known");
-    let before = server.asked().len();
-    let results =
-        futures_util::future::join_all(orders[1..].iter().map(|order| adapter.write(&call, order))).await;
-    for (order, result) in orders[1..].iter().zip(results) {
-        let (id, written) = (&order.opportunity.id, result.expect("it is written"));
-        let root = order.quote_record.as_ref().map(|record| record.key.as_str());
-        assert_eq!(written.view.text("quote_record.key"), root, "{id}");
-        assert_eq!(written.view.lines.len(), 3, "{id}");
-    }
-    let calls = server.asked().len() - before;
-    assert!(calls <= 6, "99 first syncs took {calls} calls");
-}
-
-#[tokio::test]
-async fn a_bad_line_in_a_shared_collection_falls_with_its_own_opportunity() {
-    let bad = "root-7.L2";
-    let server = Server::start(move |asked| async move {
-        if asked.param("q").is_some() {
-            return take(asked).await;
-        }
-        let parts = parts(&asked);
-        let rows = |part: &Json| part["body"]["records"].as_array().cloned().unwrap_or_default();
-        let is_bad = |row: &Json| row["CPQ_Line_Key__c"] == bad;
-        let Some(culprit) = parts.iter().position(|part| rows(part).iter().any(is_bad)) else {
-            return crate::quote_record::take(asked).await;
-        };
-        let answer = |row: &Json| match is_bad(row) {
-            true => json!({"success": false, "errors": [{"statusCode": "FIELD_CUSTOM_VALIDATION_EXCEPTION", "message": "too few"}]}),
-            false => json!({"success": false, "errors": [{"statusCode": "ALL_OR_NONE_OPERATION_ROLLED_BACK", "message": "Record rolled back"}]}),
-        };
-        let fell = (0..parts.len()).map(|at| match at == culprit {
-            true => part(200, rows(&parts[at]).iter().map(answer).collect::<Vec<_>>().into()),
-            false => refusal(400, "PROCESSING_HALTED", "rolled back"),
-        });
-        composite(fell.collect())
-    })
-    .await;
-    let adapter = adapter(&server);
-    let orders: Vec<_> = (0..20).map(first_sync).collect();
-    let call = call("c");
-    let results =
-        futures_util::future::join_all(orders.iter().map(|order| adapter.write(&call, order))).await;
-    for (at, result) in results.into_iter().enumerate() {
-        match at {
-            7 => {
-                let error = result.expect_err("a line is bad");
-                assert_eq!((error.code, error.written), (Code::CrmRejected, Written::No));
-                assert_eq!(error.place.record.as_deref(), Some("L2"), "{error:?}");
-            }
-            at => assert_eq!(result.expect("it is written").view.lines.len(), 3, "{at}"),
-        }
-    }
 }

@@ -323,3 +323,41 @@ fn json(value: &impl Serialize) -> Result<serde_json::Value> {
             .cause(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn row(kind: EventKind, data: Value) -> SyncEvent {
+        SyncEvent {
+            sequence: 0,
+            kind,
+            step: "write.crm".into(),
+            attempt: 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            duration_us: None,
+            data,
+        }
+    }
+
+    #[test]
+    fn a_refused_repeat_says_nothing_of_the_send_before_it() {
+        let intent = || row(EventKind::Intent, Value::Null);
+        let failed = |written: &str| row(EventKind::Failed, json!({"details": {"written": written}}));
+        let is_uncertain = |rows: &[SyncEvent]| Memory::of(rows).uncertain.contains_key("write.crm");
+        assert!(!is_uncertain(&[intent(), failed("no")]));
+        assert!(is_uncertain(&[intent(), failed("unknown")]));
+        assert!(is_uncertain(&[
+            intent(),
+            failed("unknown"),
+            intent(),
+            failed("no")
+        ]));
+        // The process died before it heard of the first.
+        assert!(is_uncertain(&[intent(), intent(), failed("no")]));
+        let done = row(EventKind::Done, Value::Null);
+        assert!(!is_uncertain(&[intent(), intent(), done]));
+    }
+}

@@ -167,33 +167,6 @@ async fn an_edit_that_loses_to_a_lost_write_is_kept_when_the_sync_starts_over() 
     assert_eq!(kept, [text("seller's"), text("seller's second")]);
 }
 
-/// The write to the CRM is lost after it overwrote an edit, and refused when it is sent once more: it may have been done
-/// all the same.
-#[tokio::test(start_paused = true)]
-async fn an_edit_that_loses_to_a_lost_write_is_kept_when_the_next_is_refused() {
-    let bench = contested("always").await;
-    bench.land.rule(FIELD, "cpq", "always");
-    let limit = Fate::Refused(cpq_domain::Code::CrmLimit);
-    bench.land.script("crm.write", [Fate::LostApplied, limit]);
-    let again = |land: &Land| land.rep(FIELD, text("rep's second"));
-    bench.land.script("crm.read", [Fate::Ok, Fate::Edited(again)]);
-    let engine = bench.service("a");
-    let run = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
-    let ended = engine
-        .wait(run.id, std::time::Duration::from_secs(3_600))
-        .await
-        .expect("known");
-    assert_eq!((ended.state, ended.restarts), (RunState::Succeeded, 1));
-    let seller = Some(text("seller's"));
-    assert_eq!(held(&bench.land), (seller.clone(), seller));
-    let kept: Vec<Value> = conflicts(&engine)
-        .await
-        .into_iter()
-        .map(|one| one.crm.value)
-        .collect();
-    assert_eq!(kept, [text("rep's"), text("rep's second")]);
-}
-
 #[tokio::test(start_paused = true)]
 async fn who_changed_it_is_told_by_the_event_that_names_the_field_or_by_the_record() {
     let hint = |event: &str, field: &str| Hint {

@@ -163,12 +163,20 @@ impl DeadLetter {
             state: LetterState::Open,
             signature: Signature::of(report),
             retry: RetrySafety::of(report, marks),
-            next: report.details.next.clone(),
+            next: advice(report),
             tries: run.tries,
             accepted_at: run.created_at,
             died_at: run.updated_at,
             closed: None,
         }
+    }
+}
+
+/// What to do about it. The advice of an error that passes with time speaks of a sync that is still tried; this one is not.
+fn advice(report: &Report) -> String {
+    match report.code.class().passes_with_time() {
+        true => "replay it when the cause has passed: `cpq dlq plan`".to_owned(),
+        false => report.details.next.clone(),
     }
 }
 
@@ -204,6 +212,14 @@ mod tests {
 
     fn safety(error: Error, marks: &[(&str, &str)]) -> RetrySafety {
         RetrySafety::of(&error.report(None), marks.iter().copied())
+    }
+
+    #[test]
+    fn nobody_is_told_that_a_dead_sync_is_tried_again() {
+        for &code in Code::ALL {
+            let told = advice(&Error::new(code, "-").report(None));
+            assert!(!told.is_empty() && !told.contains("by itself"), "{code}: {told}");
+        }
     }
 
     #[test]

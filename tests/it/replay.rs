@@ -6,47 +6,14 @@ use reqwest::Method;
 use serde_json::{Value as Json, json};
 
 use crate::house::{House, until};
-
-/// The cause that is still there: the rule that refuses six of the opportunities.
-const FIX: &str = r#"{"validationRules": [{"object": "Opportunity", "name": "Close_Date_After_Quote", "condition": "CloseDate < CPQ_Valid_Until__c", "message": "-", "active": false}]}"#;
-
-fn outage() -> House {
-    let house = House::empty();
-    let free = "127.0.0.1:0";
-    let listen = [
-        "--sandbox-listen",
-        free,
-        "--sandbox-tls-listen",
-        free,
-        "--sandbox-pubsub-listen",
-        free,
-    ];
-    house
-        .cpq(&[&["seed", "--scenario", "outage-100"][..], &listen].concat())
-        .ok();
-    house.cpq(&["auth", "connect-crm"]).ok();
-    house
-}
-
-fn fix(house: &House) {
-    std::fs::write(house.path().join("fix.json"), FIX).expect("a file");
-    house.cpq(&["sandbox", "define", "fix.json"]).ok();
-}
+use crate::outage::{count, fix, number, outage};
 
 fn plan(house: &House) -> Json {
     house.cpq(&["--json", "dlq", "plan"]).ok().json()
 }
 
-fn number(json: &Json) -> u64 {
-    json.as_u64().unwrap_or_else(|| panic!("no number: {json}"))
-}
-
 fn open(house: &House) -> usize {
-    let page = house
-        .cpq(&["--json", "dlq", "list", "--limit", "200"])
-        .ok()
-        .json();
-    page["letters"].as_array().expect("letters").len()
+    count(house, "open")
 }
 
 /// One quote for each of the twenty opportunities, and both sides agree on it.

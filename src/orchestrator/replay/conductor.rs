@@ -12,7 +12,7 @@ use cpq_store::replays;
 use tokio::task::JoinSet;
 
 use super::books::{self, Ended, LEASE};
-use super::following::{broken, calls_of, follow, sync};
+use super::following::{broken, counted, follow, sync};
 use crate::along::Source;
 use crate::engine::Engine;
 
@@ -46,9 +46,10 @@ struct Conductor {
     worked_before_ms: u64,
 }
 
-/// Syncs under way: the item of each, and its run once that has ended or rests. Each is a task of its own: one that was
-/// only polled between our own reads could hold a turn of the store's readers while we wait for one.
-type UnderWay = JoinSet<(Item, Result<Run>)>;
+/// Syncs under way: the item of each, and its run once that has ended or rests, with the calls that it took. Each is a task
+/// of its own: one that was only polled between our own reads could hold a turn of the store's readers while we wait for
+/// one.
+type UnderWay = JoinSet<(Item, Result<(Run, u64)>)>;
 
 impl Conductor {
     fn new(engine: Engine, plan: Plan) -> Conductor {
@@ -178,7 +179,7 @@ impl Conductor {
                 Some(run) => follow(&engine, run).await,
                 None => sync(&engine, &item, source).await,
             };
-            (item, run)
+            (item, counted(&engine, run).await)
         });
     }
 
@@ -206,14 +207,13 @@ impl Conductor {
     }
 
     /// Counts how a sync ended, and judges whether to go on.
-    async fn take(&mut self, item: &Item, run: Result<Run>) -> Result<()> {
-        let run = match run {
+    async fn take(&mut self, item: &Item, run: Result<(Run, u64)>) -> Result<()> {
+        let (run, calls) = match run {
             Ok(run) => run,
             // Another process has the plan, or a person wants it to stop: the next look at the store tells which.
             Err(error) if error.code == Code::ConflictOutdated => return self.save().await,
             Err(error) => return Err(error),
         };
-        let calls = calls_of(&self.engine, run.id).await?;
         let progress = &mut self.plan.progress;
         progress.api_calls += calls;
         let state = match run.state {

@@ -54,12 +54,14 @@ pub(super) async fn follow(engine: &Engine, id: RunId) -> Result<Run> {
     }
 }
 
-/// Calls that a run asked the CRM for, by its journal.
-pub(super) async fn calls_of(engine: &Engine, id: RunId) -> Result<u64> {
-    let store = engine.inner.ledger.store();
+/// The run with the calls that it asked the CRM for, by its journal.
+pub(super) async fn counted(engine: &Engine, run: Result<Run>) -> Result<(Run, u64)> {
+    let run = run?;
+    let (id, store) = (run.id, engine.inner.ledger.store());
     let marks = store.read(move |tx| Box::pin(journal::marks(tx, id))).await?;
     let calls = marks
         .iter()
         .filter(|(kind, step)| matches!(kind.as_str(), "done" | "failed") && step.ends_with(".crm"));
-    Ok(calls.count() as u64)
+    let calls = calls.count() as u64;
+    Ok((run, calls))
 }

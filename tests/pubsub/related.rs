@@ -1,10 +1,10 @@
 //! Other records, and the opportunities that they concern.
 
 use cpq_domain::change::ChangeKind;
-use jiff::Timestamp;
+use cpq_domain::world::World;
 use serde_json::json;
 
-use crate::house::{fields, house, opportunities};
+use crate::house::{Clock, fields, house, opportunities};
 
 #[tokio::test]
 async fn an_account_concerns_its_open_and_its_quoted_opportunities_in_one_call() {
@@ -73,7 +73,7 @@ async fn a_contact_and_its_role_concern_their_opportunity() {
 
     // The event of a deleted role has nothing but its id, and the row is gone for good.
     // The stream goes on being seen while nothing happens, so it is asked from no later than the moment of the deletion.
-    let now = Timestamp::now();
+    let now = Clock::new().now();
     house.delete("OpportunityContactRole", &role).await;
     let gone = stream.batch().await;
     assert!(gone.sweep_from.is_some_and(|from| from <= now), "{gone:?}");

@@ -67,16 +67,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
 
     let quote = match &found {
         Some(quote) if plan.to_cpq.is_empty() => quote.clone(),
-        found => write_cpq(steps, scene, &crm, found.as_ref(), &known, &plan)
-            .await
-            .inspect_err(|halt| {
-                // As below: an edit of the quote that it overwrote, or may have, before somebody changed the quote anew.
-                let overwrites = halt.forgets() && (halt.may_have_written() || steps.began("write.cpq"));
-                if let Some(quote) = found.as_ref().filter(|_| overwrites) {
-                    steps.learn_link(link(steps, &crm, quote));
-                    steps.learn_decisions(&plan.matrix_version, so_far(&plan), false);
-                }
-            })?,
+        found => write_cpq(steps, scene, &crm, found.as_ref(), &known, &plan).await?,
     };
     steps.learn_link(link(steps, &crm, &quote));
     let agreed = without_crm_writes(&plan, &quote, &known.base);
@@ -244,9 +235,16 @@ async fn write_cpq(
         };
         Ok(now.filter(arrived))
     };
-    steps
-        .write("write.cpq", check, scene.cpq.write(call, &key, &write))
-        .await
+    let written = steps.write("write.cpq", check, scene.cpq.write(call, &key, &write));
+    written.await.inspect_err(|halt| {
+        // An edit of the quote that it overwrote, or may have, before somebody changed the quote anew: the run starts over,
+        // and finds nothing of it any more.
+        let overwrites = halt.forgets() && (halt.may_have_written() || steps.began("write.cpq"));
+        if let Some(quote) = found.filter(|_| overwrites) {
+            steps.learn_link(link(steps, crm, quote));
+            steps.learn_decisions(&plan.matrix_version, so_far(plan), false);
+        }
+    })
 }
 
 /// Writes status, number, totals and lines to the opportunity and its quote record, if nobody has changed the

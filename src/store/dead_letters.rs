@@ -36,6 +36,10 @@ const PUT: &str =
   signature = excluded.signature, cause = excluded.cause, died_at = excluded.died_at, body = excluded.body";
 const BY_RUN: &str = "SELECT body FROM dead_letters WHERE run_id = $1";
 const BY_NUMBER: &str = "SELECT body FROM dead_letters WHERE number = $1";
+const PAGE_OPEN: &str = "SELECT body FROM dead_letters WHERE state = 'open'
+  AND (CAST($1 AS TEXT) IS NULL OR state = $1) AND (CAST($2 AS TEXT) IS NULL OR opportunity = $2)
+  AND (CAST($3 AS TEXT) IS NULL OR signature = $3) AND (CAST($4 AS TEXT) IS NULL OR code = $4)
+  AND number < $5 ORDER BY number DESC LIMIT $6";
 const PAGE_OF_STATE: &str = "SELECT body FROM dead_letters WHERE state = $1
   AND (CAST($2 AS TEXT) IS NULL OR opportunity = $2) AND (CAST($3 AS TEXT) IS NULL OR signature = $3)
   AND (CAST($4 AS TEXT) IS NULL OR code = $4) AND number < $5 ORDER BY number DESC LIMIT $6";
@@ -69,8 +73,8 @@ const LANES: &str = selected!(
     "GROUP BY connection, opportunity ORDER BY connection, opportunity LIMIT $8"
 );
 const OF_LANE: &str = selected!(
-    "SELECT body FROM dead_letters WHERE opportunity = $6 AND",
-    "ORDER BY number DESC LIMIT $7"
+    "SELECT body FROM dead_letters WHERE connection = $6 AND opportunity = $7 AND",
+    "ORDER BY number DESC LIMIT $8"
 );
 const WITHOUT: &str = "SELECT r.id FROM runs r WHERE r.state = 'dead'
   AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.run_id = r.id) ORDER BY r.updated_at, r.id LIMIT $1";
@@ -81,6 +85,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     PUT,
     BY_RUN,
     BY_NUMBER,
+    PAGE_OPEN,
     PAGE_OF_STATE,
     PAGE_OF_OPPORTUNITY,
     PAGE_OF_ALL,
@@ -173,6 +178,7 @@ pub(crate) async fn without_words(tx: &mut dyn Tx, run: &str, words: &str) -> Re
 pub async fn list(tx: &mut dyn Tx, filter: &Filter) -> Result<Vec<DeadLetter>> {
     let sql = match (&filter.opportunity, filter.state) {
         (Some(_), _) => PAGE_OF_OPPORTUNITY,
+        (None, Some(LetterState::Open)) => PAGE_OPEN,
         (None, Some(_)) => PAGE_OF_STATE,
         (None, None) => PAGE_OF_ALL,
     };
@@ -265,12 +271,12 @@ pub async fn lanes(
 
 /// The open letters of a selection in one lane, newest first; at most [`LETTERS_OF_LANE`].
 pub async fn of_lane(tx: &mut dyn Tx, selection: &Selection, lane: &Lane) -> Result<Vec<DeadLetter>> {
-    let narrowed = Selection {
-        connection: Some(lane.connection.clone()),
-        ..selection.clone()
-    };
-    let more = [Param::from(&lane.opportunity), Param::from(LETTERS_OF_LANE)];
-    let rows = tx.query(OF_LANE, &with(&narrowed, &more)).await?;
+    let more = [
+        Param::from(&lane.connection),
+        Param::from(&lane.opportunity),
+        Param::from(LETTERS_OF_LANE),
+    ];
+    let rows = tx.query(OF_LANE, &with(selection, &more)).await?;
     rows.into_iter().map(|mut row| row.json()).collect()
 }
 

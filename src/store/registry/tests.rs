@@ -64,9 +64,31 @@ async fn no_statement_walks_a_table_by_accident() {
                     && line != "SCAN CONSTANT ROW"
                     && !line.contains("INDEX runs_ready")
                     && !line.contains("INDEX runs_lease")
+                    // Only what is open, once for each plan of a replay.
+                    && !line.contains("INDEX dead_letters_open_by_number")
             };
             assert!(!plan.iter().any(walks), "{module}: {sql}\n{plan:#?}");
         }
+    }
+}
+
+/// Each page of a plan and each sync of a replay ask for a lane: neither may read all letters that are open.
+#[tokio::test]
+async fn letters_of_a_lane_are_found_through_their_index() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let raw = raw(&directory).await;
+    let of_lane = |sql: &&&str| sql.contains("opportunity = $7") || sql.contains("($6, $7)");
+    let texts: Vec<_> = crate::dead_letters::STATEMENTS.iter().filter(of_lane).collect();
+    assert_eq!(
+        texts.len(),
+        2,
+        "a page of lanes, and the letters of one: {texts:#?}"
+    );
+    for sql in texts {
+        let plan = plan(&raw, sql);
+        let by_lane =
+            |line: &String| line.starts_with("SEARCH") && line.contains("dead_letters_open_by_lane");
+        assert!(plan.iter().all(by_lane), "{sql}\n{plan:#?}");
     }
 }
 

@@ -51,13 +51,21 @@ async fn check_store(config: &Config, output: Output) -> Result<u8> {
         .await?;
     output.data(&report, || told(&report));
     if !report.ok {
-        let file = config.in_state_dir(&config.store.file);
         output.say(format!(
             "{} does not hold what was written. Keep a copy of it, and restore a backup: see docs/store.md",
-            file.display()
+            place(config)?
         ));
     }
     Ok(u8::from(!report.ok))
+}
+
+/// What people call the store. A URL is not told: it may hold a password.
+fn place(config: &Config) -> Result<String> {
+    let in_file = config.in_state_dir(&config.store.file).display().to_string();
+    Ok(match config.store_url()? {
+        Some(_) => "the database behind store.url".to_owned(),
+        None => in_file,
+    })
 }
 
 fn told(report: &Report) -> String {

@@ -34,7 +34,7 @@ const PUT: &str =
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
   ON CONFLICT (run_id) DO UPDATE SET number = excluded.number, state = excluded.state, code = excluded.code,
   signature = excluded.signature, cause = excluded.cause, died_at = excluded.died_at, body = excluded.body";
-const BY_RUN: &str = "SELECT body FROM dead_letters WHERE run_id = $1";
+const BY_RUN: &str = "SELECT body FROM dead_letters WHERE run_id = $1 FOR UPDATE";
 const BY_NUMBER: &str = "SELECT body FROM dead_letters WHERE number = $1";
 const PAGE_OPEN: &str = "SELECT body FROM dead_letters WHERE state = 'open'
   AND (CAST($1 AS TEXT) IS NULL OR state = $1) AND (CAST($2 AS TEXT) IS NULL OR opportunity = $2)
@@ -74,7 +74,7 @@ const LANES: &str = selected!(
 );
 const OF_LANE: &str = selected!(
     "SELECT body FROM dead_letters WHERE connection = $6 AND opportunity = $7 AND",
-    "ORDER BY number DESC LIMIT $8"
+    "ORDER BY number DESC LIMIT $8 FOR UPDATE"
 );
 const WITHOUT: &str = "SELECT r.id FROM runs r WHERE r.state = 'dead'
   AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.run_id = r.id) ORDER BY r.updated_at, r.id LIMIT $1";

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use cpq_domain::Result;
 use cpq_domain::id::{ClientId, IdempotencyKey, RunId};
 use cpq_domain::limits::{IDEMPOTENCY_BODY_BYTES, IDEMPOTENCY_DAYS, IDEMPOTENCY_TOMBSTONE_DAYS};
+use cpq_domain::{Code, Error, Result};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::encode::{bounded, json};
@@ -56,6 +56,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
 
 /// Longest fingerprint; a SHA-256 has 32 bytes.
 const FINGERPRINT_BYTES: usize = 64;
+/// How often [`begin`] may meet a row that is gone at the next look. Once is rare already.
+const BEGIN_TRIES: u32 = 10;
 
 /// What is known about a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,16 +106,22 @@ pub async fn begin(
 ) -> Result<Begin> {
     bounded("a fingerprint", fingerprint.len(), FINGERPRINT_BYTES)?;
     let expires = after_days(now, IDEMPOTENCY_DAYS);
-    if tx
-        .execute(BEGIN, params![client, key, fingerprint, run_id, now, expires])
-        .await?
-        == 1
-    {
-        return Ok(Begin::Fresh);
+    for _ in 0..BEGIN_TRIES {
+        let values = params![client, key, fingerprint, run_id, now, expires];
+        if tx.execute(BEGIN, values).await? == 1 {
+            return Ok(Begin::Fresh);
+        }
+        // The insert has just met a row. On a server another transaction may release it before we look: then anew.
+        if let Some(row) = tx.first(LOOK, params![client, key]).await? {
+            return known(row, fingerprint, now);
+        }
     }
-    // The row is there: the insert has just met it, in this transaction.
-    let row = tx.first(LOOK, params![client, key]).await?;
-    row.map_or(Ok(Begin::Fresh), |row| known(row, fingerprint, now))
+    Err(contended())
+}
+
+fn contended() -> Error {
+    let message = format!("an idempotency key was taken and released {BEGIN_TRIES} times while we asked");
+    Error::new(Code::StoreUnavailable, message).next("send the request again; nothing was written")
 }
 
 fn known(mut row: Row, fingerprint: &[u8], now: Timestamp) -> Result<Begin> {

@@ -26,10 +26,10 @@ use crate::webhooks;
 const STEP: i64 = 50;
 
 const OLD_RUNS: &str = "SELECT id, error FROM runs WHERE purged_at IS NULL
-  AND state IN ('succeeded', 'superseded', 'cancelled') AND updated_at < $1 ORDER BY updated_at, id LIMIT $2";
+  AND state IN ('succeeded', 'superseded', 'cancelled') AND updated_at < $1 ORDER BY updated_at, id LIMIT $2 FOR UPDATE";
 const RUNS_OF: &str =
     "SELECT id, error FROM runs WHERE opportunity IN ($1, $2) AND connection = $3 AND purged_at IS NULL
-  AND state IN ('succeeded', 'superseded', 'cancelled', 'dead') ORDER BY id LIMIT $4";
+  AND state IN ('succeeded', 'superseded', 'cancelled', 'dead') ORDER BY id LIMIT $4 FOR UPDATE";
 const LIVE_OF: &str = "SELECT COUNT(*) FROM runs WHERE opportunity IN ($1, $2) AND connection = $3
   AND state IN ('queued', 'running', 'parked', 'waiting')";
 const ROWS_OF: &str =
@@ -53,10 +53,10 @@ const DECISIONS_OF: &str =
   WHERE connection = $4 AND opportunity_id = $5 AND purged IS NULL";
 const OLD_CONFLICTS: &str =
     "SELECT body FROM conflicts WHERE purged IS NULL AND state <> 'open' AND number > $1
-  ORDER BY number LIMIT $2";
+  ORDER BY number LIMIT $2 FOR UPDATE";
 const CONFLICTS_OF: &str =
     "SELECT body FROM conflicts WHERE opportunity_id = $2 AND purged IS NULL AND state <> 'open'
-  AND number > $1 ORDER BY number LIMIT $3";
+  AND number > $1 ORDER BY number LIMIT $3 FOR UPDATE";
 const OPEN_OF: &str =
     "SELECT COUNT(*) FROM conflicts WHERE opportunity_id = $1 AND connection = $2 AND state = 'open'";
 const BLANK_CONFLICT: &str = "UPDATE conflicts SET body = $2, purged = $3 WHERE number = $1";

@@ -44,7 +44,8 @@ const SHELVE: &str = "UPDATE replay_plans SET state = $2, updated_at = $3, wante
   WHERE number = $1 AND (state IN ('planned', 'paused', 'stopped')
   OR (state IN ('planning', 'running') AND lease_until <= $3))";
 const OURS: &str =
-    "SELECT 1 FROM replay_plans WHERE number = $1 AND attempt = $2 AND state = 'running' AND wanted IS NULL";
+    "SELECT 1 FROM replay_plans WHERE number = $1 AND attempt = $2 AND state = 'running' AND wanted IS NULL
+  FOR UPDATE";
 const BY_NUMBER: &str = select!("WHERE number = $1");
 const NEWEST: &str = select!("WHERE number < $1 ORDER BY number DESC LIMIT $2");
 const ORPHANED: &str = select!("WHERE state = 'running' AND lease_until <= $1 ORDER BY lease_until LIMIT 1");

@@ -40,6 +40,32 @@ async fn finish(store: &Store, key: &str) -> bool {
     write!(store, |tx| idempotency::finish(tx, &client(), &key, &answer())).expect("answered")
 }
 
+/// Whoever is told that a key is fresh has its row, also while others take and release the same key.
+pub async fn a_fresh_key_has_its_row(store: Store) {
+    let tasks: Vec<_> = (0..32)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut mine = 0;
+                for _ in 0..40 {
+                    if begin(&store, "contested").await == Begin::Fresh {
+                        mine += 1;
+                        let key = idempotency_key("contested");
+                        let released = write!(store, |tx| idempotency::release(tx, &client(), &key));
+                        assert!(released.expect("answered"), "a fresh key had no row");
+                    }
+                }
+                mine
+            })
+        })
+        .collect();
+    let mut fresh = 0;
+    for task in tasks {
+        fresh += task.await.expect("no panic");
+    }
+    assert!(fresh > 0);
+}
+
 pub async fn one_of_many_is_fresh(store: Store) {
     for round in 0..20 {
         let key = format!("k-{round}");

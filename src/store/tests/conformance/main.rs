@@ -61,7 +61,7 @@ promises! {
         a_reconnect_wakes_its_connection, an_answer_wakes_its_lane, the_next_due_run_is_known, one_run_can_be_taken,
         a_heartbeat_keeps_only_living_leases;
     journal: rows_are_numbered_per_run, a_reader_follows_all_runs, a_journal_belongs_to_a_run;
-    idempotency: one_of_many_is_fresh, an_answer_is_kept_to_the_byte, another_request_is_told_nothing,
+    idempotency: one_of_many_is_fresh, a_fresh_key_has_its_row, an_answer_is_kept_to_the_byte, another_request_is_told_nothing,
         a_released_key_is_new, keys_hang_on_runs, answers_expire_then_keys;
     grants: a_grant_reads_back, generations_never_start_over, only_the_newest_lease_saves,
         one_refresh_at_a_time, a_dead_grant_stays_known, a_login_ends_a_refresh_under_way;

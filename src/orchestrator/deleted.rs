@@ -200,7 +200,8 @@ async fn decide(steps: &Steps, scene: &Scene, record: Gone) -> Result<Answer, Ha
 async fn archive(steps: &Steps, scene: &Scene, link: &Link, quote: Quote) -> Result<Outcome, Halt> {
     let reason = in_bin(steps);
     if quote.status == Status::Cancelled {
-        return Ok(outcome(link, Some(&quote), 0, reason));
+        let told = format!("{reason}; its quote is cancelled");
+        return Ok(outcome(link, Some(&quote), 0, told));
     }
     if quote.status.after(Transition::Cancel).is_none() {
         let told = format!(

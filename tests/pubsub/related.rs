@@ -1,10 +1,10 @@
 //! Other records, and the opportunities that they concern.
 
 use cpq_domain::change::ChangeKind;
-use cpq_domain::world::World;
+use jiff::Timestamp;
 use serde_json::json;
 
-use crate::house::{Clock, fields, house, opportunities};
+use crate::house::{fields, house, opportunities};
 
 #[tokio::test]
 async fn an_account_concerns_its_open_and_its_quoted_opportunities_in_one_call() {
@@ -73,7 +73,11 @@ async fn a_contact_and_its_role_concern_their_opportunity() {
 
     // The event of a deleted role has nothing but its id, and the row is gone for good.
     // The stream goes on being seen while nothing happens, so it is asked from no later than the moment of the deletion.
-    let now = Clock::new().now();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the moment of the deletion, as the CRM sees it"
+    )]
+    let now = Timestamp::now();
     house.delete("OpportunityContactRole", &role).await;
     let gone = stream.batch().await;
     assert!(gone.sweep_from.is_some_and(|from| from <= now), "{gone:?}");

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, OnceLock};
 
 use serde_json::{Value as Json, json};
 
@@ -30,6 +31,8 @@ impl Said {
 /// A fresh directory.
 pub struct House {
     dir: tempfile::TempDir,
+    /// A session of somebody else in the org: the org counts logins, 3,600 an hour for each person.
+    somebody: Mutex<Option<String>>,
 }
 
 impl House {
@@ -37,6 +40,7 @@ impl House {
     pub fn empty() -> House {
         House {
             dir: tempfile::tempdir().expect("a temporary directory"),
+            somebody: Mutex::default(),
         }
     }
 
@@ -142,19 +146,34 @@ impl House {
 
     /// A call to the data API of the sandbox, past the product, as somebody else in the org.
     pub fn crm(&self, method: reqwest::Method, path: &str, body: &Json) -> Json {
-        let bearer = format!("Bearer {}", self.crm_token());
         let url = format!("{}/services/data/v68.0/{path}", self.sandbox());
         let body = if body.is_null() {
             String::new()
         } else {
             body.to_string()
         };
-        let (status, text) = http(method, &url, &[("authorization", &bearer)], &body);
+        let call = |token: &str| {
+            let bearer = format!("Bearer {token}");
+            http(method.clone(), &url, &[("authorization", &bearer)], &body)
+        };
+        let (mut status, mut text) = call(&self.session(false));
+        if status == 401 {
+            (status, text) = call(&self.session(true));
+        }
         assert!(status < 300, "{path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    /// A session of somebody else in the org.
+    /// The session of somebody else, or a new one in its place.
+    fn session(&self, renewed: bool) -> String {
+        let mut somebody = self.somebody.lock().expect("a session");
+        if renewed || somebody.is_none() {
+            *somebody = Some(self.crm_token());
+        }
+        somebody.clone().expect("it is there by now")
+    }
+
+    /// A new session of somebody else in the org.
     pub fn crm_token(&self) -> String {
         let info = self.control(reqwest::Method::GET, "/sandbox/info", &json!(null));
         let text = |name: &str| info[name].as_str().expect("a text").to_owned();
@@ -305,14 +324,10 @@ pub fn said(command: &mut Command) -> Said {
     }
 }
 
-/// One HTTP call: status and body.
+/// One HTTP call on a connection of its own: status and body.
 pub fn http(method: reqwest::Method, url: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
+    let (runtime, client) = caller();
     runtime.block_on(async {
-        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         let mut request = client.request(method, url).body(body.to_owned());
         if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
             request = request.header("content-type", "application/json");
@@ -325,6 +340,25 @@ pub fn http(method: reqwest::Method, url: &str, headers: &[(&str, &str)], body: 
             .await
             .unwrap_or_else(|error| panic!("{url}: {error}"));
         (answer.status().as_u16(), answer.text().await.expect("a body"))
+    })
+}
+
+/// Made once: reading the certificates of the machine takes longer than a call.
+fn caller() -> &'static (tokio::runtime::Runtime, reqwest::Client) {
+    static CALLER: OnceLock<(tokio::runtime::Runtime, reqwest::Client)> = OnceLock::new();
+    CALLER.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        // Services are killed between two calls, so no connection is kept.
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()
+            .expect("a client");
+        (runtime, client)
     })
 }
 

@@ -209,6 +209,8 @@ async fn sandbox_endpoint(instance_url: &str) -> Option<String> {
 }
 
 /// While the CRM tells of changes, asking is a safety net and costs few calls; where it does not, asking takes its place.
+/// The CRM does not say when a new subscription has begun, and one that has no mark yet begins with what comes next. So
+/// asking goes on for two rounds more, and finds what came in between.
 async fn set_pace(
     pace: watch::Sender<Duration>,
     mut is_live: watch::Receiver<bool>,
@@ -216,11 +218,15 @@ async fn set_pace(
     seldom: Duration,
 ) {
     loop {
-        let now = match *is_live.borrow_and_update() {
-            true => seldom,
-            false => often,
-        };
-        pace.send_replace(now);
+        let live = *is_live.borrow_and_update();
+        pace.send_replace(often);
+        if live {
+            match tokio::time::timeout(often * 2, is_live.changed()).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(_)) => return,
+                Err(_) => drop(pace.send_replace(seldom)),
+            }
+        }
         // The reader of the events holds the other end; with it this ends too.
         if is_live.changed().await.is_err() {
             return;

@@ -32,6 +32,9 @@ pub struct Feed {
     pub state: FeedState,
     /// Whether a process reads it now.
     pub is_read: bool,
+    /// The process that does: its id on its machine, and a name that no other process has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_by: Option<String>,
     /// Seconds since the moment before which everything was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<i64>,
@@ -78,7 +81,9 @@ pub(crate) async fn list(State(api): State<ApiState>) -> Result<Response, Failur
 
 fn feed(standing: Standing, now: Timestamp) -> Feed {
     let seen_until = standing.position.map(|position| position.seen_until);
-    let is_read = standing.lease.is_some_and(|(_, until)| until > now);
+    let lease = standing.lease.filter(|(_, until)| *until > now);
+    let read_by = lease.map(|(holder, _)| holder);
+    let is_read = read_by.is_some();
     let (last_error, last_error_at) = standing.error.unzip();
     Feed {
         to_do: to_do(standing.state, is_read, last_error.as_ref()),
@@ -86,6 +91,7 @@ fn feed(standing: Standing, now: Timestamp) -> Feed {
         feed: standing.feed,
         state: standing.state,
         is_read,
+        read_by,
         lag_seconds: seen_until.map(|seen| (now.as_second() - seen.as_second()).max(0)),
         seen_until,
         last_change_at: standing.change_at,

@@ -219,21 +219,7 @@ impl House {
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
             .stderr(log);
-        let mut child = command.spawn().expect("the service starts");
-        let mut line = String::new();
-        let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
-        out.read_line(&mut line)
-            .expect("the service says where it listens");
-        let url = line
-            .trim()
-            .strip_prefix("cpq=")
-            .unwrap_or_else(|| panic!("said {line:?}"))
-            .to_owned();
-        Service {
-            child,
-            url,
-            token: self.token(),
-        }
+        Service::of(command, || self.token())
     }
 
     /// A token with every scope.
@@ -261,6 +247,27 @@ pub struct Service {
 }
 
 impl Service {
+    /// Starts it by a command, and takes the token once it listens.
+    pub fn of(mut command: Command, token: impl FnOnce() -> String) -> Service {
+        let mut child = command.spawn().expect("the service starts");
+        let mut line = String::new();
+        let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+        out.read_line(&mut line)
+            .expect("the service says where it listens");
+        let url = line
+            .trim()
+            .strip_prefix("cpq=")
+            .unwrap_or_else(|| panic!("said {line:?}"))
+            .to_owned();
+        let token = token();
+        Service { child, url, token }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A call with the token: status and body.
     pub fn call(
         &self,
@@ -296,6 +303,15 @@ impl Service {
             status,
             serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}")),
         )
+    }
+
+    /// Asks it to end, as a service manager does, and waits until it has.
+    pub fn end(mut self) {
+        let pid = self.pid().to_string();
+        let asked = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(asked.expect("kill runs").success());
+        let status = self.child.wait().expect("it ends");
+        assert!(status.success(), "{status}");
     }
 
     /// kill -9.

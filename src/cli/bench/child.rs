@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
+use secrecy::ExposeSecret;
 use serde_json::Value as Json;
 
 use super::machine;
@@ -13,6 +14,9 @@ use crate::config::Config;
 
 /// How often to look at the memory of the process; the kernel keeps the peak, only the last look can come too early.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Names the store, for a URL may hold a password, which must not be among the arguments.
+pub const STORE_URL: &str = "CPQ_STORE_URL";
 
 /// What a command told, and the most memory that its process held, in MiB.
 pub struct Ran {
@@ -25,6 +29,10 @@ pub async fn run(config: &Config, settings: Option<&Path>, args: &[&str]) -> Res
     let program = std::env::current_exe().map_err(|error| failed(&error.to_string()))?;
     let mut command = tokio::process::Command::new(program);
     command.arg("--state-dir").arg(&config.state_dir);
+    match config.store_url()? {
+        Some(url) => command.env(STORE_URL, url.expose_secret()),
+        None => command.env_remove(STORE_URL),
+    };
     if let Some(settings) = settings {
         command.arg("--config").arg(settings);
     }

@@ -11,7 +11,9 @@ mod machine;
 mod reconcile;
 mod replay;
 mod sandbox;
+mod service;
 mod syncs;
+mod webhooks;
 
 use cpq_domain::Result;
 use serde::Serialize;
@@ -47,6 +49,9 @@ pub struct Args {
     /// Dead letters that are replayed beside live traffic.
     #[arg(long, default_value_t = 10_000)]
     beside_live: usize,
+    /// Webhooks that are delivered, each twice.
+    #[arg(long, default_value_t = 2_000)]
+    deliveries: usize,
     /// Calls of each figure of the sandbox.
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
@@ -59,6 +64,8 @@ enum Subject {
     Sync,
     /// A reconcile of many opportunities: time, API calls, memory.
     Reconcile,
+    /// Webhooks: taken durably over 64 connections, taken again, and the syncs that come of them.
+    Webhooks,
     /// Dead letters: their replay, its plan, and live traffic beside it.
     Replay,
     /// The sandbox on its own: seeding, reads, composites, queries.
@@ -100,6 +107,10 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
             Subject::Reconcile => {
                 output.say(format!("a reconcile of {} opportunities …", args.opportunities));
                 reconcile::measure(&config, args.opportunities).await?
+            }
+            Subject::Webhooks => {
+                output.say(format!("{} webhooks …", args.deliveries));
+                webhooks::measure(&config, args.deliveries.max(1)).await?
             }
             Subject::Replay => {
                 let sizes = replay::Sizes {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use reqwest::Method;
 use rust_decimal::Decimal;
@@ -15,6 +16,8 @@ use crate::house::{House, Service};
 const LINES_A_CALL: usize = 800;
 /// Lines that the seed of the sandbox has already.
 const SEEDED: usize = 3;
+/// A sync takes a hundred times longer, so each state is seen, and the org has time for others.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// What breaks: the answer is lost after or before the call was applied, it is refused, or the org stumbles.
 const FAULTS: [&str; 4] = ["reset_after", "reset_before", "row_error", "server_error"];
 
@@ -84,6 +87,7 @@ impl Desk {
                 if seen.last() != Some(&mark) {
                     seen.push(mark);
                 }
+                std::thread::sleep(BETWEEN_LOOKS);
             }
             seen
         }));

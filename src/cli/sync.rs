@@ -321,8 +321,10 @@ fn stages(sync: &Json) -> String {
     let events = sync["events"].as_array().into_iter().flatten();
     let purged = events.filter_map(|event| Purged::of(&event["data"])).next();
     let purged = purged.map_or_else(String::new, |purged| format!("\n{}", purged.words()));
+    let next = sync["error"]["details"]["next"].as_str();
+    let next = next.map_or_else(String::new, |next| format!("\ndo: {next}"));
     format!(
-        "{head}{purged}\n\n{}",
+        "{head}{purged}{next}\n\n{}",
         table(&["STAGE", "STATUS", "TRY", "STARTED", "DURATION", "ERROR"], rows)
     )
 }

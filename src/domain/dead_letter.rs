@@ -173,7 +173,7 @@ impl DeadLetter {
 }
 
 /// What to do about it. The advice of an error that passes with time speaks of a sync that is still tried; this one is not.
-fn advice(report: &Report) -> String {
+pub(crate) fn advice(report: &Report) -> String {
     match report.code.class().passes_with_time() {
         true => "replay it when the cause has passed: `cpq dlq plan`".to_owned(),
         false => report.details.next.clone(),

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::dead_letter;
 use crate::error::Report;
 use crate::id::{CorrelationId, Lane, RunId};
 
@@ -260,16 +261,25 @@ impl Run {
             correlation_id: self.correlation.clone(),
             caller_correlation_id: self.caller_correlation.clone(),
             outcome: self.outcome.clone(),
-            error: if succeeded { None } else { self.error.clone() },
+            error: if succeeded { None } else { self.told_error() },
             retry_at: (self.state == RunState::Parked).then_some(self.due_at),
         }
+    }
+
+    /// The error as it stands now. While syncs are tried again its advice is to wait; for one that has died that is wrong.
+    fn told_error(&self) -> Option<Report> {
+        let mut report = self.error.clone()?;
+        if self.state == RunState::Dead {
+            report.details.next = dead_letter::advice(&report);
+        }
+        Some(report)
     }
 
     /// HTTP status and body that answer the request for this run: the body of an ended run never changes again, so it
     /// is what a repeated idempotency key is answered with.
     pub fn answer(&self) -> (u16, String) {
-        match (self.state, &self.error) {
-            (RunState::Dead | RunState::Waiting, Some(report)) => (report.code.http_status(), json(report)),
+        match (self.state, self.told_error()) {
+            (RunState::Dead | RunState::Waiting, Some(report)) => (report.code.http_status(), json(&report)),
             (RunState::Succeeded | RunState::Superseded | RunState::Cancelled, _) => {
                 (200, json(&self.result()))
             }

@@ -30,6 +30,14 @@ fn a_letter_is_shown_whole_and_given_up_once() {
     ] {
         assert!(said.contains(part), "{part}: {said}");
     }
+    let said = house
+        .cpq(&["sync", "status", "--correlation", "csync-001"])
+        .ok()
+        .out;
+    assert!(
+        said.contains("do: replay it when the cause has passed"),
+        "nobody is told that it goes on by itself: {said}"
+    );
     let report = shown(&house, "csync-001");
     assert_eq!(report["letter"]["state"], "open", "{report:#}");
     assert!(

@@ -23,7 +23,7 @@ struct Small {
 }
 
 impl Small {
-    fn new() -> Small {
+    fn new() -> Option<Small> {
         let house = House::connected();
         let token = house.token();
         std::fs::create_dir(house.path().join("small")).expect("a directory");
@@ -32,9 +32,8 @@ impl Small {
              exec {} --state-dir small serve --listen 127.0.0.1:0 --changes off",
             env!("CARGO_BIN_EXE_cpq")
         );
-        // In name spaces of its own: whoever may not mount here may do so there.
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
+        let mut command = own_mounts()?;
+        command.args(["sh", "-c", &script]);
         command
             .current_dir(house.path())
             .stdin(Stdio::null())
@@ -46,7 +45,7 @@ impl Small {
             .expect("an absolute path")
             .join("small");
         let disk = PathBuf::from(format!("/proc/{}/root", service.pid())).join(seen);
-        Small { house, service, disk }
+        Some(Small { house, service, disk })
     }
 
     fn fill(&self) {
@@ -86,9 +85,29 @@ impl Small {
     }
 }
 
+/// Runs a command whose mounts only it sees: as root, or as somebody who is root in a name space of their own.
+fn own_mounts() -> Option<Command> {
+    let ways: [&[&str]; 2] = [&["--mount"], &["--user", "--map-root-user", "--mount"]];
+    ways.into_iter().find_map(|way| {
+        let mut command = Command::new("unshare");
+        command.args(way);
+        let mut probe = Command::new("unshare");
+        probe.args(way).args(["sh", "-c", "mount -t tmpfs none /mnt"]);
+        let allowed = probe
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        allowed.then_some(command)
+    })
+}
+
 #[test]
 fn writes_are_refused_clearly_and_go_on_once_there_is_space() {
-    let small = Small::new();
+    let Some(small) = Small::new() else {
+        // As in most containers. What the store does is tried by its own test, which limits the file instead of the disk.
+        println!("nobody may mount a small disk here, so none is filled");
+        return;
+    };
     assert_eq!(small.sync("before").0, 200);
     small.fill();
     let (key, told) = small.refused();

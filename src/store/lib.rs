@@ -45,6 +45,7 @@ pub mod tokens;
 pub mod webhooks;
 
 mod checksum;
+mod copy;
 mod encode;
 mod many;
 mod migration;
@@ -56,6 +57,8 @@ mod store;
 mod tx;
 
 pub use grants::Vault;
+pub use copy::{Copied, CopiedTable, Progress};
+pub use migration::{Applied, Migrated, Plan};
 pub use postgres::{make_schema, remove_schema};
 pub use registry::statements;
 pub use row::{Cell, FromCell, Row};

@@ -129,12 +129,7 @@ impl Taker {
         })
     }
 
-    async fn take(
-        &mut self,
-        table: &Table,
-        pages: mpsc::Receiver<Page>,
-        progress: &Progress,
-    ) -> Result<()> {
+    async fn take(&mut self, table: &Table, pages: mpsc::Receiver<Page>, progress: &Progress) -> Result<()> {
         match self {
             Taker::File(taker) => taker.take(table, pages, progress).await,
             Taker::Server(taker) => taker.take(table, pages, progress).await,

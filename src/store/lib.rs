@@ -56,8 +56,8 @@ mod sqlite;
 mod store;
 mod tx;
 
-pub use grants::Vault;
 pub use copy::{Copied, CopiedTable, Progress};
+pub use grants::Vault;
 pub use migration::{Applied, Migrated, Plan};
 pub use postgres::{make_schema, remove_schema};
 pub use registry::statements;

@@ -53,6 +53,20 @@ impl StoreOptions {
         Err(Error::new(Code::ConfigInvalid, message).field("store.url"))
     }
 
+    /// How people call the store: the path of its file, or its URL without password and options.
+    pub fn place(&self) -> String {
+        match &self.0 {
+            Place::Memory => "in memory".to_owned(),
+            Place::File(path) => path.display().to_string(),
+            Place::Server(address) => address.place.to_string(),
+        }
+    }
+
+    /// Whether a password came with the URL.
+    pub fn has_password(&self) -> bool {
+        matches!(&self.0, Place::Server(address) if address.has_password())
+    }
+
     /// Whether several machines can share this store.
     pub fn is_server(&self) -> bool {
         matches!(self.0, Place::Server(_))

@@ -86,7 +86,10 @@ pub(super) async fn plan(client: &mut Client, place: &str) -> Result<Plan> {
     let tx = snapshot.start().await.map_err(failed)?;
     let seen = look(&*tx, place).await?;
     refuse_newer(place, seen.version, newest(MIGRATIONS), seen.program.as_deref())?;
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version <= seen.version) {
+    for migration in MIGRATIONS
+        .iter()
+        .filter(|migration| migration.version <= seen.version)
+    {
         verify(&*tx, place, migration).await?;
     }
     Ok(Plan::behind(seen.version, MIGRATIONS))

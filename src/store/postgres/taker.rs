@@ -77,11 +77,16 @@ impl Taker {
             self.compare(table)?;
         }
         let names: Vec<String> = tables.iter().map(|table| quoted(&table.name)).collect();
-        self.run(&format!("LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", "))).await?;
+        self.run(&format!("LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", ")))
+            .await?;
         let mut filled = Vec::new();
         for table in tables {
             let sql = format!("SELECT COUNT(*) FROM {}", quoted(&table.name));
-            let row = self.client.query_one(&sql, &[]).await.map_err(|cause| self.failed(&cause))?;
+            let row = self
+                .client
+                .query_one(&sql, &[])
+                .await
+                .map_err(|cause| self.failed(&cause))?;
             let rows: i64 = row.get(0);
             if rows > 0 {
                 filled.push((table.name.clone(), rows.unsigned_abs()));
@@ -91,7 +96,11 @@ impl Taker {
     }
 
     async fn their_columns(&self) -> Result<Vec<TheirColumn>> {
-        let rows = self.client.query(COLUMNS, &[]).await.map_err(|cause| self.failed(&cause))?;
+        let rows = self
+            .client
+            .query(COLUMNS, &[])
+            .await
+            .map_err(|cause| self.failed(&cause))?;
         let columns = rows.iter().map(|row| TheirColumn {
             table: row.get(0),
             name: row.get(1),
@@ -113,7 +122,10 @@ impl Taker {
         });
         let numbers = self.columns_of(table).any(|column| column.numbers);
         let what = match (missing, strange) {
-            (Some(column), _) => format!("{}.{} is missing there, or of another kind", table.name, column.name),
+            (Some(column), _) => format!(
+                "{}.{} is missing there, or of another kind",
+                table.name, column.name
+            ),
             (_, Some(column)) => format!("{}.{} is there only", table.name, column.name),
             _ if table.last_number.is_some() && !numbers => format!("{} numbers no rows there", table.name),
             _ => return Ok(()),
@@ -141,7 +153,11 @@ impl Taker {
             names.push(quoted(PECULIAR));
             types.push(Type::INT8);
         }
-        let sql = format!("COPY {} ({}) FROM STDIN BINARY", quoted(&table.name), names.join(", "));
+        let sql = format!(
+            "COPY {} ({}) FROM STDIN BINARY",
+            quoted(&table.name),
+            names.join(", ")
+        );
         let sink = self.client.copy_in(&sql).await.map_err(failed)?;
         let writer = BinaryCopyInWriter::new(sink, &types);
         pin_mut!(writer);
@@ -166,8 +182,10 @@ impl Taker {
             return Ok(());
         };
         let (table, column, next) = (quoted(&table.name), quoted(&column.name), last + 1);
-        self.run(&format!("ALTER TABLE {table} ALTER COLUMN {column} RESTART WITH {next}"))
-            .await
+        self.run(&format!(
+            "ALTER TABLE {table} ALTER COLUMN {column} RESTART WITH {next}"
+        ))
+        .await
     }
 
     /// The sum over what is in the table now.
@@ -207,7 +225,10 @@ impl Taker {
     }
 
     async fn run(&self, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(|cause| self.failed(&cause))
+        self.client
+            .batch_execute(sql)
+            .await
+            .map_err(|cause| self.failed(&cause))
     }
 
     fn failed(&self, cause: &tokio_postgres::Error) -> Error {

@@ -110,7 +110,10 @@ pub(super) fn apply(connection: &Connection, place: &str, migrations: &[Migratio
 pub(super) fn plan(connection: &Connection, place: &str) -> Result<Plan> {
     check(connection, place)?;
     let seen = look(connection).map_err(|cause| failure(place, "to read its schema", cause))?;
-    for migration in MIGRATIONS.iter().filter(|migration| migration.version <= seen.version) {
+    for migration in MIGRATIONS
+        .iter()
+        .filter(|migration| migration.version <= seen.version)
+    {
         verify(connection, place, migration)?;
     }
     Ok(Plan::behind(seen.version, MIGRATIONS))

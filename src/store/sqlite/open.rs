@@ -13,9 +13,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::damage;
 use super::failure::failure;
 use super::migrate;
-use crate::migration::{Migrated, Plan};
 use super::session::Session;
 use crate::limits::{BUSY_MS, LOG_BYTES};
+use crate::migration::{Migrated, Plan};
 
 /// The oldest library that we open files with: 3.7.0 to 3.51.2 can corrupt a write-ahead log when a checkpoint meets a
 /// reset of the log (sqlite.org/wal.html, "The WAL-reset bug").

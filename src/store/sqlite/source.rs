@@ -82,7 +82,12 @@ impl Source {
     /// Sends every row of the table, page by page, and tells their sum. Ends early when nobody takes them. Blocks.
     pub(crate) fn send(&mut self, table: &Table, to: &mpsc::Sender<Page>) -> Result<Sum> {
         let sql = select(table);
-        let mut pages = Pages { to, page: Vec::new(), bytes: 0, taken: true };
+        let mut pages = Pages {
+            to,
+            page: Vec::new(),
+            bytes: 0,
+            taken: true,
+        };
         let sum = scan(&self.connection, &sql, table.columns.len(), |row| pages.add(row));
         let sum = sum.map_err(|cause| self.failed(cause))?;
         pages.flush();
@@ -135,8 +140,7 @@ pub(super) fn scan(
     let mut rows = statement.query([])?;
     let mut sum = Sum::default();
     while let Some(row) = rows.next()? {
-        let cells: rusqlite::Result<Vec<Cell>> =
-            (0..columns).map(|at| cell(row.get_ref(at)?)).collect();
+        let cells: rusqlite::Result<Vec<Cell>> = (0..columns).map(|at| cell(row.get_ref(at)?)).collect();
         let cells = cells?;
         sum.add(&cells);
         if !take(cells) {
@@ -204,12 +208,20 @@ fn table(connection: &Connection, name: String) -> rusqlite::Result<Table> {
             "BLOB" => ColumnKind::Bytes,
             _ => ColumnKind::Text,
         };
-        Ok(Column { name: row.get(0)?, kind })
+        Ok(Column {
+            name: row.get(0)?,
+            kind,
+        })
     })?;
     let columns = columns.collect::<rusqlite::Result<_>>()?;
     let count = format!("SELECT COUNT(*) FROM {}", quoted(&name));
     let rows: i64 = connection.query_row(&count, [], |row| row.get(0))?;
     let given = "SELECT (SELECT seq FROM sqlite_sequence WHERE name = ?1)";
     let last_number = connection.query_row(given, [&name], |row| row.get(0))?;
-    Ok(Table { name, columns, rows: rows.unsigned_abs(), last_number })
+    Ok(Table {
+        name,
+        columns,
+        rows: rows.unsigned_abs(),
+        last_number,
+    })
 }

@@ -31,7 +31,12 @@ impl Taker {
         let made = !path.exists();
         let place = path.display().to_string();
         let connection = open::to_write(path, &place)?;
-        let taker = Taker { connection, path: path.to_owned(), place, made };
+        let taker = Taker {
+            connection,
+            path: path.to_owned(),
+            place,
+            made,
+        };
         match taker.prepare(wanted) {
             Ok(()) => Ok(taker),
             Err(error) => {
@@ -68,14 +73,20 @@ impl Taker {
         while let Some(page) = pages.recv().await {
             let rows = page.len() as u64;
             self.insert(table, page).map_err(|cause| self.failed(cause))?;
-            progress.copied.fetch_add(rows, std::sync::atomic::Ordering::Relaxed);
+            progress
+                .copied
+                .fetch_add(rows, std::sync::atomic::Ordering::Relaxed);
         }
         self.number(table).map_err(|cause| self.failed(cause))
     }
 
     fn insert(&self, table: &Table, page: Page) -> rusqlite::Result<()> {
         let marks = vec!["?"; table.columns.len()].join(", ");
-        let sql = format!("INSERT INTO {} ({}) VALUES ({marks})", quoted(&table.name), names(table));
+        let sql = format!(
+            "INSERT INTO {} ({}) VALUES ({marks})",
+            quoted(&table.name),
+            names(table)
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
         for row in &page {
             statement.execute(params_from_iter(row.iter().map(Param::from)))?;
@@ -97,7 +108,9 @@ impl Taker {
     /// The sum over what is in the table now.
     pub(crate) fn read_back(&mut self, table: &Table, progress: &Progress) -> Result<Sum> {
         let counted = |_: Vec<Cell>| {
-            progress.compared.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            progress
+                .compared
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             true
         };
         let sum = scan(&self.connection, &select(table), table.columns.len(), counted);
@@ -114,7 +127,12 @@ impl Taker {
 
     /// Undoes all. A file that was made for the copy goes too.
     pub(crate) fn give_up(self) {
-        let Taker { connection, path, made, .. } = self;
+        let Taker {
+            connection,
+            path,
+            made,
+            ..
+        } = self;
         // Closing it undoes what was not committed.
         drop(connection);
         if made {
@@ -126,7 +144,9 @@ impl Taker {
     }
 
     fn run(&self, sql: &str) -> Result<()> {
-        self.connection.execute_batch(sql).map_err(|cause| self.failed(cause))
+        self.connection
+            .execute_batch(sql)
+            .map_err(|cause| self.failed(cause))
     }
 
     fn failed(&self, cause: rusqlite::Error) -> Error {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod changes;
 mod conflicts;
+mod copy;
 mod crash;
 mod dead_letters;
 mod deletes;

@@ -55,7 +55,7 @@ impl Taker {
         let client = server::connect(&pool::pool(address)?, &address.place).await?;
         server::check(&client, &address.place).await?;
         let mut taker = Taker {
-            // A connection of the pool that is taken out of it ends with this transaction.
+            // Its pool goes away here, so the connection ends with this transaction.
             client,
             place: address.place.to_string(),
             columns: Vec::new(),

@@ -86,14 +86,17 @@ pub(crate) fn plan(path: &Path) -> Result<Plan> {
     migrate::plan(&connection, &place)
 }
 
+/// The write-ahead log beside a file.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push("-wal");
+    path.with_file_name(name)
+}
+
 /// Even a connection that only reads makes the files beside a store where they are missing, and leaves them. Without a
 /// log there is nothing that it would need them for (sqlite.org/wal.html, "Read-Only Databases").
 fn look_at(path: &Path) -> rusqlite::Result<Connection> {
-    let log = path.with_file_name(format!(
-        "{}-wal",
-        path.file_name().unwrap_or_default().to_string_lossy()
-    ));
-    let connection = match log.exists() {
+    let connection = match log_of(path).exists() {
         true => Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
         false => {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;

@@ -22,6 +22,8 @@ const OTHERS: Duration = Duration::from_secs(2);
 pub(crate) struct Source {
     connection: Connection,
     place: String,
+    /// Whether there was a log beside the file.
+    logged: bool,
 }
 
 impl Source {
@@ -36,8 +38,13 @@ impl Source {
             let message = format!("there is no store at {place}");
             return Err(Error::new(Code::RequestInvalid, message).next("name the file with --from"));
         }
+        let logged = open::log_of(path).exists();
         let connection = open::alone(path, &place)?;
-        let source = Source { connection, place };
+        let source = Source {
+            connection,
+            place,
+            logged,
+        };
         source.shut().map_err(|cause| source.refused(cause))?;
         let plan = migrate::plan(&source.connection, &source.place)?;
         if !plan.missing.is_empty() {
@@ -57,7 +64,8 @@ impl Source {
     fn shut(&self) -> rusqlite::Result<()> {
         let connection = &self.connection;
         connection.busy_timeout(OTHERS)?;
-        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // A log with something in it is left as it is; one that there was not goes when this connection does.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, self.logged)?;
         connection.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
         connection.execute_batch("BEGIN EXCLUSIVE")
     }

@@ -195,53 +195,10 @@ fn a_schema_is_planned_then_brought_up_to_date_then_left_alone() {
 
 /// `./test` starts these by a part of their path.
 mod on_a_server {
-    use cpq_store::{Store, StoreOptions};
+    use cpq_store::Store;
 
     use super::*;
-
-    struct Schema {
-        server: String,
-        name: String,
-        url: String,
-        runtime: tokio::runtime::Runtime,
-    }
-
-    impl Schema {
-        fn new(name: &str) -> Schema {
-            let server = std::env::var("CPQ_TEST_POSTGRES_URL").expect("a PostgreSQL server; see ./test");
-            let name = format!("c{}_{name}", std::process::id());
-            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-            let url = runtime
-                .block_on(cpq_store::make_schema(&server, &name))
-                .expect("a schema");
-            Schema {
-                server,
-                name,
-                url,
-                runtime,
-            }
-        }
-
-        fn options(&self) -> StoreOptions {
-            StoreOptions::at_url(&self.url).expect("a URL")
-        }
-
-        fn remove(self) {
-            let removed = self
-                .runtime
-                .block_on(cpq_store::remove_schema(&self.server, &self.name));
-            removed.expect("removed");
-        }
-    }
-
-    /// From now on the configured store is the one on the server.
-    fn configure(house: &House, schema: &Schema) {
-        let settings = format!(
-            "[store]\nurl = \"{}\"\n[service]\nlease_seconds = 2\n",
-            schema.url
-        );
-        std::fs::write(house.path().join("cpq.toml"), settings).expect("the configuration");
-    }
+    use crate::schema::Schema;
 
     /// The service dies while the CRM is being written, and another one goes on with that sync from the copy.
     #[test]
@@ -266,7 +223,7 @@ mod on_a_server {
             (&json!(true), 1),
             "{copied}"
         );
-        configure(&house, &schema);
+        schema.configure(&house);
         let service = house.serve();
         let look = || {
             service
@@ -345,7 +302,7 @@ mod on_a_server {
         let copied = house.cpq(&copy).ok().json();
         assert_eq!(rows_of(&copied, "webhook_deliveries"), MANY as u64, "{copied}");
         refused(house.cpq(&copy), "REQUEST_INVALID", "webhook_deliveries (200000)");
-        configure(&house, &schema);
+        schema.configure(&house);
         refused(house.cpq(&copy), "UNSUPPORTED", "the source is none");
         drop(watch);
         beside.remove();

@@ -23,6 +23,7 @@ mod reconcile;
 mod remote_cpq;
 mod replay;
 mod sandbox_define;
+mod schema;
 mod secrets;
 mod service;
 mod soak;

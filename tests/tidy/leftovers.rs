@@ -41,6 +41,7 @@ const STARTED_OTHERWISE: &[(&str, &str, &str)] = &[
     ("src/store/postgres/tests.rs", "test", "--ignored on_a_server::"),
     ("tests/it/nodes.rs", "test", "--ignored on_a_server::"),
     ("tests/it/copy.rs", "test", "--ignored on_a_server::"),
+    ("tests/it/dead_letters.rs", "test", "--ignored on_a_server::"),
     (
         "src/adapters/tests/against_sandbox.rs",
         "test",

@@ -171,6 +171,8 @@ impl Taker {
             progress.copied.fetch_add(page.len() as u64, Ordering::Relaxed);
         }
         writer.finish().await.map_err(failed)?;
+        // Otherwise plans are made for an empty table until the server looks at it by itself.
+        self.run(&format!("ANALYZE {}", quoted(&table.name))).await?;
         self.number(table).await
     }
 

@@ -1,5 +1,7 @@
-//! `cpq store`: prove the log, take backups, remove values for good.
+//! `cpq store`: prove the log, take backups, move to another engine, remove values for good.
 
+mod copy;
+mod migrate;
 mod purge;
 
 use std::path::PathBuf;
@@ -8,7 +10,7 @@ use cpq_domain::Result;
 use cpq_store::check::{self, Finding, Options, Report};
 use serde_json::json;
 
-use crate::app::open_store;
+use crate::app::{open_store, store_options};
 use crate::cli::output::{Output, table};
 use crate::config::{Config, CpqKind};
 
@@ -19,6 +21,10 @@ pub enum Command {
     Check,
     /// Copy the store into a new file, also while a service runs.
     Backup(BackupArgs),
+    /// Bring the schema of the store to that of this program. `cpq serve` does it at its start; here it is told first.
+    Migrate(migrate::Args),
+    /// Copy a store in a file into an empty store, as a rule on a PostgreSQL server: all of it, or nothing.
+    Copy(copy::Args),
     /// Remove values for good: those past their retention, or all of one opportunity. The log stays provable.
     Purge(purge::Args),
 }
@@ -35,6 +41,8 @@ pub async fn run(command: Command, config: Config, output: Output) -> Result<u8>
     match command {
         Command::Check => check_store(&config, output).await,
         Command::Backup(args) => backup(args, &config, output).await,
+        Command::Migrate(args) => migrate::run(args, &config, output).await,
+        Command::Copy(args) => copy::run(args, &config, output).await,
         Command::Purge(args) => purge::run(args, &config, output).await,
     }
 }
@@ -53,22 +61,13 @@ async fn check_store(config: &Config, output: Output) -> Result<u8> {
     if !report.ok {
         output.say(format!(
             "{} does not hold what was written. Keep a copy of it, and restore a backup: see docs/store.md",
-            place(config)?
+            store_options(config)?.place()
         ));
     }
     Ok(u8::from(!report.ok))
 }
 
-/// What people call the store. A URL is not told: it may hold a password.
-fn place(config: &Config) -> Result<String> {
-    let in_file = config.in_state_dir(&config.store.file).display().to_string();
-    Ok(match config.store_url()? {
-        Some(_) => "the database behind store.url".to_owned(),
-        None => in_file,
-    })
-}
-
-fn told(report: &Report) -> String {
+pub(super) fn told(report: &Report) -> String {
     let seen = format!(
         "runs={} rows={} purged={} without_checksum={}",
         report.runs, report.rows, report.purged_rows, report.rows_without_checksum

@@ -104,7 +104,8 @@ impl Engine {
             .await
     }
 
-    /// Gives up every open dead letter of a selection, a page at a time. Returns how many.
+    /// Gives up every open dead letter of a selection, a lane at a time: none is open when this returns. Returns how many
+    /// this call has closed; others may have closed some meanwhile.
     pub async fn discard_all(&self, selection: Selection, by: String, reason: String) -> Result<u64> {
         let at = self.inner.world.now();
         let store = self.inner.ledger.store();
@@ -123,8 +124,9 @@ impl Engine {
                     Box::pin(async move {
                         let lanes = dead_letters::lanes(tx, &selection, None, 1).await?;
                         let Some(fold) = lanes.into_iter().next() else {
-                            return Ok(0);
+                            return Ok(None);
                         };
+                        // Somebody else may have dealt with these since; there are other lanes.
                         let letters = dead_letters::of_lane(tx, &selection, &fold.lane).await?;
                         let count = letters.len() as u64;
                         for letter in letters {
@@ -137,14 +139,14 @@ impl Engine {
                             };
                             along::close(tx, letter, End::Discarded, closed).await?;
                         }
-                        Ok(count)
+                        Ok(Some(count))
                     })
                 })
                 .await?;
-            discarded += some;
-            if some == 0 {
+            let Some(some) = some else {
                 return Ok(discarded);
-            }
+            };
+            discarded += some;
         }
     }
 

@@ -45,6 +45,7 @@ pub mod tokens;
 pub mod webhooks;
 
 mod checksum;
+mod copy;
 mod encode;
 mod many;
 mod migration;
@@ -55,7 +56,9 @@ mod sqlite;
 mod store;
 mod tx;
 
+pub use copy::{Copied, CopiedTable, Progress};
 pub use grants::Vault;
+pub use migration::{Applied, Migrated, Plan};
 pub use postgres::{make_schema, remove_schema};
 pub use registry::statements;
 pub use row::{Cell, FromCell, Row};

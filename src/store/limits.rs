@@ -48,6 +48,12 @@ pub const WEBHOOK_DAYS: i64 = 30;
 /// Dead letters of one opportunity that one transaction closes, so that the writer is not held for long; more than this
 /// is a feed gone wild, and what is left over is closed by the next plan.
 pub const LETTERS_OF_LANE: i64 = 1_000;
+/// Rows of one page of a copy between stores.
+pub const COPY_PAGE_ROWS: usize = 2_000;
+/// Bytes of one page of such a copy; it has at least one row, whatever its size.
+pub const COPY_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Pages of such a copy that wait for the target, so that it never waits for the source.
+pub const COPY_PAGES: usize = 2;
 /// Connections to a PostgreSQL server per node, beside the one for news. Jobs are short, so a few carry many syncs; three
 /// nodes and a look around fit into the 100 that a server takes unless told otherwise.
 pub const CONNECTIONS: usize = 16;

@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::postgres::{Address, Server};
-use crate::sqlite::{self, Counters, Job, Readers, Session, Writer};
+use crate::sqlite::{Counters, Job, Readers, Session, Writer};
 use crate::tx::Tx;
 
+mod schema;
 mod upkeep;
 
 /// Where the store is.
@@ -50,6 +51,20 @@ impl StoreOptions {
         }
         let message = "the URL of the store is neither postgres://… nor sqlite:PATH";
         Err(Error::new(Code::ConfigInvalid, message).field("store.url"))
+    }
+
+    /// How people call the store: the path of its file, or its URL without password and options.
+    pub fn place(&self) -> String {
+        match &self.0 {
+            Place::Memory => "in memory".to_owned(),
+            Place::File(path) => path.display().to_string(),
+            Place::Server(address) => address.place.to_string(),
+        }
+    }
+
+    /// Whether a password came with the URL.
+    pub fn has_password(&self) -> bool {
+        matches!(&self.0, Place::Server(address) if address.has_password())
     }
 
     /// Whether several machines can share this store.
@@ -96,21 +111,7 @@ impl Store {
     /// [`Code::StoreTooNew`] when a newer program wrote it; [`Code::StoreUnavailable`] when it is damaged, is no store, or
     /// cannot be opened or reached. In all these cases it was not changed.
     pub async fn open(options: StoreOptions) -> Result<Store> {
-        let counters = Arc::new(Counters::default());
-        let engine = match options.0 {
-            Place::Memory => Engine::Memory(Mutex::new(Writer::new(sqlite::in_memory()?, counters.clone()))),
-            Place::Server(address) => Engine::Server(Server::open(*address, counters.clone()).await?),
-            Place::File(path) => {
-                let opened = tokio::task::spawn_blocking(move || sqlite::file_at(path)).await;
-                let (file, session) = opened.map_err(stopped)??;
-                let writer = Writer::new(session, counters.clone()).start()?;
-                Engine::File {
-                    writer,
-                    readers: Readers::new(file),
-                }
-            }
-        };
-        Ok(Store(Arc::new(Inner { engine, counters })))
+        Store::open_and_tell(options).await.map(|(store, _)| store)
     }
 
     /// Runs a job that writes. `Ok` means that all it wrote is on disk; an error means that nothing of it is, unless the

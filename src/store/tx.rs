@@ -10,7 +10,7 @@ use cpq_domain::id::{
 };
 use jiff::Timestamp;
 
-use crate::row::Row;
+use crate::row::{Cell, Row};
 
 /// One transaction. Placeholders are `$1`, `$2`, … and mean the parameter of that number, in any order.
 #[async_trait]
@@ -49,6 +49,17 @@ pub(crate) use params;
 impl<'a> From<&'a str> for Param<'a> {
     fn from(text: &'a str) -> Self {
         Param::Text(Cow::Borrowed(text))
+    }
+}
+
+impl<'a> From<&'a Cell> for Param<'a> {
+    fn from(cell: &'a Cell) -> Self {
+        match cell {
+            Cell::Null => Param::Null,
+            Cell::Int(number) => Param::Int(*number),
+            Cell::Text(text) => Param::Text(Cow::Borrowed(text)),
+            Cell::Bytes(bytes) => Param::Bytes(Cow::Borrowed(bytes)),
+        }
     }
 }
 

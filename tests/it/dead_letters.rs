@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use crate::house::House;
+use crate::house::{House, Service};
 use crate::outage::{count, number, outage};
 
 fn shown(house: &House, id: &str) -> Json {
@@ -324,4 +324,45 @@ fn the_configuration_says_how_replays_are_carried_out() {
         .json();
     let limits = json!({"canary": 2, "errorPercent": 7, "atOnce": 3});
     assert_eq!(done["progress"]["limits"], limits, "{done:#}");
+}
+
+/// `./test` starts these by a part of their path.
+mod on_a_server {
+
+    use super::*;
+    use crate::schema::Schema;
+
+    /// Two people give up the same at once, each at a node of his own: whoever is told "done" finds nothing open, and
+    /// each letter counts once.
+    #[test]
+    #[ignore = "needs a PostgreSQL server; ./test starts one"]
+    fn a_cause_that_two_give_up_at_once_is_given_up_whole() {
+        let (house, schema) = (outage(), Schema::new("given_up"));
+        house.cpq(&["store", "copy", "--to", &schema.url]).ok();
+        schema.configure(&house);
+        let open = count(&house, "open");
+        let nodes = [house.serve(), house.serve()];
+        let begin = std::sync::Barrier::new(nodes.len());
+        let give_up = |node: &Service| {
+            let which = json!({"which": {"connection": "crm"}, "reason": "of no use"});
+            begin.wait();
+            let (status, done) = node.json(Method::POST, "/api/v1/dead-letters/discard", &[], &which);
+            let path = "/api/v1/dead-letters?state=open&limit=200";
+            let left = node.json(Method::GET, path, &[], &json!(null)).1;
+            let left = left["letters"].as_array().map(Vec::len);
+            assert_eq!((status, left), (200, Some(0)), "{done}");
+            number(&done["discarded"])
+        };
+        let counted: u64 = std::thread::scope(|scope| {
+            let callers: Vec<_> = nodes.iter().map(|node| scope.spawn(|| give_up(node))).collect();
+            callers
+                .into_iter()
+                .map(|caller| caller.join().expect("no panic"))
+                .sum()
+        });
+        assert_eq!((counted as usize, count(&house, "discarded")), (open, open));
+        drop(nodes);
+        house.cpq(&["store", "check"]).ok();
+        schema.remove();
+    }
 }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod changes;
 mod conflicts;
+mod copy;
 mod crash;
 mod dead_letters;
 mod deletes;
@@ -24,6 +25,7 @@ mod reconcile;
 mod remote_cpq;
 mod replay;
 mod sandbox_define;
+mod schema;
 mod secrets;
 mod service;
 mod soak;

@@ -33,9 +33,16 @@ const STARTED_OTHERWISE: &[(&str, &str, &str)] = &[
         "test",
         "--ignored on_a_server::",
     ),
+    (
+        "src/store/tests/conformance/copy.rs",
+        "test",
+        "--ignored on_a_server::",
+    ),
     ("src/store/postgres/tests.rs", "test", "--ignored on_a_server::"),
     ("tests/it/handover.rs", "test", "--ignored on_a_server::"),
     ("tests/it/nodes.rs", "test", "--ignored on_a_server::"),
+    ("tests/it/copy.rs", "test", "--ignored on_a_server::"),
+    ("tests/it/dead_letters.rs", "test", "--ignored on_a_server::"),
     (
         "src/adapters/tests/against_sandbox.rs",
         "test",

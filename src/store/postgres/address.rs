@@ -21,7 +21,7 @@ pub(crate) struct Address {
     pub(super) config: Config,
     pub(super) tls: Tls,
     /// How errors name the store: the URL without password and options.
-    pub(super) place: Arc<str>,
+    pub(crate) place: Arc<str>,
 }
 
 /// How the connection is kept from strangers.
@@ -73,6 +73,11 @@ impl Address {
         }
         let place = place(&config).into();
         Ok(Address { config, tls, place })
+    }
+
+    /// Whether the URL said a password.
+    pub(crate) fn has_password(&self) -> bool {
+        self.config.get_password().is_some()
     }
 }
 

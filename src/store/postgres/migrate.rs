@@ -3,9 +3,14 @@
 
 use cpq_domain::{Code, Error, Result};
 use deadpool_postgres::Client;
+use tokio::time::Instant;
+use tokio_postgres::GenericClient;
 
 use super::failure::failure;
-use crate::migration::{Migration, checksum, edited, refuse_newer};
+use crate::migration::{Migrated, Migration, Plan, checksum, edited, newest, refuse_newer};
+
+/// How errors call the work.
+const DOING: &str = "to bring its schema up to date";
 
 /// All steps, in order. Each has its twin of the same version and name in `migrations/sqlite`.
 pub(super) const MIGRATIONS: &[Migration] = &[
@@ -62,14 +67,41 @@ const AGE: &str = "UPDATE journal SET tx = 0 WHERE tx >= pg_current_xact_id()::T
   UPDATE quote_events SET tx = 0 WHERE tx >= pg_current_xact_id()::TEXT::BIGINT";
 
 /// Applies what is missing, all of it or nothing.
-pub(super) async fn run(client: &mut Client, place: &str) -> Result<()> {
+pub(super) async fn run(client: &mut Client, place: &str) -> Result<Migrated> {
     run_to(client, place, MIGRATIONS).await
 }
 
-pub(super) async fn run_to(client: &mut Client, place: &str, migrations: &[Migration]) -> Result<()> {
-    let doing = "to bring its schema up to date";
-    let failed = |cause| failure(place, doing, &cause).0;
+pub(super) async fn run_to(client: &mut Client, place: &str, migrations: &[Migration]) -> Result<Migrated> {
+    let failed = |cause| failure(place, DOING, &cause).0;
     let tx = client.transaction().await.map_err(failed)?;
+    let migrated = apply(&*tx, place, migrations).await?;
+    tx.commit().await.map_err(failed)?;
+    Ok(migrated)
+}
+
+/// What [`run`] would do. Reads only, in one snapshot.
+pub(super) async fn plan(client: &mut Client, place: &str) -> Result<Plan> {
+    let failed = |cause| failure(place, "to read its schema", &cause).0;
+    let snapshot = client.build_transaction().read_only(true);
+    let tx = snapshot.start().await.map_err(failed)?;
+    let seen = look(&*tx, place).await?;
+    refuse_newer(place, seen.version, newest(MIGRATIONS), seen.program.as_deref())?;
+    for migration in MIGRATIONS
+        .iter()
+        .filter(|migration| migration.version <= seen.version)
+    {
+        verify(&*tx, place, migration).await?;
+    }
+    Ok(Plan::behind(seen.version, MIGRATIONS))
+}
+
+/// Applies what is missing within the transaction that is open on the connection.
+pub(super) async fn apply(
+    tx: &impl GenericClient,
+    place: &str,
+    migrations: &[Migration],
+) -> Result<Migrated> {
+    let failed = |cause| failure(place, DOING, &cause).0;
     // Another node may need minutes for a large table; whoever waits for it is not in a hurry.
     let patient = "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0";
     tx.batch_execute(patient).await.map_err(failed)?;
@@ -79,38 +111,41 @@ pub(super) async fn run_to(client: &mut Client, place: &str, migrations: &[Migra
     )
     .await
     .map_err(failed)?;
-    let seen = look(&tx, place).await?;
-    let ours = MIGRATIONS.last().map_or(0, |migration| migration.version);
-    refuse_newer(place, seen.version, ours, seen.program.as_deref())?;
+    let seen = look(tx, place).await?;
+    refuse_newer(place, seen.version, newest(MIGRATIONS), seen.program.as_deref())?;
     if !seen.ledger {
         tx.batch_execute(LEDGER).await.map_err(failed)?;
     }
+    let mut migrated = Migrated::begin(seen.version, migrations);
     for migration in migrations {
-        step(&tx, place, migration, seen.version).await?;
+        if migration.version <= seen.version {
+            verify(tx, place, migration).await?;
+            continue;
+        }
+        let begun = Instant::now();
+        step(tx, place, migration).await?;
+        migrated.note(migration.name, begun);
     }
     if !migrations.is_empty() {
         tx.batch_execute(AGE).await.map_err(failed)?;
     }
-    tx.commit().await.map_err(failed)
+    Ok(migrated)
 }
 
-async fn step(
-    tx: &deadpool_postgres::Transaction<'_>,
-    place: &str,
-    migration: &Migration,
-    version: i64,
-) -> Result<()> {
+async fn verify(tx: &impl GenericClient, place: &str, migration: &Migration) -> Result<()> {
+    let failed = |cause| failure(place, "to read its schema", &cause).0;
+    let sql = "SELECT checksum FROM schema_migrations WHERE version = $1";
+    let row = tx.query_opt(sql, &[&migration.version]).await.map_err(failed)?;
+    let applied: Option<String> = row.map(|row| row.get(0));
+    match applied == Some(checksum(migration.sql)) {
+        true => Ok(()),
+        false => Err(edited(place, migration)),
+    }
+}
+
+async fn step(tx: &impl GenericClient, place: &str, migration: &Migration) -> Result<()> {
     let checksum = checksum(migration.sql);
     let failed = |cause| failure(place, &format!("the migration {}", migration.name), &cause).0;
-    if migration.version <= version {
-        let sql = "SELECT checksum FROM schema_migrations WHERE version = $1";
-        let row = tx.query_opt(sql, &[&migration.version]).await.map_err(failed)?;
-        let applied: Option<String> = row.map(|row| row.get(0));
-        return match applied.as_deref() == Some(&checksum) {
-            true => Ok(()),
-            false => Err(edited(place, migration)),
-        };
-    }
     tx.batch_execute(migration.sql).await.map_err(failed)?;
     let noted = "INSERT INTO schema_migrations (version, name, checksum, program) VALUES ($1, $2, $3, $4)";
     let program = env!("CARGO_PKG_VERSION");
@@ -127,7 +162,7 @@ struct Seen {
     program: Option<String>,
 }
 
-async fn look(tx: &deadpool_postgres::Transaction<'_>, place: &str) -> Result<Seen> {
+async fn look(tx: &impl GenericClient, place: &str) -> Result<Seen> {
     let failed = |cause| failure(place, "to read its schema", &cause).0;
     let sql = "SELECT to_regclass(quote_ident(current_schema()) || '.schema_migrations') IS NOT NULL,
       to_regclass(quote_ident(current_schema()) || '.runs') IS NOT NULL, current_schema() IS NOT NULL";

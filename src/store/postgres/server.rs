@@ -19,6 +19,7 @@ use super::migrate;
 use super::patience::Patience;
 use super::pool;
 use super::session::Session;
+use crate::migration::{Migrated, Plan};
 use crate::sqlite::Counters;
 use crate::tx::Tx;
 
@@ -46,19 +47,28 @@ enum Tried<T> {
 
 impl Server {
     /// Connects, and brings the schema up to date.
-    pub(crate) async fn open(address: Address, counters: Arc<Counters>) -> Result<Arc<Server>> {
+    pub(crate) async fn open(address: Address, counters: Arc<Counters>) -> Result<(Arc<Server>, Migrated)> {
         let pool = pool::pool(&address)?;
         let place = address.place.clone();
         let mut client = connect(&pool, &place).await?;
         check(&client, &place).await?;
-        migrate::run(&mut client, &place).await?;
+        let migrated = migrate::run(&mut client, &place).await?;
         let beacon = Beacon::light(address).await?;
-        Ok(Arc::new(Server {
+        let server = Server {
             pool,
             place,
             counters,
             beacon,
-        }))
+        };
+        Ok((Arc::new(server), migrated))
+    }
+
+    /// What [`Server::open`] would do to the schema.
+    pub(crate) async fn plan(address: Address) -> Result<Plan> {
+        let pool = pool::pool(&address)?;
+        let mut client = connect(&pool, &address.place).await?;
+        check(&client, &address.place).await?;
+        migrate::plan(&mut client, &address.place).await
     }
 
     /// Runs a job that writes, apart from its caller: it ends even if that one goes away.
@@ -260,7 +270,7 @@ fn again<T>(error: Error, kind: Kind) -> Tried<T> {
     }
 }
 
-async fn connect(pool: &Pool, place: &str) -> Result<Client> {
+pub(super) async fn connect(pool: &Pool, place: &str) -> Result<Client> {
     let mut patience = Patience::new();
     loop {
         match pool.get().await {
@@ -276,7 +286,7 @@ async fn connect(pool: &Pool, place: &str) -> Result<Client> {
 }
 
 /// Refuses a server that the statements do not run on, and one whose texts are not ours.
-async fn check(client: &Client, place: &str) -> Result<()> {
+pub(super) async fn check(client: &Client, place: &str) -> Result<()> {
     let sql = "SELECT current_setting('server_version_num')::INT, current_setting('server_encoding'),
       current_setting('fsync')";
     let row = client.query_one(sql, &[]).await;

@@ -152,7 +152,7 @@ mod on_a_server {
         let address = Address::parse(&schema.url).expect("a URL");
         let pool = pool::pool(&address).expect("a pool");
         let mut client = pool.get().await.expect("a connection");
-        run_to(&mut client, "it", migrations).await
+        run_to(&mut client, "it", migrations).await.map(drop)
     }
 
     #[tokio::test]

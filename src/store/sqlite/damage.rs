@@ -9,6 +9,8 @@ use std::path::Path;
 
 use cpq_domain::{Code, Error, Result};
 
+use super::open::log_of;
+
 /// Bytes before the first frame, and of the head of each frame.
 const LOG_HEAD: usize = 32;
 const FRAME_HEAD: usize = 24;
@@ -23,10 +25,7 @@ const BETWEEN_LOOKS: std::time::Duration = std::time::Duration::from_millis(30);
 
 /// Refuses a file that was cut short, or whose log was changed. Reads only.
 pub(super) fn refuse(path: &Path, place: &str) -> Result<()> {
-    let log = path.with_file_name(format!(
-        "{}-wal",
-        path.file_name().unwrap_or_default().to_string_lossy()
-    ));
+    let log = log_of(path);
     let told = |why: String| {
         let message = format!("the store {place} is damaged: {why}");
         Err(Error::new(Code::StoreUnavailable, message).next(

@@ -2,12 +2,16 @@
 
 use cpq_domain::{Code, Error, Result};
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+use tokio::time::Instant;
 
 use super::failure::failure;
-use crate::migration::{self, Migration, checksum, edited};
+use crate::migration::{self, Migrated, Migration, Plan, checksum, edited};
 
 /// Marks the file as ours (`PRAGMA application_id`): the letters `cpqs`.
 const APPLICATION_ID: i32 = 0x6370_7173;
+
+/// How errors call the work.
+const DOING: &str = "to bring its schema up to date";
 
 /// All steps, in order.
 pub(super) const MIGRATIONS: &[Migration] = &[
@@ -69,30 +73,54 @@ pub(super) fn check(connection: &Connection, place: &str) -> Result<()> {
 }
 
 /// Applies what is missing, all of it or nothing. Other processes wait, then find it done.
-pub(super) fn run(connection: &mut Connection, place: &str) -> Result<()> {
+pub(super) fn run(connection: &mut Connection, place: &str) -> Result<Migrated> {
     run_to(connection, place, MIGRATIONS)
 }
 
-fn run_to(connection: &mut Connection, place: &str, migrations: &[Migration]) -> Result<()> {
-    let doing = "to bring its schema up to date";
+fn run_to(connection: &mut Connection, place: &str, migrations: &[Migration]) -> Result<Migrated> {
     let begun = connection.transaction_with_behavior(TransactionBehavior::Exclusive);
-    let tx = begun.map_err(|cause| failure(place, doing, cause))?;
-    // Looked at again under the lock: another process may have been faster, or newer.
-    let seen = look(&tx).map_err(|cause| failure(place, doing, cause))?;
-    refuse_newer(&seen, place)?;
-    tx.execute(LEDGER, [])
-        .map_err(|cause| failure(place, doing, cause))?;
-    for migration in migrations {
-        step(&tx, place, migration, seen.version)?;
-    }
-    tx.commit().map_err(|cause| failure(place, doing, cause))
+    let tx = begun.map_err(|cause| failure(place, DOING, cause))?;
+    let migrated = apply(&tx, place, migrations)?;
+    tx.commit().map_err(|cause| failure(place, DOING, cause))?;
+    Ok(migrated)
 }
 
-fn step(connection: &Connection, place: &str, migration: &Migration, version: i64) -> Result<()> {
-    let checksum = checksum(migration.sql);
-    if migration.version <= version {
-        return verify(connection, place, migration, &checksum);
+/// Applies what is missing within the exclusive transaction that is open on the connection.
+pub(super) fn apply(connection: &Connection, place: &str, migrations: &[Migration]) -> Result<Migrated> {
+    // Looked at again under the lock: another process may have been faster, or newer.
+    let seen = look(connection).map_err(|cause| failure(place, DOING, cause))?;
+    refuse_newer(&seen, place)?;
+    connection
+        .execute(LEDGER, [])
+        .map_err(|cause| failure(place, DOING, cause))?;
+    let mut migrated = Migrated::begin(seen.version, migrations);
+    for migration in migrations {
+        if migration.version <= seen.version {
+            verify(connection, place, migration)?;
+            continue;
+        }
+        let begun = Instant::now();
+        step(connection, place, migration)?;
+        migrated.note(migration.name, begun);
     }
+    Ok(migrated)
+}
+
+/// What [`run`] would do. Reads only.
+pub(super) fn plan(connection: &Connection, place: &str) -> Result<Plan> {
+    check(connection, place)?;
+    let seen = look(connection).map_err(|cause| failure(place, "to read its schema", cause))?;
+    for migration in MIGRATIONS
+        .iter()
+        .filter(|migration| migration.version <= seen.version)
+    {
+        verify(connection, place, migration)?;
+    }
+    Ok(Plan::behind(seen.version, MIGRATIONS))
+}
+
+fn step(connection: &Connection, place: &str, migration: &Migration) -> Result<()> {
+    let checksum = checksum(migration.sql);
     let apply = || {
         connection.execute_batch(migration.sql)?;
         connection.execute(
@@ -110,13 +138,13 @@ fn step(connection: &Connection, place: &str, migration: &Migration, version: i6
     apply().map_err(|cause| failure(place, &format!("the migration {}", migration.name), cause))
 }
 
-fn verify(connection: &Connection, place: &str, migration: &Migration, checksum: &str) -> Result<()> {
+fn verify(connection: &Connection, place: &str, migration: &Migration) -> Result<()> {
     let sql = "SELECT checksum FROM schema_migrations WHERE version = ?1";
     let applied: Option<String> = connection
         .query_row(sql, [migration.version], |row| row.get(0))
         .optional()
         .map_err(|cause| failure(place, "to read its schema", cause))?;
-    if applied.as_deref() == Some(checksum) {
+    if applied == Some(checksum(migration.sql)) {
         return Ok(());
     }
     Err(edited(place, migration))
@@ -147,7 +175,7 @@ fn look(connection: &Connection) -> rusqlite::Result<Seen> {
 }
 
 fn refuse_newer(seen: &Seen, place: &str) -> Result<()> {
-    let ours = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    let ours = migration::newest(MIGRATIONS);
     migration::refuse_newer(place, seen.version, ours, seen.program.as_deref())
 }
 

@@ -15,6 +15,7 @@ use super::failure::failure;
 use super::migrate;
 use super::session::Session;
 use crate::limits::{BUSY_MS, LOG_BYTES};
+use crate::migration::{Migrated, Plan};
 
 /// The oldest library that we open files with: 3.7.0 to 3.51.2 can corrupt a write-ahead log when a checkpoint meets a
 /// reset of the log (sqlite.org/wal.html, "The WAL-reset bug").
@@ -37,28 +38,88 @@ pub(crate) struct File {
 }
 
 /// Opens the store in a file, making file and directory where they are missing. Blocks.
-pub(crate) fn file_at(path: PathBuf) -> Result<(File, Session)> {
+pub(crate) fn file_at(path: PathBuf) -> Result<(File, Session, Migrated)> {
     let place: Arc<str> = path.display().to_string().into();
-    check_library(rusqlite::version_number())?;
-    let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
-    create(&path)?;
-    damage::refuse(&path, &place)?;
-    let mut connection = connect(&path, &place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    migrate::check(&connection, &place)?;
-    switch_to_log(&connection).map_err(|cause| failure(&place, "to open", cause))?;
-    writer_pragmas(&connection).map_err(|cause| failure(&place, "to open", cause))?;
-    migrate::run(&mut connection, &place)?;
+    let mut connection = to_write(&path, &place)?;
+    let migrated = migrate::run(&mut connection, &place)?;
     Ok((
         File {
             path,
             place: place.clone(),
         },
         Session::new(connection, place),
+        migrated,
     ))
 }
 
+/// A connection to the file that may write, with its schema as it is. Makes the file where it is missing.
+pub(super) fn to_write(path: &Path, place: &str) -> Result<Connection> {
+    check_library(rusqlite::version_number())?;
+    let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    create(path)?;
+    damage::refuse(path, place)?;
+    let connection = connect(path, place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    migrate::check(&connection, place)?;
+    switch_to_log(&connection).map_err(|cause| failure(place, "to open", cause))?;
+    writer_pragmas(&connection).map_err(|cause| failure(place, "to open", cause))?;
+    Ok(connection)
+}
+
+/// A connection to a file that is there, which has touched nothing yet. It could write, because only such a one can lock
+/// the file.
+pub(super) fn alone(path: &Path, place: &str) -> Result<Connection> {
+    check_library(rusqlite::version_number())?;
+    let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    damage::refuse(path, place)?;
+    connect(path, place, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
+/// What opening the file would do to its schema. Makes no file and changes none. Blocks.
+pub(crate) fn plan(path: &Path) -> Result<Plan> {
+    let place = path.display().to_string();
+    if !path.exists() {
+        return Ok(Plan::behind(0, migrate::MIGRATIONS));
+    }
+    let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);
+    damage::refuse(path, &place)?;
+    let connection = look_at(path).map_err(|cause| failure(&place, "to open", cause))?;
+    migrate::plan(&connection, &place)
+}
+
+/// The write-ahead log beside a file.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push("-wal");
+    path.with_file_name(name)
+}
+
+/// Even a connection that only reads makes the files beside a store where they are missing, and leaves them. Without a
+/// log there is nothing that it would need them for (sqlite.org/wal.html, "Read-Only Databases").
+fn look_at(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = match log_of(path).exists() {
+        true => Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        false => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(unchanging(path), flags)?
+        }
+    };
+    pragmas(&connection)?;
+    Ok(connection)
+}
+
+/// The file as a URI that says that nobody changes it (sqlite.org/uri.html).
+fn unchanging(path: &Path) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.~".contains(&byte);
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    let written = bytes.map(|byte| match plain(*byte) {
+        true => char::from(*byte).to_string(),
+        false => format!("%{byte:02X}"),
+    });
+    format!("file:{}?immutable=1", written.collect::<String>())
+}
+
 /// Opens a store that ends with the program.
-pub(crate) fn in_memory() -> Result<Session> {
+pub(crate) fn in_memory() -> Result<(Session, Migrated)> {
     let place: Arc<str> = "in memory".into();
     let open = || {
         let connection = Connection::open_in_memory()?;
@@ -66,8 +127,8 @@ pub(crate) fn in_memory() -> Result<Session> {
         Ok(connection)
     };
     let mut connection = open().map_err(|cause| failure(&place, "to open", cause))?;
-    migrate::run(&mut connection, &place)?;
-    Ok(Session::new(connection, place))
+    let migrated = migrate::run(&mut connection, &place)?;
+    Ok((Session::new(connection, place), migrated))
 }
 
 impl File {

@@ -142,7 +142,7 @@ impl Tx for Session {
     }
 }
 
-fn cell(value: ValueRef<'_>) -> rusqlite::Result<Cell> {
+pub(super) fn cell(value: ValueRef<'_>) -> rusqlite::Result<Cell> {
     Ok(match value {
         ValueRef::Null => Cell::Null,
         ValueRef::Integer(number) => Cell::Int(number),
@@ -181,7 +181,7 @@ mod tests {
     /// Statements over tables with partial indexes used to be compiled at each new value.
     #[test]
     fn a_statement_is_compiled_once_whatever_it_is_bound_to() {
-        let mut session = crate::sqlite::in_memory().expect("a store");
+        let (mut session, _) = crate::sqlite::in_memory().expect("a store");
         const LOOK: &str = "SELECT id FROM runs WHERE state = $1 AND ready_at <= $2 LIMIT $3";
         for (state, most) in [("queued", 7_u32), ("parked", 1), ("dead", 50)] {
             let asked = session
@@ -198,7 +198,7 @@ mod tests {
     /// A store in memory has one connection for both.
     #[test]
     fn a_change_between_reading_and_writing_compiles_nothing_anew() {
-        let mut session = crate::sqlite::in_memory().expect("a store");
+        let (mut session, _) = crate::sqlite::in_memory().expect("a store");
         const LOOK: &str = "SELECT id FROM runs WHERE state = $1";
         for reading in [true, false, true] {
             session.only_read(reading);

@@ -1,13 +1,14 @@
 //! Care of what is stored: proof, copies, removal.
 
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use cpq_domain::error::Report;
 use cpq_domain::{Code, Error, Result};
 use futures_util::future::BoxFuture;
 
-use super::{Engine, Store, stopped};
+use super::{Engine, Place, Store, StoreOptions, stopped};
+use crate::copy::{self, Copied, Progress, Target};
 use crate::sqlite;
 use crate::tx::Tx;
 
@@ -94,6 +95,36 @@ impl Store {
             )
             .next("pg_dump --format=custom, or continuous archiving")),
         }
+    }
+
+    /// Copies every row of a store in a file into an empty store, and reads all of it back before it is committed there:
+    /// so there is a whole copy or none. The source is not changed, and nobody else can open it meanwhile. The schema of
+    /// the target is brought up to date in the same transaction. `progress` counts rows.
+    ///
+    /// [`Code::RequestInvalid`] when another process has the source open, when it has an older schema, or when the target
+    /// has rows; [`Code::Unsupported`] when the source is no file; [`Code::StoreUnavailable`] when one of them is damaged
+    /// or cannot be opened or reached, or holds a text that a server does not take. In all these cases the target was not
+    /// changed, unless the error says that this is unknown: a server that vanished in the middle of the commit.
+    pub async fn copy(from: StoreOptions, to: StoreOptions, progress: Arc<Progress>) -> Result<Copied> {
+        let source = match from.0 {
+            Place::File(path) => path,
+            Place::Memory | Place::Server(_) => {
+                return Err(Error::new(
+                    Code::Unsupported,
+                    "a copy is made from a store in a file, and the source is none",
+                )
+                .next("name the file with --from; a database goes to another server with pg_dump"));
+            }
+        };
+        let target = match to.0 {
+            Place::File(path) => Target::File(path),
+            Place::Server(address) => Target::Server(address),
+            Place::Memory => {
+                let message = "a store in memory ends with its program; a copy in it would be lost";
+                return Err(Error::new(Code::Unsupported, message));
+            }
+        };
+        copy::copy(source, target, progress).await
     }
 
     /// Why the last write was refused, if it was and none has gone well since.

@@ -2,6 +2,7 @@
 
 mod bookkeeping;
 mod conflicts;
+mod copy;
 mod dead_letters;
 mod deletions;
 mod grants;

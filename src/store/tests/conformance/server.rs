@@ -26,10 +26,19 @@ impl Schema {
         Schema { name, server, url }
     }
 
+    /// URL of the store in the schema.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Where the store is.
+    pub fn options(&self) -> StoreOptions {
+        StoreOptions::at_url(&self.url).expect("a URL")
+    }
+
     /// The store in the schema.
     pub async fn open(&self) -> Store {
-        let options = StoreOptions::at_url(&self.url).expect("a URL");
-        Store::open(options).await.expect("the store opens")
+        Store::open(self.options()).await.expect("the store opens")
     }
 
     /// Takes the schema away. A test that failed leaves it for a look.

@@ -87,7 +87,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
             Ok(decide(scene, &crm, Some(&quote), &known))
         })
         .await?;
-    same_rules(steps, &plan, &back)?;
+    same_rules(steps, scene, &plan, &back)?;
     let written = match back.to_crm.is_empty() {
         true => None,
         false => Some(write_crm(steps, scene, &crm, &quote, (&plan, &back)).await?),
@@ -218,15 +218,20 @@ async fn outdated(
 }
 
 /// The second look sends nothing to the CPQ. Where it would, because the rules were changed since the first, the run starts
-/// over under the new ones, or both sides would count as agreed on a value that was never sent.
-fn same_rules(steps: &Steps, plan: &Plan, back: &Plan) -> Result<(), Halt> {
+/// over, or both sides would count as agreed on a value that was never sent. And what was decided under rules that were
+/// replaced since, as long as the run was parked, is not sent any more: a sync that went by may have done the contrary.
+fn same_rules(steps: &Steps, scene: &Scene, plan: &Plan, back: &Plan) -> Result<(), Halt> {
     let unsent = plan.matrix_version != back.matrix_version && !back.to_cpq.is_empty();
-    if !unsent || steps.began("write.crm") {
-        return Ok(());
+    if (unsent || back.matrix_version != scene.matrix.version()) && !steps.began("write.crm") {
+        return Err(Halt::Restart(other_rules(steps)));
     }
+    Ok(())
+}
+
+fn other_rules(steps: &Steps) -> Error {
     let name = &steps.lane().opportunity;
     let message = format!("the rules were changed while opportunity {name} was synced");
-    Err(Halt::Restart(Error::new(Code::CrmConflict, message)))
+    Error::new(Code::CrmConflict, message)
 }
 
 /// Creates or changes the quote. The key is the same however often the run starts again, and a key counts once.
@@ -317,6 +322,9 @@ async fn write_crm(
     let check = async {
         let now = scene.crm.read(call, &steps.lane().opportunity).await?;
         let in_place = holds(scene, &now.view, &back.to_crm);
+        if !in_place && back.matrix_version != scene.matrix.version() {
+            return Err(other_rules(steps));
+        }
         Ok(in_place.then_some(CrmWritten {
             view: now.view,
             modified_at: now.modified_at,

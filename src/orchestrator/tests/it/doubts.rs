@@ -89,3 +89,24 @@ async fn a_sync_whose_rules_are_changed_starts_over() {
     assert_eq!((run.state, run.restarts), (RunState::Succeeded, 1));
     assert_eq!(held(&bench.land), (Some(text("old")), Some(text("old"))));
 }
+
+/// A parked sync was to carry an edit to the CRM. Under the rules that hold by now the next one has corrected it.
+#[tokio::test(start_paused = true)]
+async fn what_was_decided_under_old_rules_is_not_sent_after_the_contrary_was_done() {
+    let bench = Bench::new().await;
+    bench.land.rule(FIELD, "crm", "newest");
+    agreed(&bench).await;
+    bench.land.seller_sets(FIELD, text("seller's"));
+    bench
+        .land
+        .script("crm.write", [Fate::Refused(Code::CrmUnavailable)]);
+    let engine = bench.service("a");
+    let first = parked(&engine).await;
+    bench.land.rule(FIELD, "crm", "always");
+    let second = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    engine.wait(second.id, LONG).await.expect("known");
+    assert_eq!(held(&bench.land), (Some(text("old")), Some(text("old"))));
+    let first = engine.wait(first.id, LONG).await.expect("known");
+    assert_eq!((first.state, first.restarts), (RunState::Succeeded, 1));
+    assert_eq!(held(&bench.land), (Some(text("old")), Some(text("old"))));
+}

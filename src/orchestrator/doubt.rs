@@ -4,7 +4,7 @@
 
 use cpq_domain::Result;
 use cpq_domain::adapter::{CrmSnapshot, Mapping};
-use cpq_domain::event::SyncEvent;
+use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::id::{Lane, LineKey};
 use cpq_domain::ownership::Side;
 use cpq_domain::quote::Quote;
@@ -28,9 +28,19 @@ pub(crate) struct Sent {
 pub(crate) async fn in_lane(tx: &mut dyn Tx, lane: &Lane, base: &Base) -> Result<Vec<Sent>> {
     let mut all = Vec::new();
     for id in runs::begun_in_lane(tx, lane).await? {
+        if !has_begun(&journal::marks(tx, id).await?) {
+            continue;
+        }
         all.extend(sent(&journal::of_run(tx, id).await?, base));
     }
     Ok(all)
+}
+
+/// Whether a run was about to write since it last started over: most have not, and a journal is long.
+fn has_begun(marks: &[(String, String)]) -> bool {
+    let since = marks.iter().rev();
+    let mut since = since.take_while(|(kind, _)| kind != EventKind::Restarted.as_str());
+    since.any(|(kind, _)| kind == EventKind::Intent.as_str())
 }
 
 /// What a run has sent since it found this base. Once another one is agreed on, that knows of it: what is in place by then

@@ -51,7 +51,8 @@ const WAITING: &str = concat!(
   AND state IN ('queued', 'parked') AND attempt = 0 ORDER BY ready_at, id LIMIT $3 FOR UPDATE"
 );
 const BEGUN: &str = "SELECT id FROM runs WHERE connection = $1 AND opportunity = $2 AND ready_at IS NOT NULL
-  AND attempt > 0 ORDER BY ready_at, id LIMIT $3";
+  AND attempt > 0 AND EXISTS (SELECT 1 FROM journal j WHERE j.run_id = runs.id AND j.kind = 'intent')
+  ORDER BY ready_at, id LIMIT $3";
 const REQUEUE: &str = "UPDATE runs SET state = 'queued', due_at = $2, updated_at = $2
   WHERE state = 'waiting' AND connection = $1 RETURNING id";
 const REQUEUE_LANE: &str = "UPDATE runs SET state = 'queued', due_at = $3, updated_at = $3
@@ -150,7 +151,7 @@ pub async fn waiting_in_lane(tx: &mut dyn Tx, lane: &Lane) -> Result<Vec<Run>> {
     rows.into_iter().map(read).collect()
 }
 
-/// The runs of the lane that wait and were claimed before, those due first; at most [`BEGUN_RUNS`].
+/// The runs of the lane that wait and were about to write once, those due first; at most [`BEGUN_RUNS`].
 pub async fn begun_in_lane(tx: &mut dyn Tx, lane: &Lane) -> Result<Vec<RunId>> {
     let values = params![&lane.connection, &lane.opportunity, BEGUN_RUNS];
     let rows = tx.query(BEGUN, values).await?;

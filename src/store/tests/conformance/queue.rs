@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::run::{Run, RunState};
 use cpq_store::links::Link;
-use cpq_store::{Store, links, runs};
+use cpq_store::{Store, journal, links, runs};
 
 use crate::sample::{at, connection, key, lane, queue, quote_id, quote_number, record, run, run_id};
 use crate::{read, write};
@@ -346,6 +347,40 @@ pub async fn a_run_lines_up_behind_others(store: Store) {
         (second.id, second.lane, second.attempt),
         (run_id(1), lane("OPP-1"), 2)
     );
+}
+
+pub async fn parked_runs_that_may_have_written_are_found(store: Store) {
+    queue(&store, &["OPP-1", "OPP-1", "OPP-2"]).await;
+    let begun = async || read!(store, |tx| runs::begun_in_lane(tx, &lane("OPP-1"))).expect("read");
+    for (number, kind) in [
+        (1, EventKind::Intent),
+        (2, EventKind::Done),
+        (3, EventKind::Intent),
+    ] {
+        let run = claim(&store, 9, 1).await.remove(0);
+        let mut rows = vec![row(kind)];
+        write!(store, |tx| journal::append(tx, run_id(number), &mut rows)).expect("written");
+        assert_eq!(
+            begun().await.len(),
+            usize::from(number > 1),
+            "one in hand is not meant"
+        );
+        let due_at = at(50);
+        end(&store, Run { due_at, ..run }, RunState::Parked).await;
+    }
+    assert_eq!(begun().await, [run_id(1)]);
+}
+
+fn row(kind: EventKind) -> SyncEvent {
+    SyncEvent {
+        sequence: 0,
+        kind,
+        step: "write.cpq".into(),
+        attempt: 1,
+        at: at(9),
+        duration_us: None,
+        data: serde_json::Value::Null,
+    }
 }
 
 fn quote_of(id: &str) -> Link {

@@ -128,10 +128,21 @@ impl House {
 
     /// How often the first fault rule fired.
     pub fn fired(&self) -> u64 {
+        self.fired_each()[0]
+    }
+
+    /// How often each fault rule fired.
+    pub fn fired_each(&self) -> Vec<u64> {
         let plan = self.control(reqwest::Method::GET, "/sandbox/faults", &json!(null));
-        plan["rules"][0]["fired"]
-            .as_u64()
-            .unwrap_or_else(|| panic!("no counter in {plan}"))
+        let rules = plan["rules"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no rules in {plan}"));
+        let fired = |rule: &Json| {
+            rule["fired"]
+                .as_u64()
+                .unwrap_or_else(|| panic!("no counter in {plan}"))
+        };
+        rules.iter().map(fired).collect()
     }
 
     /// Rows of a query in the sandbox, past the product.

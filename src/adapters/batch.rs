@@ -5,7 +5,7 @@
 //!
 //! Where more than [`BATCH_CALM`] are under way or wait, calls are what is scarce: then a further call goes out beside
 //! another one only if it is full, and what does not fill one waits until the other one is back, and then once more for
-//! company, as long as that call took at most.
+//! company, [`LINGERS`] times as long as that call took at most.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use crate::limits::{BATCH_CALM, BATCH_IN_FLIGHT, BATCH_LINGER, BATCH_WAITING};
+use crate::limits::{BATCH_CALM, BATCH_IN_FLIGHT, BATCH_LINGER, BATCH_WAITING, LINGERS};
 
 /// Calls of one kind.
 #[async_trait]
@@ -69,6 +69,8 @@ struct Queue<J: Job> {
     in_flight: usize,
     /// Items that those calls carry.
     carried: usize,
+    /// Those calls that carry something live.
+    live: usize,
     /// Whether the only place waits for company.
     lingers: bool,
     /// Tells that place that a call is full.
@@ -81,6 +83,16 @@ impl<J: Job> Queue<J> {
     fn fitting(&self) -> usize {
         let many = J::fitting(self.waiting.iter().map(|waiting| &waiting.item));
         many.max(usize::from(!self.waiting.is_empty()))
+    }
+
+    /// Whether `next` may have a place beside the `most` that there are: what somebody waits for does not wait behind
+    /// background calls that took every place, unless the CRM asks us to slow down.
+    fn is_express(&self, most: usize, next: Option<Purpose>) -> bool {
+        next == Some(Purpose::Live) && self.live == 0 && most >= BATCH_IN_FLIGHT
+    }
+
+    fn next_purpose(&self) -> Option<Purpose> {
+        self.waiting.front().map(|waiting| J::purpose(&waiting.item))
     }
 
     /// Whether what waits is worth a call beside those that are under way.
@@ -107,6 +119,7 @@ impl<J: Job> Gather<J> {
         let queue = Queue {
             in_flight: 0,
             carried: 0,
+            live: 0,
             lingers: false,
             full: Arc::default(),
             waiting: VecDeque::new(),
@@ -151,8 +164,10 @@ impl<J: Job> Gather<J> {
             }
             return Ok(false);
         }
-        let free = queue.in_flight < self.job.in_flight().max(1);
-        let starts = queue.in_flight == 0 || (free && queue.deserves_a_call());
+        let most = self.job.in_flight().max(1);
+        let express = queue.is_express(most, Some(urgency));
+        let free = queue.in_flight < most + usize::from(express);
+        let starts = queue.in_flight == 0 || (free && (express || queue.deserves_a_call()));
         queue.in_flight += usize::from(starts);
         Ok(starts)
     }
@@ -161,14 +176,15 @@ impl<J: Job> Gather<J> {
 /// One call's place among those in flight.
 struct Place<J: Job> {
     queue: Arc<Mutex<Queue<J>>>,
-    /// Items of the call that is under way.
+    /// Items of the call that is under way, and whether one of them is live.
     carried: usize,
+    live: bool,
     given_back: bool,
 }
 
 impl<J: Job> Place<J> {
     /// Waits for company where many were or are under way and what waits does not fill a call: the next ones are on
-    /// their way, and calls are what is scarce. No longer than the last call took.
+    /// their way, and calls are what is scarce. [`LINGERS`] times as long as the last call took at most.
     async fn linger(&self, took: Duration) {
         let full = {
             let mut queue = lock(&self.queue);
@@ -178,7 +194,7 @@ impl<J: Job> Place<J> {
             queue.lingers = true;
             queue.full.clone()
         };
-        let _ = tokio::time::timeout(took.min(BATCH_LINGER), full.notified()).await;
+        let _ = tokio::time::timeout((took * LINGERS).min(BATCH_LINGER), full.notified()).await;
         lock(&self.queue).lingers = false;
     }
 
@@ -188,9 +204,13 @@ impl<J: Job> Place<J> {
     fn next(&mut self, most: usize) -> Vec<Waiting<J>> {
         let mut queue = lock(&self.queue);
         queue.carried -= std::mem::take(&mut self.carried);
+        queue.live -= usize::from(std::mem::take(&mut self.live));
         queue.waiting.retain(|waiting| !waiting.answer.is_closed());
         let others = queue.in_flight > 1;
-        let many = match queue.in_flight > most.max(1) || (others && !queue.deserves_a_call()) {
+        let (next, most) = (queue.next_purpose(), most.max(1));
+        let express = queue.is_express(most, next);
+        let too_many = queue.in_flight > most + usize::from(express);
+        let many = match too_many || (others && !express && !queue.deserves_a_call()) {
             true => 0,
             false => queue.fitting(),
         };
@@ -200,6 +220,9 @@ impl<J: Job> Place<J> {
         }
         self.carried = many;
         queue.carried += many;
+        // The most urgent are the first.
+        self.live = many > 0 && next == Some(Purpose::Live);
+        queue.live += usize::from(self.live);
         queue.waiting.drain(..many).collect()
     }
 }
@@ -212,6 +235,7 @@ impl<J: Job> Drop for Place<J> {
             queue.in_flight -= 1;
             queue.lingers = false;
             queue.carried -= self.carried;
+            queue.live -= usize::from(self.live);
             queue.waiting.clear();
         }
     }
@@ -225,6 +249,7 @@ async fn drain<J: Job>(job: Arc<J>, queue: Arc<Mutex<Queue<J>>>) {
     let mut place = Place {
         queue,
         carried: 0,
+        live: false,
         given_back: false,
     };
     // Whoever is about to call in this very moment comes along.

@@ -134,6 +134,35 @@ async fn what_is_urgent_goes_before_what_waits_already() {
 }
 
 #[tokio::test]
+async fn what_is_live_does_not_wait_for_background_calls_to_end() {
+    let (gather, gate, calls) = gather();
+    let background = |n: u32| {
+        let gather = Arc::clone(&gather);
+        tokio::spawn(async move { gather.call(n).await })
+    };
+    let mut tasks = Vec::new();
+    for n in [1_000, 1_001, 1_002] {
+        tasks.push(background(n));
+        settle().await;
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), BATCH_IN_FLIGHT, "the third waits");
+    tasks.push(background(1));
+    settle().await;
+    assert_eq!(calls.load(Ordering::SeqCst), BATCH_IN_FLIGHT + 1);
+    tasks.push(background(2));
+    settle().await;
+    assert_eq!(
+        calls.load(Ordering::SeqCst),
+        BATCH_IN_FLIGHT + 1,
+        "there is one such place"
+    );
+    gate.add_permits(100);
+    for task in tasks {
+        task.await.expect("no panic").expect("an answer");
+    }
+}
+
+#[tokio::test]
 async fn where_many_wait_only_a_full_call_goes_out_beside_another() {
     let (gather, gate, calls) = gather();
     let many = tokio::spawn({

@@ -4,8 +4,8 @@ use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
 use serde::Deserialize;
 
-/// Most syncs of a replay under way at once: as many as a service works on by default; more would only wait.
-const AT_ONCE_MAX: u32 = 128;
+/// Most syncs of a replay under way at once: half of what a service works on by default, so that there is room for others.
+const AT_ONCE_MAX: u32 = 512;
 /// Most opportunities that a plan looks at one by one. Each costs a share of a CRM call, and the plan is one transaction
 /// a page, so that this many take minutes, not hours.
 const LOOK_AT_MOST: u64 = 1_000_000;
@@ -35,7 +35,7 @@ impl Default for ReplaySettings {
         ReplaySettings {
             canary: 5,
             error_percent: 5,
-            at_once: 32,
+            at_once: 256,
             at_once_beside_live: 4,
             syncs_per_second: 0,
             plan_max_age_hours: 24,
@@ -134,7 +134,7 @@ mod tests {
             (
                 "at_once_beside_live",
                 ReplaySettings {
-                    at_once_beside_live: 129,
+                    at_once_beside_live: 513,
                     ..usual()
                 },
             ),

@@ -289,7 +289,7 @@ fn what_makes_no_sense_is_refused_with_the_way_out() {
     house.cpq(&["dlq", "plan", "--limit", "1"]).ok();
     for (flag, value, words) in [
         ("--max-errors", "101", "errorPercent must be at most 100"),
-        ("--at-once", "0", "atOnce must be between 1 and 128"),
+        ("--at-once", "0", "atOnce must be between 1 and 512"),
         ("--digest", "00", "has the digest"),
     ] {
         let said = house.cpq(&["dlq", "replay", "rp-001", flag, value]);
@@ -311,7 +311,7 @@ fn the_configuration_says_how_replays_are_carried_out() {
     let refused = house.cpq(&["dlq", "list"]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(
-        refused.err.contains("replay.at_once must be between 1 and 128"),
+        refused.err.contains("replay.at_once must be between 1 and 512"),
         "{refused:?}"
     );
     let toml = "[replay]\ncanary = 2\nerror_percent = 7\nat_once = 9\n";

@@ -9,8 +9,9 @@ use serde_json::{Value as Json, json};
 
 use crate::house::{House, Service};
 
-/// Seconds of load; `CPQ_TEST_NODES_SECONDS` asks for more.
-const SECONDS: u64 = 20;
+/// Seconds of load while nodes are killed, and while the server is restarted; `CPQ_TEST_NODES_SECONDS` asks for others.
+const KILLS_SECONDS: u64 = 20;
+const RESTARTS_SECONDS: u64 = 60;
 /// Opportunities, each of which is asked for twice.
 const OPPORTUNITIES: usize = 60;
 /// Longest time in which everything must have ended after the last blow.
@@ -176,9 +177,9 @@ fn judge(nodes: &Nodes, accepted: &BTreeMap<String, String>) {
 }
 
 /// Asks for every opportunity twice, spread over the time, with a blow every `blow_every` submissions.
-fn under_load(nodes: &mut Nodes, blow_every: usize, mut blow: impl FnMut(&mut Nodes, usize)) {
-    let seconds = std::env::var("CPQ_TEST_NODES_SECONDS").ok();
-    let seconds = seconds.map_or(SECONDS, |text| text.parse().expect("seconds"));
+fn under_load(nodes: &mut Nodes, seconds: u64, blow_every: usize, mut blow: impl FnMut(&mut Nodes, usize)) {
+    let asked = std::env::var("CPQ_TEST_NODES_SECONDS").ok();
+    let seconds = asked.map_or(seconds, |text| text.parse().expect("seconds"));
     let wishes = OPPORTUNITIES * 2;
     let pause = Duration::from_millis(seconds * 1_000 / wishes as u64);
     nodes
@@ -206,7 +207,9 @@ mod on_a_server {
     #[ignore = "needs a PostgreSQL server; ./test starts one"]
     fn nodes_that_are_killed_under_load_lose_nothing_and_do_nothing_twice() {
         let mut nodes = Nodes::build(3);
-        under_load(&mut nodes, 15, |nodes, blow| nodes.replace(blow % 3));
+        under_load(&mut nodes, KILLS_SECONDS, 15, |nodes, blow| {
+            nodes.replace(blow % 3)
+        });
         nodes.finish();
     }
 
@@ -216,7 +219,7 @@ mod on_a_server {
         let restart =
             std::env::var("CPQ_TEST_POSTGRES_RESTART").expect("a way to restart the server; see ./test");
         let mut nodes = Nodes::build(2);
-        under_load(&mut nodes, 30, |_, _| {
+        under_load(&mut nodes, RESTARTS_SECONDS, 10, |_, _| {
             let status = std::process::Command::new("sh")
                 .args(["-c", &restart])
                 .current_dir("/")

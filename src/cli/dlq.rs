@@ -99,7 +99,7 @@ pub enum Command {
         /// Share of failed syncs above which it stops, in percent; else `replay.error_percent`.
         #[arg(long, value_name = "PERCENT")]
         max_errors: Option<u32>,
-        /// Syncs under way at once while there is no live traffic, at most 128; else `replay.at_once`.
+        /// Syncs under way at once while there is no live traffic, at most 512; else `replay.at_once`.
         #[arg(long, value_name = "N")]
         at_once: Option<u32>,
     },

@@ -18,8 +18,6 @@ pub enum Halt {
     Dead(Error),
     /// The lease is gone: another worker has the run, this one must not write another word of its history.
     LeaseLost,
-    /// The opportunity goes by another name, in whose lane another sync is at work: the run is in the queue again, behind it.
-    LinedUp,
 }
 
 impl Halt {
@@ -36,7 +34,7 @@ impl Halt {
             | Halt::Restart(error)
             | Halt::Wait(error)
             | Halt::Dead(error) => error.written != Written::No,
-            Halt::LeaseLost | Halt::LinedUp => false,
+            Halt::LeaseLost => false,
         }
     }
 }

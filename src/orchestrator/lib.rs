@@ -10,7 +10,6 @@ mod backlog;
 mod contest;
 mod dead_letters;
 mod deleted;
-mod doubt;
 mod engine;
 mod feeds;
 mod guard;

@@ -175,7 +175,7 @@ fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
 fn writer_pragmas(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Each job is a savepoint of its group's transaction, and the pages that a job changes are kept as they were until it
-    // ends: a few hundred. In a temporary file that is two writes each, half of what a sync cost the writer.
+    // ends: a few hundred. In a temporary file each of them is two writes; see docs/performance.md for what that cost.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // What was deleted is overwritten where that costs no further I/O.
     connection.pragma_update_and_check(None, "secure_delete", "FAST", |_| Ok(()))?;

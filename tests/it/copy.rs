@@ -16,12 +16,6 @@ fn file(house: &House) -> PathBuf {
     house.state().join("cpq.db")
 }
 
-fn synced() -> House {
-    let house = House::connected();
-    house.cpq(&["sync", "run", "--opportunity", "OPP-4482"]).ok();
-    house
-}
-
 /// Many rows in one table, as years of webhooks leave them.
 fn enlarge(house: &House) {
     let raw = Connection::open(file(house)).expect("opens");
@@ -65,7 +59,7 @@ fn kill(mut child: Child) {
 
 #[test]
 fn a_file_is_copied_whole_or_not_at_all() {
-    let house = synced();
+    let house = House::synced();
     let service = house.serve();
     let to = "sqlite:new/cpq.db";
     let copy = ["--json", "store", "copy", "--to", to];
@@ -99,7 +93,7 @@ fn a_file_is_copied_whole_or_not_at_all() {
 
 #[test]
 fn what_makes_no_sense_is_told_before_anything_is_made() {
-    let house = synced();
+    let house = House::synced();
     let copy = |to: &str| house.cpq(&["--json", "store", "copy", "--to", to]);
     let told = refused(copy("mysql://db/x"), "CONFIG_INVALID", "neither postgres");
     assert_eq!(told["details"]["field"], "--to", "{told}");
@@ -116,31 +110,17 @@ fn what_makes_no_sense_is_told_before_anything_is_made() {
         "127.0.0.1:1",
     );
     refused(copy("sqlite:.cpq/cpq.db"), "REQUEST_INVALID", "into itself");
-    let from = [
-        "--json",
-        "store",
-        "copy",
-        "--to",
-        "sqlite:new.db",
-        "--from",
-        "none.db",
-    ];
-    refused(house.cpq(&from), "REQUEST_INVALID", "none.db");
+    let from = |file: &str| {
+        let to = "sqlite:new.db";
+        house.cpq(&["--json", "store", "copy", "--to", to, "--from", file])
+    };
+    refused(from("none.db"), "REQUEST_INVALID", "none.db");
     std::fs::write(
         house.path().join("text.db"),
         "this is a text, and longer than a head",
     )
     .expect("written");
-    let from = [
-        "--json",
-        "store",
-        "copy",
-        "--to",
-        "sqlite:new.db",
-        "--from",
-        "text.db",
-    ];
-    refused(house.cpq(&from), "STORE_UNAVAILABLE", "text.db");
+    refused(from("text.db"), "STORE_UNAVAILABLE", "text.db");
     let raw = Connection::open(file(&house)).expect("opens");
     raw.execute_batch("PRAGMA user_version = 999").expect("written");
     drop(raw);
@@ -198,7 +178,7 @@ mod on_a_server {
     use cpq_store::Store;
 
     use super::*;
-    use crate::schema::Schema;
+    use crate::schema::{SHORT_LEASE, Schema};
 
     /// The service dies while the CRM is being written, and another one goes on with that sync from the copy.
     #[test]
@@ -223,7 +203,7 @@ mod on_a_server {
             (&json!(true), 1),
             "{copied}"
         );
-        schema.configure(&house);
+        schema.configure(&house, SHORT_LEASE);
         let service = house.serve();
         let look = || {
             service
@@ -274,7 +254,7 @@ mod on_a_server {
     #[test]
     #[ignore = "needs a PostgreSQL server; ./test starts one"]
     fn a_copy_that_is_killed_leaves_an_empty_server_and_the_next_one_works() {
-        let (house, schema, beside) = (synced(), Schema::new("killed"), Schema::new("beside"));
+        let (house, schema, beside) = (House::synced(), Schema::new("killed"), Schema::new("beside"));
         enlarge(&house);
         let copy = ["--json", "store", "copy", "--to", &schema.url];
         let child = begun(&house, &copy);
@@ -302,7 +282,7 @@ mod on_a_server {
         let copied = house.cpq(&copy).ok().json();
         assert_eq!(rows_of(&copied, "webhook_deliveries"), MANY as u64, "{copied}");
         refused(house.cpq(&copy), "REQUEST_INVALID", "webhook_deliveries (200000)");
-        schema.configure(&house);
+        schema.configure(&house, SHORT_LEASE);
         refused(house.cpq(&copy), "UNSUPPORTED", "the source is none");
         drop(watch);
         beside.remove();

@@ -330,7 +330,7 @@ fn the_configuration_says_how_replays_are_carried_out() {
 mod on_a_server {
 
     use super::*;
-    use crate::schema::Schema;
+    use crate::schema::{SHORT_LEASE, Schema};
 
     /// Two people give up the same at once, each at a node of his own: whoever is told "done" finds nothing open, and
     /// each letter counts once.
@@ -339,7 +339,7 @@ mod on_a_server {
     fn a_cause_that_two_give_up_at_once_is_given_up_whole() {
         let (house, schema) = (outage(), Schema::new("given_up"));
         house.cpq(&["store", "copy", "--to", &schema.url]).ok();
-        schema.configure(&house);
+        schema.configure(&house, SHORT_LEASE);
         let open = count(&house, "open");
         let nodes = [house.serve(), house.serve()];
         let begin = std::sync::Barrier::new(nodes.len());

@@ -24,6 +24,7 @@ struct Small {
 
 impl Small {
     fn new() -> Option<Small> {
+        let mut command = own_mounts()?;
         let house = House::connected();
         let token = house.token();
         std::fs::create_dir(house.path().join("small")).expect("a directory");
@@ -32,7 +33,6 @@ impl Small {
              exec {} --state-dir small serve --listen 127.0.0.1:0 --changes off",
             env!("CARGO_BIN_EXE_cpq")
         );
-        let mut command = own_mounts()?;
         command.args(["sh", "-c", &script]);
         command
             .current_dir(house.path())

@@ -1,48 +1,40 @@
 //! Several services on one PostgreSQL server that learn of changes: one of them reads, another goes on where it stood once
 //! that one is gone, and each change is dealt with once.
 
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
 use crate::house::{House, Service, until};
+use crate::schema::{SHORT_LEASE, Schema};
 
-/// Readers and workers are given up for dead after this long; half of it is how often they give a sign of life.
-const SETTINGS: &str = "[service]\nlease_seconds = 2\n[changes]\nmode = \"events\"\npoll_seconds = 1\n";
+const CHANGES: &str = "[changes]\nmode = \"events\"\npoll_seconds = 1\n";
+/// What is watched, and what is changed after it to see that all before was heard.
+const WATCHED: &str = "OPP-4482";
+const MARKER: &str = "MARK-000001";
 
 struct Cluster {
     house: House,
     services: Vec<Service>,
-    server: String,
-    schema: String,
-    runtime: tokio::runtime::Runtime,
+    schema: Schema,
 }
 
 impl Cluster {
     fn build(nodes: usize) -> Cluster {
-        let server = std::env::var("CPQ_TEST_POSTGRES_URL").expect("a PostgreSQL server; see ./test");
-        let schema = format!("h{}_{nodes}", std::process::id());
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let url = runtime
-            .block_on(cpq_store::make_schema(&server, &schema))
-            .expect("a schema");
-        let house = House::empty();
-        std::fs::write(
-            house.path().join("cpq.toml"),
-            format!("[store]\nurl = \"{url}\"\n{SETTINGS}"),
-        )
-        .expect("the configuration");
+        let (house, schema) = (House::empty(), Schema::new(&format!("handover{nodes}")));
+        schema.configure(&house, &format!("{SHORT_LEASE}{CHANGES}"));
         house.seed();
+        let marker =
+            json!({"add": true, "name": "marker", "generate": {"opportunities": 1, "prefix": "MARK-"}});
+        house.control(Method::POST, "/sandbox/seed", &marker);
         house.cpq(&["auth", "connect-crm"]).ok();
-        house.cpq(&["sync", "run", "--opportunity", "OPP-4482"]).ok();
+        for opportunity in [WATCHED, MARKER] {
+            house.cpq(&["sync", "run", "--opportunity", opportunity]).ok();
+        }
         let services = (0..nodes).map(|_| house.serve_as(&[], &[])).collect();
         let cluster = Cluster {
             house,
             services,
-            server,
             schema,
-            runtime,
         };
         cluster.reader_is_live();
         cluster
@@ -81,29 +73,32 @@ impl Cluster {
             .clone()
     }
 
-    /// How many syncs wrote, once all have ended.
+    /// How many syncs of what is watched wrote, once all have ended.
     fn written(&self) -> usize {
         let at_rest = |syncs: &Vec<Json>| syncs.iter().all(|sync| sync["status"] == "success");
         let syncs = until("rest", || self.syncs(), at_rest);
-        let wrote = |sync: &&Json| sync["outcome"]["effect"] == "written";
+        let wrote = |sync: &&Json| sync["opportunity"] == WATCHED && sync["outcome"]["effect"] == "written";
         syncs.iter().filter(wrote).count()
     }
 
-    /// Changes the name in the CRM, waits until the quote has it, and then for the end of what came of it: how many syncs
-    /// wrote.
-    fn rename(&self, name: &str) -> usize {
-        let before = self.written();
-        let soql = "SELECT Id FROM Opportunity WHERE Opportunity_Number__c = 'OPP-4482'";
-        let row = self.house.soql(soql).remove(0);
+    /// Changes the name in the CRM, and waits until the quote has it.
+    fn rename(&self, opportunity: &str, name: &str) {
+        let soql = format!("SELECT Id FROM Opportunity WHERE Opportunity_Number__c = '{opportunity}'");
+        let row = self.house.soql(&soql).remove(0);
         let path = format!("sobjects/Opportunity/{}", row["Id"].as_str().expect("an id"));
         self.house.crm(Method::PATCH, &path, &json!({"Name": name}));
-        let names = || {
-            let quotes = self.ask("/api/v1/quotes");
-            quotes["quotes"][0]["context"]["opportunity.name"]["text"].clone()
-        };
+        let quotes = format!("/api/v1/quotes?opportunity={opportunity}");
+        let names = || self.ask(&quotes)["quotes"][0]["context"]["opportunity.name"]["text"].clone();
         until("the name", names, |now| now == name);
-        // An echo of what was written comes within this time, if there is one.
-        std::thread::sleep(Duration::from_millis(700));
+    }
+
+    /// Changes the name of what is watched: how many syncs wrote because of it. An echo of what was written would have come
+    /// before the change of the marker, which is heard after it.
+    fn writes_of(&self, name: &str) -> usize {
+        let before = self.written();
+        self.rename(WATCHED, name);
+        self.written();
+        self.rename(MARKER, name);
         self.written() - before
     }
 
@@ -117,9 +112,7 @@ impl Cluster {
     fn finish(self) {
         drop(self.services);
         drop(self.house);
-        self.runtime
-            .block_on(cpq_store::remove_schema(&self.server, &self.schema))
-            .expect("removed");
+        self.schema.remove();
     }
 }
 
@@ -131,16 +124,16 @@ mod on_a_server {
     #[ignore = "needs a PostgreSQL server; ./test starts one"]
     fn one_node_reads_and_another_goes_on_where_it_stood() {
         let mut cluster = Cluster::build(3);
-        assert_eq!(cluster.rename("Read by the first"), 1);
+        assert_eq!(cluster.writes_of("Read by the first"), 1);
         cluster.hand_over(Service::kill);
-        assert_eq!(cluster.rename("Read after a kill"), 1);
+        assert_eq!(cluster.writes_of("Read after a kill"), 1);
         cluster.hand_over(Service::end);
-        assert_eq!(cluster.rename("Read after a farewell"), 1);
+        assert_eq!(cluster.writes_of("Read after a farewell"), 1);
         // What changes while nobody is there is read by the next one that comes.
         cluster.services.remove(0).end();
         let fresh = cluster.house.serve_as(&[], &[]);
         cluster.services.push(fresh);
-        assert_eq!(cluster.rename("Read by a new node"), 1);
+        assert_eq!(cluster.writes_of("Read by a new node"), 1);
         cluster.finish();
     }
 
@@ -153,7 +146,7 @@ mod on_a_server {
             let old = cluster.services.remove(0);
             let ending = std::thread::spawn(move || old.end());
             let name = format!("Round {round}");
-            assert_eq!(cluster.rename(&name), 1, "{name}");
+            assert_eq!(cluster.writes_of(&name), 1, "{name}");
             ending.join().expect("it ends by itself");
             let fresh = cluster.house.serve_as(&[], &[]);
             cluster.services.push(fresh);

@@ -75,6 +75,13 @@ impl House {
         house
     }
 
+    /// With the first sync of OPP-4482 done.
+    pub fn synced() -> House {
+        let house = House::connected();
+        house.cpq(&["sync", "run", "--opportunity", "OPP-4482"]).ok();
+        house
+    }
+
     pub fn path(&self) -> &Path {
         self.dir.path()
     }

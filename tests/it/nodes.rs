@@ -8,12 +8,14 @@ use reqwest::Method;
 use serde_json::{Value as Json, json};
 
 use crate::house::{House, Service};
+use crate::schema::Schema;
 
 /// Seconds of load while nodes are killed, and while the server is restarted; `CPQ_TEST_NODES_SECONDS` asks for others.
 const KILLS_SECONDS: u64 = 20;
 const RESTARTS_SECONDS: u64 = 60;
 /// Opportunities, each of which is asked for twice.
 const OPPORTUNITIES: usize = 60;
+const SETTINGS: &str = "[service]\nlease_seconds = 3\n[retry]\nbase_ms = 50\nthrottled_base_ms = 100\n";
 /// Longest time in which everything must have ended after the last blow.
 const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -21,28 +23,14 @@ const PATIENCE: Duration = Duration::from_secs(90);
 struct Nodes {
     house: House,
     services: Vec<Service>,
-    server: String,
-    schema: String,
-    runtime: tokio::runtime::Runtime,
+    schema: Schema,
     client: reqwest::Client,
 }
 
 impl Nodes {
     fn build(nodes: usize) -> Nodes {
-        let server = std::env::var("CPQ_TEST_POSTGRES_URL").expect("a PostgreSQL server; see ./test");
-        let schema = format!("n{}_{nodes}", std::process::id());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let url = runtime
-            .block_on(cpq_store::make_schema(&server, &schema))
-            .expect("a schema");
-        let house = House::empty();
-        let settings = format!(
-            "[store]\nurl = \"{url}\"\n[service]\nlease_seconds = 3\n[retry]\nbase_ms = 50\nthrottled_base_ms = 100\n"
-        );
-        std::fs::write(house.path().join("cpq.toml"), settings).expect("the configuration");
+        let (house, schema) = (House::empty(), Schema::new(&format!("nodes{nodes}")));
+        schema.configure(&house, SETTINGS);
         house.seed();
         house.control(
             Method::POST,
@@ -55,9 +43,7 @@ impl Nodes {
         Nodes {
             house,
             services,
-            server,
             schema,
-            runtime,
             client,
         }
     }
@@ -71,7 +57,7 @@ impl Nodes {
 
     fn ask(&self, node: usize, method: Method, path: &str, key: Option<&str>) -> Option<(u16, Json)> {
         let service = &self.services[node % self.services.len()];
-        self.runtime.block_on(async {
+        self.schema.runtime.block_on(async {
             let url = format!("{}{path}", service.url);
             let mut request = self.client.request(method, url).bearer_auth(&service.token);
             if let Some(key) = key {
@@ -116,19 +102,9 @@ impl Nodes {
     }
 
     fn finish(self) {
-        let Nodes {
-            services,
-            server,
-            schema,
-            runtime,
-            house,
-            ..
-        } = self;
-        drop(services);
-        drop(house);
-        runtime
-            .block_on(cpq_store::remove_schema(&server, &schema))
-            .expect("removed");
+        drop(self.services);
+        drop(self.house);
+        self.schema.remove();
     }
 }
 

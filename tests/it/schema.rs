@@ -4,6 +4,9 @@ use cpq_store::StoreOptions;
 
 use crate::house::House;
 
+/// Dead processes are given up after two seconds.
+pub const SHORT_LEASE: &str = "[service]\nlease_seconds = 2\n";
+
 /// An empty schema. A test that failed leaves it for a look.
 pub struct Schema {
     server: String,
@@ -34,10 +37,10 @@ impl Schema {
         StoreOptions::at_url(&self.url).expect("a URL")
     }
 
-    /// From now on it is the configured store of the house.
-    pub fn configure(&self, house: &House) {
-        let settings = format!("[store]\nurl = \"{}\"\n[service]\nlease_seconds = 2\n", self.url);
-        std::fs::write(house.path().join("cpq.toml"), settings).expect("the configuration");
+    /// From now on it is the configured store of the house, with further sections of the configuration.
+    pub fn configure(&self, house: &House, more: &str) {
+        let store = format!("[store]\nurl = \"{}\"\n{more}", self.url);
+        std::fs::write(house.path().join("cpq.toml"), store).expect("the configuration");
     }
 
     /// Takes the schema away.

@@ -5,12 +5,6 @@ use serde_json::{Value as Json, json};
 
 use crate::house::House;
 
-fn synced() -> House {
-    let house = House::connected();
-    house.cpq(&["sync", "run", "--opportunity", "OPP-4482"]).ok();
-    house
-}
-
 fn check(house: &House) -> (i32, Json) {
     let said = house.cpq(&["--json", "store", "check"]);
     (said.code, said.json())
@@ -35,7 +29,7 @@ fn found_after(house: &House, sql: &str) -> Vec<(String, u64)> {
 
 #[test]
 fn what_somebody_changed_in_the_log_or_beside_it_is_told_by_kind() {
-    let house = synced();
+    let house = House::synced();
     let (code, report) = check(&house);
     assert_eq!(
         (code, &report["ok"], &report["runs"]),
@@ -65,7 +59,7 @@ fn what_somebody_changed_in_the_log_or_beside_it_is_told_by_kind() {
 
 #[test]
 fn a_file_that_was_cut_short_is_refused_at_the_start() {
-    let house = synced();
+    let house = House::synced();
     house.cpq(&["store", "backup", "sound.db"]).ok();
     let file = house.state().join("cpq.db");
     let bytes = std::fs::read(house.path().join("sound.db")).expect("read");
@@ -96,7 +90,7 @@ fn a_file_that_was_cut_short_is_refused_at_the_start() {
 
 #[test]
 fn a_backup_is_never_written_over_another() {
-    let house = synced();
+    let house = House::synced();
     house.cpq(&["store", "backup", "one.db"]).ok();
     let before = std::fs::read(house.path().join("one.db")).expect("read");
     let said = house.cpq(&["store", "backup", "one.db"]);
@@ -106,7 +100,7 @@ fn a_backup_is_never_written_over_another() {
 
 #[test]
 fn purged_values_are_gone_and_the_log_is_provable() {
-    let house = synced();
+    let house = House::synced();
     let dry = house
         .cpq(&[
             "--json",

@@ -5,6 +5,7 @@
 //! sync is a new opportunity: a quote is created and written back. Nothing is left out to look better.
 
 mod child;
+mod crowd;
 mod house;
 mod idle;
 mod machine;

@@ -1,7 +1,5 @@
 //! How much the sandbox carries, so that what is measured against it is never the sandbox itself.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cpq_domain::Result;
@@ -9,13 +7,11 @@ use cpq_domain::error::{Code, Error};
 use cpq_domain::world::World;
 use serde_json::{Value as Json, json};
 
-use super::{Figure, house, machine};
+use super::{Figure, crowd, house, machine};
 use crate::cli::{place, sandbox};
 use crate::config::Config;
 use crate::world::RealWorld;
 
-/// Connections at once.
-const CONNECTIONS: usize = 64;
 /// Records that one generated opportunity brings along: itself, its account and three lines.
 const RECORDS_EACH: usize = 5;
 /// Longest time for one answer; seeding a million records is one request.
@@ -135,18 +131,12 @@ impl Loaded {
 
     /// Calls a second, with [`CONNECTIONS`] under way all the time.
     async fn rate(&self, calls: usize, call: impl Fn(usize) -> reqwest::RequestBuilder) -> Result<f64> {
-        let next = Arc::new(AtomicUsize::new(0));
         let begin = self.world.monotonic_us();
-        let lines = (0..CONNECTIONS).map(|_| async {
-            loop {
-                let n = next.fetch_add(1, Ordering::Relaxed);
-                if n >= calls {
-                    return Ok::<(), Error>(());
-                }
-                answer(call(n)).await?;
-            }
-        });
-        futures_util::future::try_join_all(lines).await?;
+        let one = |n: usize| {
+            let request = call(n);
+            async move { answer(request).await.map(drop) }
+        };
+        crowd::walls(&self.world, calls, one).await?;
         Ok(calls as f64 / ((self.world.monotonic_us() - begin) as f64 / 1e6))
     }
 

@@ -1,6 +1,5 @@
 //! Webhooks: how many a service takes durably, how long a sender waits, and how long until what they hint at is in sync.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -15,14 +14,13 @@ use serde_json::json;
 
 use super::Figure;
 use super::child::STORE_URL;
+use super::crowd::{self, CALLERS};
 use super::house::House;
 use super::service::Service;
 use crate::cli::place;
 use crate::config::Config;
 use crate::world::RealWorld;
 
-/// Connections of the sender.
-const CONNECTIONS: usize = 64;
 /// Milliseconds that the CRM takes for a call.
 const CALL_MS: u64 = 20;
 /// Name of the sender.
@@ -89,14 +87,17 @@ impl Sender<'_> {
         let begin = self.world.monotonic_us();
         self.deliver(deliveries).await?;
         let repeated = self.since(begin);
-        walls.sort_by(f64::total_cmp);
-        let within = |hundredth: usize| walls[(walls.len() * hundredth / 100).min(walls.len() - 1)];
         let count = deliveries as f64;
-        let what = format!("webhooks taken durably, {CONNECTIONS} connections");
+        let what = format!("webhooks taken durably, {CALLERS} connections");
         Ok(vec![
             Figure::new(what, count / taken, "/s", ""),
-            Figure::new("  answered within, median", within(50), "ms", ""),
-            Figure::new("  95 of 100 within", within(95), "ms", ""),
+            Figure::new(
+                "  answered within, median",
+                crowd::share(&mut walls, 50),
+                "ms",
+                "",
+            ),
+            Figure::new("  95 of 100 within", crowd::share(&mut walls, 95), "ms", ""),
             Figure::new("the same delivered again, known", count / repeated, "/s", ""),
             Figure::new(
                 format!("{deliveries} of them taken and in sync, CRM at {CALL_MS} ms"),
@@ -114,21 +115,7 @@ impl Sender<'_> {
 
     /// Delivers all of them; gives the milliseconds that each took.
     async fn deliver(&self, deliveries: usize) -> Result<Vec<f64>> {
-        let next = AtomicUsize::new(1);
-        let lines = (0..CONNECTIONS).map(|_| async {
-            let mut walls = Vec::new();
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number > deliveries {
-                    return Ok::<_, Error>(walls);
-                }
-                let begin = self.world.monotonic_us();
-                self.one(number).await?;
-                walls.push(self.since(begin) * 1_000.0);
-            }
-        });
-        let walls = futures_util::future::try_join_all(lines).await?;
-        Ok(walls.concat())
+        crowd::walls(&self.world, deliveries, |number| self.one(number + 1)).await
     }
 
     async fn one(&self, number: usize) -> Result<()> {

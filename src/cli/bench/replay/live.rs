@@ -8,6 +8,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::{CALL_MS, carry_out, plan, truth};
 use crate::cli::bench::Figure;
+use crate::cli::bench::crowd::share;
 use crate::cli::bench::house::House;
 use crate::config::Config;
 use crate::fixtures;
@@ -85,11 +86,4 @@ async fn one(house: &House, number: usize) -> Result<f64> {
     let run = house.submit(number).await?;
     house.ended(&run).await?;
     Ok((house.app.world.monotonic_us() - begin) as f64 / 1_000.0)
-}
-
-/// The time within which so many of a hundred ended.
-fn share(walls: &mut [f64], of_hundred: usize) -> f64 {
-    walls.sort_by(f64::total_cmp);
-    let at = (walls.len() * of_hundred).div_ceil(100).saturating_sub(1);
-    walls.get(at).copied().unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpq_adapters::salesforce::pubsub::{self, PlatformEvent};
-use cpq_adapters::salesforce::{Polling, SalesforceAdapter};
+use cpq_adapters::salesforce::{FOUND_AFTER, Polling, SalesforceAdapter};
 use cpq_domain::Result;
 use cpq_domain::change::ChangeFeed;
 use cpq_domain::id::ConnectionName;
@@ -210,7 +210,7 @@ async fn sandbox_endpoint(instance_url: &str) -> Option<String> {
 
 /// While the CRM tells of changes, asking is a safety net and costs few calls; where it does not, asking takes its place.
 /// The CRM does not say when a new subscription has begun, and one that has no mark yet begins with what comes next. So
-/// asking goes on for two rounds more, and finds what came in between.
+/// asking goes on until a whole round was begun after all that came in between can be found.
 async fn set_pace(
     pace: watch::Sender<Duration>,
     mut is_live: watch::Receiver<bool>,
@@ -221,7 +221,7 @@ async fn set_pace(
         let live = *is_live.borrow_and_update();
         pace.send_replace(often);
         if live {
-            match tokio::time::timeout(often * 2, is_live.changed()).await {
+            match tokio::time::timeout(often * 2 + FOUND_AFTER, is_live.changed()).await {
                 Ok(Ok(())) => continue,
                 Ok(Err(_)) => return,
                 Err(_) => drop(pace.send_replace(seldom)),

@@ -33,6 +33,10 @@ pub use sources::Watched;
 /// How far behind the CRM's clock a look ends: its answers name the second in which they began.
 const SAFETY: SignedDuration = SignedDuration::from_secs(2);
 
+/// After this time, at the latest, a look finds what was stamped: the clock of the CRM, as its answers tell it, may be a
+/// second behind, stamps are cut to whole seconds, and a look ends before that clock.
+pub const FOUND_AFTER: Duration = Duration::from_secs(SAFETY.as_secs().unsigned_abs() + 2);
+
 /// How to look for changes.
 #[derive(Clone, Debug)]
 pub struct Polling {

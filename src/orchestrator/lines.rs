@@ -12,6 +12,11 @@ use cpq_domain::view::{FieldName, Fields, LineChange, Patch, View};
 use crate::plan::facts;
 use crate::sync::Scene;
 
+/// The price of one, and of all of a line less its discount: the CRM computes either from the other, and nothing else of a
+/// line from anything.
+const UNIT: &str = "line.list_unit";
+const NET: &str = "line.net_total";
+
 /// Every line that the patch changes, as a whole.
 pub(crate) fn written(
     scene: &Scene,
@@ -20,21 +25,22 @@ pub(crate) fn written(
     patch: &Patch,
 ) -> BTreeMap<LineKey, LineRecord> {
     let held = quote.view();
-    let facts = facts(crm, Some(quote), scene.now);
-    // A total that the rules leave to the CRM must not be sent along with a quantity.
-    let net = FieldName::new("line.net_total");
-    let rule = scene.matrix.rule(net.as_str(), &facts);
-    let sends_net =
-        rule.is_some_and(|rule| rule.owner_system == Side::Cpq && rule.overwrite_policy != Policy::Never);
+    let sends_net = sends_net(scene, crm, quote);
     let whole = |key: &LineKey| {
         let mut fields: Fields = held.lines.get(key).cloned().unwrap_or_default();
-        fields.retain(|field, _| sends_net || *field != net);
+        fields.retain(|field, _| sends_net || field.as_str() != NET);
         LineRecord {
             record: crm.line_records.get(key).cloned(),
             fields,
         }
     };
     patch.lines.keys().map(|key| (key.clone(), whole(key))).collect()
+}
+
+/// A total that the rules leave to the CRM must not be sent along with a quantity.
+pub(crate) fn sends_net(scene: &Scene, crm: &CrmSnapshot, quote: &Quote) -> bool {
+    let rule = scene.matrix.rule(NET, &facts(crm, Some(quote), scene.now));
+    rule.is_some_and(|rule| rule.owner_system == Side::Cpq && rule.overwrite_policy != Policy::Never)
 }
 
 /// Whether the CRM holds the lines as the patch wants them.
@@ -83,22 +89,21 @@ pub(crate) fn sent(mut held: View, patch: &Patch) -> View {
     held
 }
 
-/// Takes over what followed from a write without being sent, such as the unit price from the total: fields of written
-/// lines that had the agreed value before. That they changed is no edit of anybody. Lines that were not written are left
-/// out: what is read back may be an edit that came after the write, if a crash lies between the two.
-pub(crate) fn follow_from(base: &mut View, sent: &Patch, before: &View, after: &View) {
+/// Takes over what followed from a write without being sent, if it had the agreed value before: the unit price where the
+/// total was sent, else the total. That it changed is no edit of anybody. All else that changed meanwhile is one, in this
+/// very moment: Salesforce refuses a write on what was changed since by whole seconds only. Lines that were not written are
+/// left out: what is read back may be an edit that came after the write, if a crash lies between the two.
+pub(crate) fn follow_from(base: &mut View, sent: &Patch, sends_net: bool, (before, after): (&View, &View)) {
+    let follows = FieldName::new(if sends_net { UNIT } else { NET });
     for (key, fields) in &mut base.lines {
         if !sent.lines.contains_key(key) {
             continue;
         }
-        let (Some(before), Some(after)) = (before.lines.get(key), after.lines.get(key)) else {
-            continue;
-        };
-        for (field, value) in fields.iter_mut() {
-            let agreed = before.get(field) == Some(value);
-            if let Some(now) = after.get(field).filter(|_| agreed) {
-                *value = now.clone();
-            }
+        let field = |view: &View| view.lines.get(key).and_then(|line| line.get(&follows)).cloned();
+        if let (Some(agreed), Some(after)) = (fields.get_mut(&follows), field(after))
+            && field(before).as_ref() == Some(agreed)
+        {
+            *agreed = after;
         }
     }
 }

@@ -96,7 +96,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         ),
     };
 
-    let agreed = agreement(&crm, &back, &quote, written.as_ref());
+    let agreed = agreement(scene, &crm, &quote, &back, written.as_ref());
     steps.learn_base(deleted::kept(agreed, &before, &spared));
     steps.learn_decisions(&back.matrix_version, in_all(&plan, &back), true);
     let mut outcome = outcome(scene, &quote, found.is_none(), &plan, &back);
@@ -341,13 +341,20 @@ fn without_crm_writes(plan: &Plan, quote: &Quote, old: &Base) -> Base {
 
 /// The new agreement, in the form in which each side really stores it. What was not sent keeps the agreement that it
 /// has: a value that differs and is left alone is an edit that waits, and must go on looking like one.
-fn agreement(crm: &CrmSnapshot, back: &Plan, quote: &Quote, written: Option<&CrmWritten>) -> Base {
+fn agreement(
+    scene: &Scene,
+    crm: &CrmSnapshot,
+    quote: &Quote,
+    back: &Plan,
+    written: Option<&CrmWritten>,
+) -> Base {
     let mut base = back.base.clone();
     // Only of what was to be sent: the agreement on an open field is the old one, whatever the CPQ holds by now.
     as_the_cpq_stores(&mut base, &back.to_cpq, quote);
     if let Some(written) = written {
         as_stored(&mut base.crm, &lines::sent(written.view.clone(), &back.to_crm));
-        lines::follow_from(&mut base.crm, &back.to_crm, &crm.view, &written.view);
+        let sends_net = lines::sends_net(scene, crm, quote);
+        lines::follow_from(&mut base.crm, &back.to_crm, sends_net, (&crm.view, &written.view));
     }
     base
 }

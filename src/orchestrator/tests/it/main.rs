@@ -15,6 +15,7 @@ mod fencing;
 mod golden;
 mod keys;
 mod lanes;
+mod lines;
 mod outcomes;
 mod reconcile;
 mod replays;

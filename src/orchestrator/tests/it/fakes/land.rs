@@ -141,6 +141,11 @@ impl Land {
         self.rep_sets("line.list_unit", Value::Money(Money::new(dollars.into(), "USD")));
     }
 
+    /// The CRM shows a total of the line that we may write.
+    pub fn shows_totals(&self) {
+        self.rep_sets("line.net_total", Value::Null);
+    }
+
     fn rep_sets(&self, field: &str, value: Value) {
         let line = LineKey::new(LINE).expect("a key");
         self.crm().change(&key(NUMBER), self.clock.now(), |view| {

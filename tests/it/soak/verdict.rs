@@ -126,32 +126,41 @@ impl Land {
     }
 
     /// How often the product wrote to each record since the last edit.
-    pub fn wrote_at_most(&self, most: u64, before: &Mark, seed: u64) {
+    pub fn wrote_at_most(&self, most: usize, before: &Mark, seed: u64) {
         for pair in &self.pairs {
             let crm = self.writes_to(&pair.id, &before.tip);
             let cpq = version(&self.quote(pair)) - before.versions[&pair.number];
             assert!(
-                crm <= most && cpq <= most,
-                "{} was written {crm} times in the CRM and {cpq} times in the CPQ after the last edit (seed {seed})",
-                pair.number
+                crm.len() <= most && cpq <= most as u64,
+                "{} was written {} times in the CRM and {cpq} times in the CPQ after the last edit (seed {seed}): {crm:#?}, by {:#}",
+                pair.number,
+                crm.len(),
+                self.syncs_of(pair)
             );
         }
     }
 
-    fn writes_to(&self, id: &str, after: &Json) -> u64 {
+    fn syncs_of(&self, pair: &Pair) -> Json {
+        let path = format!("/api/v1/sync?opportunity={}&limit=8", pair.number);
+        self.cpq(Method::GET, &path, &[], &Json::Null).1
+    }
+
+    /// The heads of the events that tell of writes; some are told twice.
+    fn writes_to(&self, id: &str, after: &Json) -> Vec<Json> {
         let path = format!(
             "/sandbox/events?after={}&limit=10000&topic=/data/OpportunityChangeEvent",
             text(after)
         );
         let told = self.house.control(Method::GET, &path, &Json::Null);
         let events = told["events"].as_array().expect("events").iter();
-        let ours = events.filter(|event| {
-            let header = &event["payload"]["ChangeEventHeader"];
-            header["recordIds"]
+        let heads = events.map(|event| &event["payload"]["ChangeEventHeader"]);
+        let ours = heads.filter(|head| {
+            head["recordIds"]
                 .as_array()
                 .is_some_and(|ids| ids.contains(&json!(id)))
         });
-        ours.count() as u64
+        let by_transaction = ours.map(|head| (text(&head["transactionKey"]), head.clone()));
+        BTreeMap::from_iter(by_transaction).into_values().collect()
     }
 
     /// Asked about everything, the product makes up for what nobody was told of and nobody compares: what each side has of

@@ -124,7 +124,7 @@ impl fmt::Display for RunId {
 pub struct Lane {
     /// The CRM connection.
     pub connection: ConnectionName,
-    /// The opportunity as it was named. Two names of one opportunity meet at the unique link in the store.
+    /// The opportunity as it was named, until a run has read it; then its business number, or the CRM's id where it has none.
     pub opportunity: OpportunityKey,
 }
 

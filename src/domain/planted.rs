@@ -78,6 +78,8 @@ bugs! {
     UndoesAgreements;
     /// An edit is taken for a lost write that arrived.
     TakesEditsForWrites;
+    /// Two names of one opportunity are two lanes.
+    KeepsTwoLanes;
     /// Hints of one opportunity do not share a run.
     KeepsHintsApart;
     /// A hint joins a run that has looked already.

@@ -27,8 +27,8 @@ struct Decided {
 /// The CRM does not find the opportunity. Without a quote of its own, or where the CRM does not say that it was deleted,
 /// that stays the error that it is.
 pub(crate) async fn opportunity(steps: &Steps, scene: &Scene, error: Error) -> Result<Outcome, Halt> {
-    let (call, lane) = (steps.call(), &steps.run().lane);
-    let Some(link) = scene.ledger.link(lane).await? else {
+    let call = steps.call();
+    let Some(link) = scene.ledger.link(steps.lane()).await? else {
         return Err(Halt::Dead(error));
     };
     match steps
@@ -39,6 +39,10 @@ pub(crate) async fn opportunity(steps: &Steps, scene: &Scene, error: Error) -> R
         Fate::Present => return Err(Halt::Dead(renamed(error, &link))),
         Fate::Unknown => return Err(Halt::Dead(error)),
     }
+    if let Some(number) = link.opportunity_number.clone() {
+        steps.go_by(number, &link.opportunity_id).await?;
+    }
+    let lane = steps.lane();
     let find = scene.cpq.find(call, lane.connection.as_str(), &lane.opportunity);
     let quote = steps.read("read.cpq", find).await?;
     let answer = decide(steps, scene, Gone::Opportunity).await?;
@@ -57,7 +61,7 @@ pub(crate) async fn opportunity(steps: &Steps, scene: &Scene, error: Error) -> R
 
 /// The CPQ does not find the quote, and there was one. `Some`: the sync is over; `None`: make another.
 pub(crate) async fn quote(steps: &Steps, scene: &Scene) -> Result<Option<Outcome>, Halt> {
-    let lane = &steps.run().lane;
+    let lane = steps.lane();
     let Some(link) = scene.ledger.link(lane).await? else {
         return Ok(None);
     };
@@ -126,7 +130,7 @@ pub(crate) async fn quote_record(
         Answer::Ask => {
             let message = format!(
                 "the record of opportunity {}'s quote was deleted in the CRM",
-                steps.run().lane.opportunity
+                steps.lane().opportunity
             );
             let error = question(
                 steps,
@@ -182,7 +186,7 @@ pub(crate) fn kept(mut agreed: Base, before: &Base, spared: &Option<String>) -> 
 /// The answer that was given, else the configured one.
 async fn decide(steps: &Steps, scene: &Scene, record: Gone) -> Result<Answer, Halt> {
     let decided = steps.read("decide.deleted", async {
-        let given = scene.ledger.answers(&steps.run().lane).await?;
+        let given = scene.ledger.answers(steps.lane()).await?;
         let given = given
             .iter()
             .find(|(gone, _)| *gone == record)
@@ -234,10 +238,7 @@ async fn archive(steps: &Steps, scene: &Scene, link: &Link, quote: Quote) -> Res
 }
 
 fn in_bin(steps: &Steps) -> String {
-    format!(
-        "opportunity {} was deleted in the CRM",
-        steps.run().lane.opportunity
-    )
+    format!("opportunity {} was deleted in the CRM", steps.lane().opportunity)
 }
 
 fn which(steps: &Steps, link: &Link, quote: Option<&Quote>) -> Error {
@@ -264,8 +265,8 @@ fn question(steps: &Steps, gone: Gone, message: String, first: &str, second: &st
     let way = |(answer, does): (Answer, &str)| format!("{} {does}", command(steps, gone, answer));
     let (first, second) = (way(first), way(second));
     Error::new(Code::ReviewNeeded, message)
-        .connection(steps.run().lane.connection.as_str())
-        .record(steps.run().lane.opportunity.as_str())
+        .connection(steps.lane().connection.as_str())
+        .record(steps.lane().opportunity.as_str())
         .fact("gone", gone.as_str())
         .next(format!(
             "decide: {first}, {second}; bringing it back and a sync undo it"
@@ -273,7 +274,7 @@ fn question(steps: &Steps, gone: Gone, message: String, first: &str, second: &st
 }
 
 fn command(steps: &Steps, gone: Gone, answer: Answer) -> String {
-    let lane = &steps.run().lane;
+    let lane = steps.lane();
     format!(
         "`cpq sync deleted --opportunity {} --record {} --answer {}`",
         lane.opportunity,

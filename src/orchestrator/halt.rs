@@ -18,6 +18,8 @@ pub enum Halt {
     Dead(Error),
     /// The lease is gone: another worker has the run, this one must not write another word of its history.
     LeaseLost,
+    /// The opportunity goes by another name, in whose lane another sync is at work: the run is in the queue again, behind it.
+    LinedUp,
 }
 
 impl Halt {
@@ -34,7 +36,7 @@ impl Halt {
             | Halt::Restart(error)
             | Halt::Wait(error)
             | Halt::Dead(error) => error.written != Written::No,
-            Halt::LeaseLost => false,
+            Halt::LeaseLost | Halt::LinedUp => false,
         }
     }
 }

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::contest;
+use crate::doubt::{self, Sent};
 use crate::ledger::gone;
 
 /// What we remember of an opportunity when a run begins.
@@ -33,6 +34,9 @@ pub(crate) struct Known {
     /// What people decided since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) rulings: Vec<Ruling>,
+    /// What other runs may have sent since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) doubts: Vec<Sent>,
     /// When people changed the quote last, once we have changed it ourselves.
     #[serde(skip)]
     pub(crate) quote_changed_at: Option<Timestamp>,
@@ -169,7 +173,11 @@ pub(crate) fn in_all(plan: &Plan, back: &Plan) -> Vec<Decision> {
 /// What we remember of the opportunity.
 pub(crate) async fn known(tx: &mut dyn Tx, lane: &Lane) -> Result<Known> {
     let Some(agreement) = bases::get(tx, &lane.connection, &lane.opportunity).await? else {
-        return Ok(Known::default());
+        let doubts = doubt::in_lane(tx, lane, &Base::default()).await?;
+        return Ok(Known {
+            doubts,
+            ..Known::default()
+        });
     };
     // A pair that was unlinked meets anew, should it ever meet again.
     if gone::is_unlinked(tx, lane).await? {
@@ -177,6 +185,7 @@ pub(crate) async fn known(tx: &mut dyn Tx, lane: &Lane) -> Result<Known> {
     }
     let open = conflicts::open(tx, &lane.connection, &agreement.opportunity_id).await?;
     Ok(Known {
+        doubts: doubt::in_lane(tx, lane, &agreement.base).await?,
         base: agreement.base,
         rulings: open.into_iter().filter_map(|conflict| conflict.ruling).collect(),
         quote_changed_at: None,

@@ -25,11 +25,13 @@ use crate::rulings;
 mod accept;
 mod changes;
 pub(crate) mod gone;
+mod lanes;
 mod logins;
 
 pub(crate) use accept::Start;
 use accept::{joinable, new_run, note_hints, own_lane};
 pub(crate) use changes::Read;
+pub(crate) use lanes::Entered;
 
 /// HTTP status (RFC 6585 §4).
 const TOO_MANY_REQUESTS: u16 = 429;

@@ -10,6 +10,7 @@ mod backlog;
 mod contest;
 mod dead_letters;
 mod deleted;
+mod doubt;
 mod engine;
 mod feeds;
 mod guard;

@@ -1,7 +1,7 @@
 //! The journaled steps of a run: each is done once, remembered, and answered from memory when the run starts again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use cpq_domain::adapter::Call;
 use cpq_domain::call_budget::Purpose;
@@ -9,6 +9,7 @@ use cpq_domain::conflict::Ruling;
 use cpq_domain::deletion::{Answer, Gone};
 use cpq_domain::error::{Error, Written};
 use cpq_domain::event::{EventKind, SyncEvent};
+use cpq_domain::id::{Lane, OpportunityKey, RecordId};
 use cpq_domain::resolve::{Base, Decision};
 use cpq_domain::run::Run;
 use cpq_domain::world::World;
@@ -19,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::halt::Halt;
 use crate::keep::{Learned, Witness};
-use crate::ledger::Ledger;
+use crate::ledger::{Entered, Ledger};
 
 /// The steps of one run.
 ///
@@ -27,6 +28,8 @@ use crate::ledger::Ledger;
 /// durable, and its outcome is durable together with whatever comes next. That makes four commits a sync.
 pub(crate) struct Steps {
     run: Run,
+    /// The lane that the run has moved to.
+    moved: OnceLock<Lane>,
     call: Call,
     ledger: Ledger,
     world: Arc<dyn World>,
@@ -37,7 +40,7 @@ pub(crate) struct Steps {
 
 /// What earlier attempts of the run left in the journal.
 #[derive(Default)]
-struct Memory {
+pub(crate) struct Memory {
     done: HashMap<String, serde_json::Value>,
     /// How often each step was sent without it being known that this did nothing. A send that was refused says nothing
     /// of one before it whose answer was lost.
@@ -47,7 +50,7 @@ struct Memory {
 impl Memory {
     /// Reads the journal. What was read before the last restart no longer counts; and as long as nothing was sent
     /// anywhere, fresh reads are better than remembered ones.
-    fn of(journal: &[SyncEvent]) -> Memory {
+    pub(crate) fn of(journal: &[SyncEvent]) -> Memory {
         let start = journal
             .iter()
             .rposition(|event| event.kind == EventKind::Restarted)
@@ -67,6 +70,16 @@ impl Memory {
             memory.take(event);
         }
         memory
+    }
+
+    /// Whether the step was done, or may have been.
+    pub(crate) fn began(&self, step: &str) -> bool {
+        self.done.contains_key(step) || self.uncertain.contains_key(step)
+    }
+
+    /// The result of a step, if it was done by this version or one that wrote the same.
+    pub(crate) fn result<T: DeserializeOwned>(&self, step: &str) -> Option<T> {
+        serde_json::from_value(self.done.get(step)?.clone()).ok()
     }
 
     fn take(&mut self, event: &SyncEvent) {
@@ -112,6 +125,7 @@ impl Steps {
         Steps {
             memory: Memory::of(journal),
             run,
+            moved: OnceLock::new(),
             call,
             ledger,
             world,
@@ -122,6 +136,37 @@ impl Steps {
 
     pub(crate) fn run(&self) -> &Run {
         &self.run
+    }
+
+    /// The lane that the run is in.
+    pub(crate) fn lane(&self) -> &Lane {
+        self.moved.get().unwrap_or(&self.run.lane)
+    }
+
+    /// Goes to the lane of this name, to be called before anything is written. [`Halt::LinedUp`] when others are there, or
+    /// have been since the run read.
+    pub(crate) async fn go_by(&self, opportunity: OpportunityKey, record: &RecordId) -> Result<(), Halt> {
+        if opportunity == self.lane().opportunity {
+            return Ok(());
+        }
+        #[cfg(feature = "planted-bugs")]
+        if cpq_domain::planted::Bug::KeepsTwoLanes.is_on() {
+            return Ok(());
+        }
+        let lane = Lane {
+            connection: self.run.lane.connection.clone(),
+            opportunity: opportunity.clone(),
+        };
+        let entered = self
+            .ledger
+            .enter_lane(&self.run, opportunity, record.clone(), self.take_noted());
+        let entered = entered.await?;
+        self.moved.get_or_init(|| lane);
+        match entered {
+            Entered::Here => Ok(()),
+            Entered::Behind => Err(Halt::LinedUp),
+            Entered::Lost => Err(Halt::LeaseLost),
+        }
     }
 
     pub(crate) fn call(&self) -> &Call {
@@ -135,7 +180,7 @@ impl Steps {
 
     /// Whether an earlier attempt has done this step, or may have.
     pub(crate) fn began(&self, step: &str) -> bool {
-        self.memory.done.contains_key(step) || self.memory.uncertain.contains_key(step)
+        self.memory.began(step)
     }
 
     /// A step that reads, or thinks: its result is remembered, and nothing is durable yet.
@@ -224,7 +269,8 @@ impl Steps {
     }
 
     /// Hands over what was noted and learnt, for the last commit.
-    pub(crate) fn finish(self) -> (Run, Vec<SyncEvent>, Learned) {
+    pub(crate) fn finish(mut self) -> (Run, Vec<SyncEvent>, Learned) {
+        self.run.lane = self.moved.take().unwrap_or(self.run.lane);
         let fresh = self
             .fresh
             .into_inner()
@@ -301,14 +347,18 @@ impl Steps {
         );
     }
 
-    /// Makes everything noted so far durable.
-    async fn flush(&self) -> Result<(), Halt> {
-        let events = std::mem::take(
+    fn take_noted(&self) -> Vec<SyncEvent> {
+        std::mem::take(
             &mut *self
                 .fresh
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner),
-        );
+        )
+    }
+
+    /// Makes everything noted so far durable.
+    async fn flush(&self) -> Result<(), Halt> {
+        let events = self.take_noted();
         match self.ledger.record(self.run.id, self.run.attempt, events).await? {
             true => Ok(()),
             false => Err(Halt::LeaseLost),

@@ -1,21 +1,25 @@
 //! One sync, from its first line to its last. This page is the product; everything else serves it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cpq_domain::Result;
-use cpq_domain::adapter::{CpqAdapter, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, QuoteRecord};
+use cpq_domain::adapter::{
+    CpqAdapter, CpqWrite, CrmAdapter, CrmSnapshot, CrmWrite, CrmWritten, Mapping, QuoteRecord,
+};
 use cpq_domain::deletion::{self, Deletes};
 use cpq_domain::error::{Code, Error};
-use cpq_domain::id::{IdempotencyKey, RecordId};
+use cpq_domain::id::{IdempotencyKey, OpportunityKey, RecordId};
 use cpq_domain::ownership::Matrix;
-use cpq_domain::quote::Quote;
+use cpq_domain::quote::{OpportunityRef, Quote};
 use cpq_domain::resolve::{Base, Plan};
 use cpq_domain::run::{Effect, Outcome};
-use cpq_domain::view::{Patch, View};
+use cpq_domain::value::Shape;
+use cpq_domain::view::{FieldName, Patch, View};
 use cpq_store::links::Link;
 use jiff::Timestamp;
 
 use crate::deleted;
+use crate::doubt::{self, Sent};
 use crate::halt::Halt;
 use crate::keep::{Known, Witness, as_the_cpq_stores, in_all, so_far};
 use crate::ledger::Ledger;
@@ -41,6 +45,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
         }
         read => read?,
     };
+    enter_own_lane(steps, &crm, found.as_ref(), &known).await?;
     if found.is_none() && deletion::quote_was(&known.base) {
         if let Some(outcome) = deleted::quote(steps, scene).await? {
             return Ok(outcome);
@@ -49,6 +54,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
     }
     let spared = deleted::quote_record(steps, scene, &mut crm, &known.base).await?;
     let before = known.base.clone();
+    doubt::settle(&mut known, &scene.crm.mapping(), &crm, found.as_ref());
     can_be_quoted(&crm, found.as_ref())?;
     steps.learn_witness(Witness::of(&crm, found.as_ref()), &known.rulings);
 
@@ -81,19 +87,10 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
             Ok(decide(scene, &crm, Some(&quote), &known))
         })
         .await?;
+    same_rules(steps, scene, &plan, &back)?;
     let written = match back.to_crm.is_empty() {
         true => None,
-        false => Some(
-            write_crm(steps, scene, &crm, &quote, &back)
-                .await
-                .inspect_err(|halt| {
-                    // An edit that it overwrote, or may have, is told even if the run finds nothing of it when it starts
-                    // over. A run that is parked remembers, and tells at its end.
-                    if halt.forgets() && (halt.may_have_written() || steps.began("write.crm")) {
-                        steps.learn_decisions(&back.matrix_version, in_all(&plan, &back), false);
-                    }
-                })?,
-        ),
+        false => Some(write_crm(steps, scene, &crm, &quote, (&plan, &back)).await?),
     };
 
     let agreed = agreement(scene, &crm, &quote, &back, written.as_ref());
@@ -106,7 +103,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
 
 /// The opportunity's whole context, the quote, and what both last agreed on: all at once.
 async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Quote>, Known), Halt> {
-    let (call, lane) = (steps.call(), &steps.run().lane);
+    let (call, lane) = (steps.call(), steps.lane());
     futures_util::try_join!(
         steps.read("read.crm", scene.crm.read(call, &lane.opportunity)),
         steps.read(
@@ -115,6 +112,25 @@ async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Q
         ),
         steps.read("read.base", scene.ledger.known(lane)),
     )
+}
+
+/// Two names of one opportunity are one lane: before anything is done, the run goes to that of the business number, or of the
+/// id where there is none. Where nothing will be done, it stays.
+async fn enter_own_lane(
+    steps: &Steps,
+    crm: &CrmSnapshot,
+    found: Option<&Quote>,
+    known: &Known,
+) -> Result<(), Halt> {
+    if !deletion::quote_was(&known.base) {
+        can_be_quoted(crm, found)?;
+    }
+    let OpportunityRef { id, number, .. } = &crm.opportunity;
+    let name = match number {
+        Some(number) => number.clone(),
+        None => OpportunityKey::new(id.as_str())?,
+    };
+    steps.go_by(name, id).await
 }
 
 /// What a quote needs before there can be one. An existing quote survives an opportunity that lost its lines.
@@ -164,7 +180,7 @@ async fn overtaken(
     before: &Base,
     spared: &Option<String>,
 ) -> Result<bool, Halt> {
-    let now = scene.ledger.known(&steps.run().lane).await?.base;
+    let now = scene.ledger.known(steps.lane()).await?.base;
     let done = steps.remembered::<Quote>("write.cpq")?;
     let quote = done.as_ref().or(found.filter(|_| plan.to_cpq.is_empty()));
     let ours = quote.map(|quote| deleted::kept(without_crm_writes(plan, quote, before), before, spared));
@@ -196,9 +212,26 @@ async fn outdated(
             steps.learn_decisions(&plan.matrix_version, so_far(plan), false);
         }
     }
-    let name = &steps.run().lane.opportunity;
+    let name = &steps.lane().opportunity;
     let message = format!("another sync of opportunity {name} went by since this one began");
     Ok(Halt::Restart(Error::new(Code::CrmConflict, message)))
+}
+
+/// The second look sends nothing to the CPQ. Where it would, because the rules were changed since the first, the run starts
+/// over, or both sides would count as agreed on a value that was never sent. And what was decided under rules that were
+/// replaced since, as long as the run was parked, is not sent any more: a sync that went by may have done the contrary.
+fn same_rules(steps: &Steps, scene: &Scene, plan: &Plan, back: &Plan) -> Result<(), Halt> {
+    let unsent = plan.matrix_version != back.matrix_version && !back.to_cpq.is_empty();
+    if (unsent || back.matrix_version != scene.matrix.version()) && !steps.began("write.crm") {
+        return Err(Halt::Restart(other_rules(steps)));
+    }
+    Ok(())
+}
+
+fn other_rules(steps: &Steps) -> Error {
+    let name = &steps.lane().opportunity;
+    let message = format!("the rules were changed while opportunity {name} was synced");
+    Error::new(Code::CrmConflict, message)
 }
 
 /// Creates or changes the quote. The key is the same however often the run starts again, and a key counts once.
@@ -221,7 +254,9 @@ async fn write_cpq(
     ))?;
     #[cfg(feature = "planted-bugs")]
     let key = crate::planted::fresh(key, steps.run().attempt)?;
-    let (call, lane) = (steps.call(), &steps.run().lane);
+    let (call, lane) = (steps.call(), steps.lane());
+    // The quote as it stands after a write that may have arrived.
+    let stands = OnceLock::new();
     let check = async {
         let now = scene
             .cpq
@@ -233,7 +268,14 @@ async fn write_cpq(
             decide(scene, crm, Some(quote), known).to_cpq.is_empty()
                 && holds(scene, &quote.view(), &plan.to_cpq)
         };
-        Ok(now.filter(arrived))
+        let (arrived, other) = match now {
+            Some(quote) if !arrived(&quote) => (None, Some(quote)),
+            now => (now, None),
+        };
+        if let Some(quote) = other {
+            stands.get_or_init(|| quote);
+        }
+        Ok(arrived)
     };
     let written = steps.write("write.cpq", check, scene.cpq.write(call, &key, &write));
     written.await.inspect_err(|halt| {
@@ -242,9 +284,19 @@ async fn write_cpq(
         let overwrites = halt.forgets() && (halt.may_have_written() || steps.began("write.cpq"));
         if let Some(quote) = found.filter(|_| overwrites) {
             steps.learn_link(link(steps, crm, quote));
+            if let Some(now) = stands.get() {
+                let mut base = known.base.clone();
+                Sent::to_cpq(plan).agree(&mut base, &scene.crm.mapping(), &now.view());
+                steps.learn_base(base);
+            }
             steps.learn_decisions(&plan.matrix_version, so_far(plan), false);
         }
     })
+}
+
+pub(crate) fn shape(mapping: &Mapping, field: &FieldName) -> Shape {
+    let mapped = mapping.fields.get(field);
+    mapped.map(|mapped| mapped.shape).unwrap_or_default()
 }
 
 /// Writes status, number, totals and lines to the opportunity and its quote record, if nobody has changed the
@@ -254,7 +306,7 @@ async fn write_crm(
     scene: &Scene,
     crm: &CrmSnapshot,
     quote: &Quote,
-    back: &Plan,
+    (plan, back): (&Plan, &Plan),
 ) -> Result<CrmWritten, Halt> {
     let call = steps.call();
     let write = CrmWrite {
@@ -268,16 +320,24 @@ async fn write_crm(
     #[cfg(feature = "planted-bugs")]
     let write = crate::planted::without_condition(write);
     let check = async {
-        let now = scene.crm.read(call, &steps.run().lane.opportunity).await?;
+        let now = scene.crm.read(call, &steps.lane().opportunity).await?;
         let in_place = holds(scene, &now.view, &back.to_crm);
+        if !in_place && back.matrix_version != scene.matrix.version() {
+            return Err(other_rules(steps));
+        }
         Ok(in_place.then_some(CrmWritten {
             view: now.view,
             modified_at: now.modified_at,
         }))
     };
-    steps
-        .write("write.crm", check, scene.crm.write(call, &write))
-        .await
+    let written = steps.write("write.crm", check, scene.crm.write(call, &write));
+    written.await.inspect_err(|halt| {
+        // An edit that it overwrote, or may have, is told even if the run finds nothing of it when it starts over. A run
+        // that is parked remembers, and tells at its end.
+        if halt.forgets() && (halt.may_have_written() || steps.began("write.crm")) {
+            steps.learn_decisions(&back.matrix_version, in_all(plan, back), false);
+        }
+    })
 }
 
 /// Whether a side holds what a patch sent there.
@@ -287,18 +347,11 @@ fn holds(scene: &Scene, view: &View, sent: &Patch) -> bool {
         return true;
     }
     let mapping = scene.crm.mapping();
-    let shape = |field| {
-        mapping
-            .fields
-            .get(field)
-            .map(|mapped| mapped.shape)
-            .unwrap_or_default()
-    };
     let mut fields = sent.fields.iter();
     fields.all(|(field, value)| {
         view.fields
             .get(field)
-            .is_some_and(|held| held.same(value, shape(field)))
+            .is_some_and(|held| held.same(value, shape(&mapping, field)))
     }) && lines::in_place(&mapping, view, sent)
 }
 
@@ -314,7 +367,7 @@ fn quote_record(crm: &CrmSnapshot, quote: &Quote) -> QuoteRecord {
 
 fn link(steps: &Steps, crm: &CrmSnapshot, quote: &Quote) -> Link {
     Link {
-        connection: steps.run().lane.connection.clone(),
+        connection: steps.lane().connection.clone(),
         opportunity_id: crm.opportunity.id.clone(),
         opportunity_number: crm.opportunity.number.clone(),
         quote_root_id: quote.root_id.clone(),

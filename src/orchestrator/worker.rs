@@ -76,6 +76,10 @@ async fn attempt(inner: &Inner, run: Run, is_new: bool) -> Result<Option<Run>> {
     if matches!(result, Err(Halt::LeaseLost)) {
         return Ok(None);
     }
+    if matches!(result, Err(Halt::LinedUp)) {
+        let state = RunState::Queued;
+        return Ok(Some(Run { state, ..run }));
+    }
     match end(inner, run.clone(), result, events, learned).await {
         // What the store refuses for good, e.g. the link of another quote, it would refuse again: keep the diagnosis.
         Err(refused) if !refused.class().passes_with_time() => {
@@ -102,7 +106,7 @@ async fn end(
 }
 
 async fn execute(inner: &Inner, steps: &Steps) -> Result<Outcome, Halt> {
-    let scene = inner.scene(&steps.run().lane.connection).await?;
+    let scene = inner.scene(&steps.lane().connection).await?;
     sync_opportunity(steps, &scene).await
 }
 
@@ -128,7 +132,7 @@ fn settle(inner: &Inner, mut run: Run, result: Result<Outcome, Halt>) -> (Run, S
         Err(Halt::Restart(error)) => restart(inner, &mut run, error),
         Err(Halt::Wait(error)) => (remember(&mut run, error, RunEvent::Wait), EventKind::Waiting),
         Err(Halt::Dead(error)) => (remember(&mut run, error, RunEvent::Bury), EventKind::Dead),
-        Err(Halt::LeaseLost) => unreachable!("handled before"),
+        Err(Halt::LeaseLost | Halt::LinedUp) => unreachable!("handled before"),
     };
     run.state = event.map_or(run.state, |event| {
         run.state.after(event).expect("a running run may end in any way")

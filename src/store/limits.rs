@@ -23,6 +23,11 @@ pub const DOCUMENT_BYTES: usize = 16 * 1024 * 1024;
 pub const TEXT_BYTES: usize = 1024 * 1024;
 /// Runs that one correlation id can name; only replays and restarts share one.
 pub const RUNS_PER_CORRELATION: i64 = 100;
+/// Runs of one lane that wait for their first look, of which a wish may share one: one for each purpose.
+pub const WAITING_RUNS: i64 = 4;
+/// Runs of one lane that were begun and wait, of which a sync looks up what they may have written: one or two, unless callers
+/// with names of their own pile up on it.
+pub const BEGUN_RUNS: i64 = 20;
 /// Runs whose lease ended that are put back in one transaction.
 pub const EXPIRED_RUNS: i64 = 1_000;
 /// Rows that one purge takes away, so that the writer is never held for long.

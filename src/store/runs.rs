@@ -11,17 +11,19 @@ use crate::row::Row;
 use crate::tx::{Tx, params};
 
 mod hold;
+mod lane;
 mod list;
 mod queue;
 mod unlinked;
 mod waiting;
 
 pub use hold::{claim_lane_of, claim_run, heartbeat};
+pub use lane::{enter_lane, line_up};
 pub use list::{Filter, counts_by_state, list};
 pub(crate) use queue::{CLAIM, EXPIRE};
 pub use queue::{
-    Expired, claim, expire_leases, fence, lane_busy, more_due_than, next_due, next_expiry, requeue_waiting,
-    requeue_waiting_in, waiting_in_lane,
+    Expired, begun_in_lane, claim, expire_leases, fence, lane_busy, more_due_than, next_due, next_expiry,
+    requeue_waiting, requeue_waiting_in, waiting_in_lane,
 };
 pub use unlinked::read_by_run;
 pub use waiting::{Waiting, waiting_of};
@@ -54,6 +56,7 @@ const NODE: &str = "SELECT node FROM runs WHERE id = $1";
 pub(crate) const STATEMENTS: &[&[&str]] = &[
     &[INSERT, BY_ID, BY_CORRELATION, UPDATE, CRASHES, NODE],
     hold::STATEMENTS,
+    lane::STATEMENTS,
     queue::STATEMENTS,
     list::STATEMENTS,
     unlinked::STATEMENTS,

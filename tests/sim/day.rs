@@ -71,7 +71,6 @@ async fn day(seed: u64, everything: bool) -> Outcome {
     heal(&land, &fleet, &mut dice).await;
     verdict::all(&land).await;
     silence(&land, &fleet, &mut dice).await;
-    verdict::alone(&land).await;
     if everything {
         verdict::tell_journals(&land).await;
     }
@@ -104,7 +103,7 @@ async fn work(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
     people.push(tokio::spawn(caller(fleet.clone(), land.clone(), dice.fork())));
     people.push(tokio::spawn(judge(fleet.clone(), land.clone(), dice.fork())));
     people.push(tokio::spawn(revoker(fleet.clone(), land.clone(), dice.fork())));
-    people.push(tokio::spawn(weather(land.clone(), dice.fork())));
+    people.push(tokio::spawn(weather(fleet.clone(), land.clone(), dice.fork())));
     people.push(tokio::spawn(auditor(land.clone())));
     sleep(Duration::from_millis(knobs.chaos_ms)).await;
     land.with(|state| state.open = false);
@@ -124,8 +123,9 @@ async fn auditor(land: Arc<Land>) {
     }
 }
 
-/// The clock of our machines jumps, and the rules are replaced.
-async fn weather(land: Arc<Land>, mut dice: Dice) {
+/// The clock of our machines jumps, and the rules are replaced. A change of the rules is no change of an opportunity, so
+/// nothing tells of it: whoever changes them asks for a look at everything.
+async fn weather(fleet: Arc<Fleet>, land: Arc<Land>, mut dice: Dice) {
     let (jumps, changes) = (land.knobs.jumps, if land.knobs.rules_change { 3 } else { 0 });
     for nth in 0..jumps + changes {
         sleep(Duration::from_millis(dice.below(land.knobs.chaos_ms / 2))).await;
@@ -139,6 +139,9 @@ async fn weather(land: Arc<Land>, mut dice: Dice) {
             let other = dice.percent(50);
             land.with(|state| state.matrix = rules(other));
             land.tell(format_args!("the rules change: {other}"));
+            if !land.knobs.lossy {
+                look_at_all(&land, &fleet, &mut dice).await;
+            }
         }
     }
 }

@@ -1,14 +1,10 @@
 //! The journal of one run: without gaps, by one worker at a time, and it folds to the run's state.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-
 use cpq_domain::event::EventKind;
-use cpq_domain::id::RunId;
 use cpq_domain::run::{Run, RunState};
 use cpq_store::journal::Entry;
 
-use crate::land::{Land, place_of};
+use crate::land::Land;
 
 /// Checks the journal of a run that has come to rest.
 pub fn check(land: &Land, run: &Run, rows: &[&Entry]) {
@@ -45,48 +41,6 @@ pub fn check(land: &Land, run: &Run, rows: &[&Entry]) {
             land.object(format!("the journal of {by} tells another outcome than the run"));
         }
     }
-}
-
-/// What a run did, from its first step to its last.
-struct Span<'a> {
-    at: u64,
-    lane: &'a str,
-    first: i64,
-    last: i64,
-    wrote: bool,
-}
-
-/// Opportunities of which two runs that wrote were under way at once, one in the lane of its id and one in that of its
-/// number: before the first link is known these are two lanes. Neither knows what the other has written, be the calls of
-/// one long over when those of the other begin: it may have died, or be parked, between its writes and its end.
-pub fn in_two_lanes(entries: &[Arc<Entry>]) -> BTreeSet<u64> {
-    let mut spans: BTreeMap<RunId, Span> = BTreeMap::new();
-    let steps = entries.iter().filter(|entry| {
-        let kind = entry.event.kind;
-        !matches!(kind, EventKind::Accepted | EventKind::Hint | EventKind::Requeued)
-    });
-    for entry in steps {
-        let lane = entry.lane.opportunity.as_str();
-        let span = spans.entry(entry.run_id).or_insert_with(|| Span {
-            at: place_of(lane),
-            lane,
-            first: entry.position,
-            last: 0,
-            wrote: false,
-        });
-        span.last = entry.position;
-        span.wrote |= entry.event.kind == EventKind::Intent;
-    }
-    let wrote: Vec<&Span> = spans.values().filter(|span| span.wrote).collect();
-    let meets = |one: &Span, other: &Span| {
-        (one.at, one.lane != other.lane) == (other.at, true)
-            && one.first < other.last
-            && other.first < one.last
-    };
-    let twice = wrote
-        .iter()
-        .filter(|one| wrote.iter().any(|other| meets(one, other)));
-    twice.map(|one| one.at).collect()
 }
 
 /// Workers never write after another one has taken over, nor anybody after the end.

@@ -73,9 +73,6 @@ pub struct State {
     /// What an adapter with a planted bug read first.
     #[cfg(feature = "planted-bugs")]
     pub first_seen: BTreeMap<String, cpq_domain::adapter::CrmSnapshot>,
-    /// Opportunities of which two syncs were under way at once: before the first link is known, an event that names the
-    /// record and a person who names the number are two lanes.
-    pub overlapped: std::collections::BTreeSet<u64>,
     /// What both sides last agreed on, as the store knew it when the last edit began.
     pub agreed: BTreeMap<u64, Base>,
     /// Processes that have died.
@@ -115,7 +112,6 @@ impl Land {
             floors: BTreeMap::new(),
             #[cfg(feature = "planted-bugs")]
             first_seen: BTreeMap::new(),
-            overlapped: Default::default(),
             agreed: BTreeMap::new(),
             deaths: 0,
             keys: None,
@@ -348,9 +344,9 @@ impl State {
         {
             let known = self.witness.removed.contains(&(opportunity, line.to_string()));
             if side == Side::Cpq && !known {
-                // In another lane our own write to the CRM may have removed it meanwhile.
-                let told = format!("{by} removed {line} from the quote; no rep had removed it");
-                self.witness.alone.push((opportunity, told));
+                self.witness.object(format!(
+                    "{by} removed {line} from the quote; no rep had removed it"
+                ));
             }
         }
         let changes = changes(opportunity, before, after);

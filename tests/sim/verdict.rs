@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cpq_domain::Code;
+use cpq_domain::call_budget::Purpose;
 use cpq_domain::change::Hint;
 use cpq_domain::conflict::{Conflict, ConflictState};
 use cpq_domain::error::Class;
@@ -99,7 +100,7 @@ async fn cursor(land: &Land, entries: &[Arc<Entry>]) {
     }
 }
 
-/// Hints of one opportunity share the run that waits.
+/// Hints of one opportunity share the run that waits. Live work has a run of its own beside one that can wait.
 pub async fn one_waits(land: &Land, lane: &Lane) {
     let filter = runs::Filter {
         opportunity: Some(lane.opportunity.clone()),
@@ -111,16 +112,17 @@ pub async fn one_waits(land: &Land, lane: &Lane) {
         .store
         .read(move |tx| Box::pin(async move { runs::list(tx, &filter).await }));
     let waiting = read.await.unwrap_or_default();
-    let fresh: Vec<_> = waiting
-        .iter()
-        .filter(|run| run.attempt == 0)
-        .map(|run| run.correlation.to_string())
-        .collect();
-    if fresh.len() > 1 {
-        land.object(format!(
-            "{} runs of {lane} wait for the same look",
-            fresh.join(", ")
-        ));
+    let mut fresh: Vec<&Run> = waiting.iter().filter(|run| run.attempt == 0).collect();
+    // By number: ids of one millisecond have no order.
+    fresh.sort_by_key(|run| (run.correlation.as_str().len(), run.correlation.clone()));
+    for pair in fresh.windows(2) {
+        let [first, second] = pair else { continue };
+        if Purpose::of(first.trigger) <= Purpose::of(second.trigger) {
+            land.object(format!(
+                "{} and {} of {lane} wait for the same look",
+                first.correlation, second.correlation
+            ));
+        }
     }
 }
 
@@ -152,14 +154,6 @@ pub async fn heard_of(land: &Land) -> BTreeSet<u64> {
     let all = entries.iter();
     all.map(|entry| place_of(entry.lane.opportunity.as_str()))
         .collect()
-}
-
-/// What no sync may do that is alone with its opportunity.
-pub async fn alone(land: &Land) {
-    let two = crate::history::in_two_lanes(&journal_of(land).await);
-    let told = land.with(|state| std::mem::take(&mut state.witness.alone));
-    let counts = told.into_iter().filter(|(at, _)| !two.contains(at));
-    counts.for_each(|(_, told)| land.object(told));
 }
 
 async fn conflicts_of(land: &Land) -> Vec<Conflict> {
@@ -211,12 +205,10 @@ pub async fn all(land: &Land) {
         land.object("two runs have one correlation id");
     }
     let conflicts = conflicts_of(land).await;
-    let (buried, two) = (buried(land).await, crate::history::in_two_lanes(&entries));
+    let buried = buried(land).await;
     for at in 0..land.knobs.opportunities {
         if !land.with(|state| state.deleted.contains(&at)) {
-            let overlapped = two.contains(&at) || land.with(|state| state.overlapped.contains(&at));
-            let blurred = buried.contains(&at) || overlapped;
-            opportunity(land, at, &conflicts, blurred);
+            opportunity(land, at, &conflicts, buried.contains(&at));
         }
     }
 }
@@ -356,10 +348,11 @@ fn contested(
             ));
         }
         let name = (at, String::new(), field.to_owned());
+        // What a person decided is a person's word as well, be it that the decision holds no more before both sides have it.
         let by_people = land.with(|state| {
-            [Side::Crm, Side::Cpq]
+            [(Side::Crm, &ours), (Side::Cpq, &theirs)]
                 .into_iter()
-                .all(|side| state.witness.stands(side, &name))
+                .all(|(side, held)| state.witness.stands(side, &name) || state.witness.ruled(&name, held))
         });
         if shown.is_some() && !by_people && !buried && field == "opportunity.description" {
             told.push(format!(

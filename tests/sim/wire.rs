@@ -140,18 +140,22 @@ impl State {
             |(node, by, name): &(String, String, &str)| (node, by, *name) == (&ask.node, &ask.by, ask.name);
         // After a jump of the clock a process may lose a run to itself, and notices at its next commit.
         let twice = steady && ask.opportunity != u64::MAX && under_way.iter().any(same);
+        let writes = |name: &str| matches!(name, "crm.write" | "cpq.write" | "cpq.transition");
         let other = under_way
             .iter()
-            .any(|(_, by, _)| by != &ask.by && by.starts_with("csync"));
-        if other && ask.opportunity != u64::MAX {
-            self.overlapped.insert(ask.opportunity);
-        }
+            .find(|(_, by, name)| by != &ask.by && writes(name))
+            .map(|(_, by, _)| by.clone())
+            .filter(|_| steady && ask.writes() && ask.opportunity != u64::MAX);
         under_way.push((ask.node.clone(), ask.by.clone(), ask.name));
         if twice {
             let told = format!(
                 "{} makes the call {} twice at once on {}",
                 ask.by, ask.name, ask.node
             );
+            self.witness.object(told);
+        }
+        if let Some(other) = other {
+            let told = format!("{} and {other} write to OPP-{} at once", ask.by, ask.opportunity);
             self.witness.object(told);
         }
     }

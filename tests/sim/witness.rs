@@ -67,8 +67,6 @@ pub struct Witness {
     /// What people said last, wherever they said it.
     pub said: BTreeMap<(Side, Cell), Value>,
     history: BTreeMap<(Side, Cell), Vec<Value>>,
-    /// What must never happen, and did, unless two syncs of the opportunity in two lanes did it together.
-    pub alone: Vec<(u64, String)>,
     /// Runs that have changed something since the last edit.
     pub writers: BTreeMap<(Side, u64), BTreeSet<String>>,
     /// Lines that a rep took away.
@@ -140,6 +138,11 @@ impl Witness {
     /// Whether a person's value stands in the cell.
     pub fn stands(&self, side: Side, cell: &Cell) -> bool {
         self.standing.contains_key(&(side, cell.clone()))
+    }
+
+    /// Whether a person decided that the cell is to hold this value.
+    pub fn ruled(&self, cell: &Cell, value: &Value) -> bool {
+        self.rulings.contains(&(cell.clone(), value.to_string()))
     }
 
     /// The quote is gone, and with it what stood there.
@@ -232,8 +235,10 @@ impl Witness {
         if back {
             let told: Vec<String> = history.iter().map(Value::to_string).collect();
             let side = written.side;
-            let told = format!("{cell:?} went {} in the {side:?} by itself", told.join(" → "));
-            self.alone.push((cell.0, told));
+            self.object(format!(
+                "{cell:?} went {} in the {side:?} by itself",
+                told.join(" → ")
+            ));
         }
     }
 

@@ -62,7 +62,7 @@ pub(super) async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result
     }
     let waiting = runs::waiting_in_lane(tx, &submission.lane).await?;
     let is_urgent = |run: &Run| Purpose::of(run.trigger) <= Purpose::of(submission.trigger);
-    Ok(waiting.filter(is_urgent))
+    Ok(waiting.into_iter().find(is_urgent))
 }
 
 pub(super) async fn new_run(

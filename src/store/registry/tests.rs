@@ -107,8 +107,8 @@ async fn the_queue_never_looks_at_ended_runs() {
         .collect();
     assert_eq!(
         texts.len(),
-        10,
-        "claim, take one, first of a lane, expire, waiting, next due, more due than, next expiry, read by a run, waiting \
+        12,
+        "claim, take one, first of a lane, enter a lane, expire, waiting, begun, next due, more due than, next expiry, read by a run, waiting \
          of a connection: {texts:#?}"
     );
     for sql in texts {

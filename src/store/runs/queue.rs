@@ -10,7 +10,7 @@ use cpq_domain::run::Run;
 use jiff::Timestamp;
 
 use super::{columns, read};
-use crate::limits::EXPIRED_RUNS;
+use crate::limits::{BEGUN_RUNS, EXPIRED_RUNS, WAITING_RUNS};
 use crate::row::Row;
 use crate::tx::{Tx, params};
 
@@ -48,8 +48,11 @@ const WAITING: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM runs WHERE connection = $1 AND opportunity = $2 AND ready_at IS NOT NULL
-  AND state IN ('queued', 'parked') AND attempt = 0 ORDER BY ready_at, id LIMIT 1 FOR UPDATE"
+  AND state IN ('queued', 'parked') AND attempt = 0 ORDER BY ready_at, id LIMIT $3 FOR UPDATE"
 );
+const BEGUN: &str = "SELECT id FROM runs WHERE connection = $1 AND opportunity = $2 AND ready_at IS NOT NULL
+  AND attempt > 0 AND EXISTS (SELECT 1 FROM journal j WHERE j.run_id = runs.id AND j.kind = 'intent')
+  ORDER BY ready_at, id LIMIT $3";
 const REQUEUE: &str = "UPDATE runs SET state = 'queued', due_at = $2, updated_at = $2
   WHERE state = 'waiting' AND connection = $1 RETURNING id";
 const REQUEUE_LANE: &str = "UPDATE runs SET state = 'queued', due_at = $3, updated_at = $3
@@ -69,6 +72,7 @@ pub(super) const STATEMENTS: &[&str] = &[
     EXPIRE,
     LANE_BUSY,
     WAITING,
+    BEGUN,
     REQUEUE,
     REQUEUE_LANE,
     NEXT_DUE,
@@ -139,13 +143,19 @@ pub async fn lane_busy(tx: &mut dyn Tx, lane: &Lane) -> Result<bool> {
     Ok(row.is_some())
 }
 
-/// The oldest run of the lane that waits and was never claimed, be it queued or held back by an open circuit: a new
-/// request can share it, because it will look at both sides later than now.
-pub async fn waiting_in_lane(tx: &mut dyn Tx, lane: &Lane) -> Result<Option<Run>> {
-    let row = tx
-        .first(WAITING, params![&lane.connection, &lane.opportunity])
-        .await?;
-    row.map(read).transpose()
+/// The runs of the lane that wait and were never claimed, be they queued or held back by an open circuit, those due first;
+/// at most [`WAITING_RUNS`]. A new request can share one, because it will look at both sides later than now.
+pub async fn waiting_in_lane(tx: &mut dyn Tx, lane: &Lane) -> Result<Vec<Run>> {
+    let values = params![&lane.connection, &lane.opportunity, WAITING_RUNS];
+    let rows = tx.query(WAITING, values).await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// The runs of the lane that wait and were about to write once, those due first; at most [`BEGUN_RUNS`].
+pub async fn begun_in_lane(tx: &mut dyn Tx, lane: &Lane) -> Result<Vec<RunId>> {
+    let values = params![&lane.connection, &lane.opportunity, BEGUN_RUNS];
+    let rows = tx.query(BEGUN, values).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
 }
 
 /// Puts every run of the connection that waits for a person back in the queue, due now, e.g. after a new login.

@@ -10,7 +10,7 @@ use crate::tx::{Tx, params};
 const READ_BY: &str = "SELECT r.opportunity FROM runs r JOIN journal j ON j.run_id = r.id
     WHERE r.connection = $1 AND r.state = 'running' AND j.step = 'read.crm' AND j.kind = 'done' AND j.data LIKE $2
   UNION ALL SELECT r.opportunity FROM runs r JOIN journal j ON j.run_id = r.id
-    WHERE r.connection = $1 AND r.ready_at IS NOT NULL AND r.state = 'parked'
+    WHERE r.connection = $1 AND r.ready_at IS NOT NULL AND r.attempt > 0
     AND j.step = 'read.crm' AND j.kind = 'done' AND j.data LIKE $2
   LIMIT 1";
 

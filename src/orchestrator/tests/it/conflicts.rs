@@ -287,3 +287,32 @@ async fn a_run_that_starts_over_tells_of_a_lost_edit_once() {
         assert_eq!(one.cpq.value, text("seller's"));
     }
 }
+
+/// A write to the CPQ arrives, its answer is lost, and a seller changes another field that was sent: the write is not in
+/// place, and its repeat is refused. What it left in the quote is agreed on all the same, and no edit of a seller.
+#[tokio::test(start_paused = true)]
+async fn what_a_lost_write_left_in_the_quote_is_nobodys_edit() {
+    const NAME: &str = "opportunity.name";
+    let bench = Bench::new().await;
+    bench.land.rule(FIELD, "crm", "review");
+    bench.land.rep(FIELD, text("old"));
+    succeeded(&bench.process("before").engine).await;
+    bench.land.clock.advance(std::time::Duration::from_secs(60));
+    bench.land.cpq().forgets_keys = true;
+    bench.land.rep(FIELD, text("new"));
+    bench.land.rep(NAME, text("Acme, renamed"));
+    let renamed = |land: &Land| land.seller_sets(NAME, text("seller's"));
+    bench.land.script("cpq.find", [Fate::Ok, Fate::Edited(renamed)]);
+    let edited = |land: &Land| land.rep(FIELD, text("newer"));
+    bench
+        .land
+        .script("cpq.write", [Fate::LostApplied, Fate::Edited(edited)]);
+    let engine = bench.service("a");
+    let run = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    let run = engine.wait(run.id, LONG).await.expect("known");
+    assert_eq!((run.state, run.restarts), (RunState::Succeeded, 1));
+    assert!(bench.land.wire().is_played());
+    assert_eq!(held(&bench.land), (Some(text("newer")), Some(text("newer"))));
+    let asked = conflicts(&engine).await;
+    assert!(asked.iter().all(|one| one.field.as_str() != FIELD), "{asked:?}");
+}

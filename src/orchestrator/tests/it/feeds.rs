@@ -115,9 +115,12 @@ async fn a_change_becomes_a_sync() {
     tape.tell(&[ID]);
     read_to(&bench, 2).await;
     let run = bench.runs().await.remove(0);
-    assert_eq!((run.trigger, run.lane.opportunity.as_str()), (Trigger::Event, ID));
     let run = process.engine.wait(run.id, LONG).await.expect("known");
     assert_eq!(run.state, RunState::Succeeded, "{:?}", run.error);
+    assert_eq!(
+        (run.trigger, run.lane.opportunity.as_str()),
+        (Trigger::Event, NUMBER)
+    );
     let standing = standing(&bench).await.expect("it stands");
     assert_eq!(standing.state, FeedState::Live);
     assert!(standing.change_at.is_some() && standing.error.is_none());

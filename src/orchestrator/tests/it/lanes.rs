@@ -5,11 +5,12 @@ use std::sync::Arc;
 use cpq_domain::Code;
 use cpq_domain::change::{ChangeKind, Hint};
 use cpq_domain::id::CorrelationId;
-use cpq_domain::run::RunState;
+use cpq_domain::run::{Effect, RunState, Trigger};
 use cpq_orchestrator::{Submission, Submitted};
 
 use crate::bench::{Bench, LONG, look_at, run_of};
 use crate::fakes::{Fate, Gate, NUMBER};
+use crate::feeds::ID;
 
 #[tokio::test(start_paused = true)]
 async fn wishes_without_a_key_share_the_run_that_waits() {
@@ -107,6 +108,77 @@ async fn lanes_run_side_by_side() {
     assert_eq!(bench.run(first.id).await.state, RunState::Running);
     here.open();
     engine.wait(first.id, LONG).await.expect("known");
+}
+
+/// A look that can wait until tomorrow does not keep live wishes from sharing a run behind it.
+#[tokio::test(start_paused = true)]
+async fn live_wishes_share_a_run_beside_one_that_can_wait() {
+    let bench = Bench::new().await;
+    let engine = bench.service("a");
+    let gate = Arc::new(Gate::default());
+    bench.land.script("crm.read", [Fate::Held(gate.clone())]);
+    run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    gate.arrival().await;
+    let idle = Submission::of(look_at(NUMBER).lane, Trigger::Schedule);
+    let idle = run_of(engine.submit(idle).await.expect("accepted"));
+    let live = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    assert_ne!(idle.id, live.id);
+    let joined = engine.submit(look_at(NUMBER)).await.expect("joined");
+    assert!(
+        matches!(&joined, Submitted::Joined(run) if run.id == live.id),
+        "{joined:?}"
+    );
+    gate.open();
+    engine.wait(live.id, LONG).await.expect("known");
+}
+
+/// Before the first link is stored nobody knows that both names mean one opportunity; whoever reads it finds out.
+#[tokio::test(start_paused = true)]
+async fn two_names_of_one_opportunity_are_one_lane() {
+    let bench = Bench::new().await;
+    let engine = bench.service("a");
+    let gate = Arc::new(Gate::default());
+    bench.land.script("cpq.write", [Fate::Held(gate.clone())]);
+    let first = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    gate.arrival().await;
+    let second = run_of(engine.submit(look_at(ID)).await.expect("accepted"));
+    let still = engine.wait(second.id, std::time::Duration::from_secs(20)).await;
+    let still = still.expect("known");
+    assert_eq!(
+        (still.state, still.lane.opportunity.as_str()),
+        (RunState::Queued, NUMBER)
+    );
+    assert_eq!(
+        (bench.land.calls("cpq.write"), bench.land.calls("crm.read")),
+        (1, 2)
+    );
+    gate.open();
+    let second = engine.wait(second.id, LONG).await.expect("known");
+    assert_eq!(bench.run(first.id).await.state, RunState::Succeeded);
+    let outcome = second.outcome.expect("it succeeded");
+    assert_eq!((outcome.effect, outcome.created), (Effect::NoChange, false));
+    assert_eq!(bench.land.facts().quotes, 1);
+}
+
+/// A first sync by the record's id makes no call for its lane, and whoever names the number waits behind it.
+#[tokio::test(start_paused = true)]
+async fn a_sync_by_id_goes_on_in_the_lane_of_the_number() {
+    let bench = Bench::new().await;
+    let engine = bench.service("a");
+    let gate = Arc::new(Gate::default());
+    bench.land.script("cpq.write", [Fate::Held(gate.clone())]);
+    let first = run_of(engine.submit(look_at(ID)).await.expect("accepted"));
+    gate.arrival().await;
+    let second = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
+    assert_eq!(second.state, RunState::Queued);
+    gate.open();
+    let second = engine.wait(second.id, LONG).await.expect("known");
+    let first = bench.run(first.id).await;
+    assert_eq!((first.attempt, first.lane), (1, second.lane));
+    assert_eq!(
+        (bench.land.calls("crm.read"), bench.land.calls("cpq.write")),
+        (2, 1)
+    );
 }
 
 /// More work than workers: what was claimed with the last free worker must not keep the others from going on.

@@ -7,6 +7,7 @@ mod conflicts;
 mod crash;
 mod crash_everywhere;
 mod deletes;
+mod doubts;
 mod failures;
 mod fakes;
 mod feed_faults;

@@ -60,7 +60,7 @@ promises! {
     queue: due_runs_are_claimed_oldest_first, a_lane_runs_one_at_a_time, lanes_never_run_twice_under_load,
         a_lost_lease_is_fenced, a_lost_lease_is_queued_and_counted, runs_that_two_processes_died_on_run_one_at_a_time, a_waiting_run_is_shared,
         a_reconnect_wakes_its_connection, an_answer_wakes_its_lane, the_next_due_run_is_known, one_run_can_be_taken,
-        a_heartbeat_keeps_only_living_leases;
+        a_heartbeat_keeps_only_living_leases, a_run_enters_the_lane_of_another_name, a_run_lines_up_behind_others, parked_runs_that_may_have_written_are_found;
     journal: rows_are_numbered_per_run, a_reader_follows_all_runs, a_journal_belongs_to_a_run;
     idempotency: one_of_many_is_fresh, a_fresh_key_has_its_row, an_answer_is_kept_to_the_byte, another_request_is_told_nothing,
         a_released_key_is_new, keys_hang_on_runs, answers_expire_then_keys;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::run::{Run, RunState};
-use cpq_store::{Store, runs};
+use cpq_store::links::Link;
+use cpq_store::{Store, journal, links, runs};
 
-use crate::sample::{at, connection, lane, queue, run, run_id};
+use crate::sample::{at, connection, key, lane, queue, quote_id, quote_number, record, run, run_id};
 use crate::{read, write};
 
 /// Claims up to `limit` runs, `now` seconds after the start; the lease ends at 1,000.
@@ -169,7 +171,7 @@ pub async fn runs_that_two_processes_died_on_run_one_at_a_time(store: Store) {
 pub async fn a_waiting_run_is_shared(store: Store) {
     let find = async || {
         let found = read!(store, |tx| runs::waiting_in_lane(tx, &lane("OPP-1"))).expect("read");
-        found.map(|run| run.id)
+        found.first().map(|run| run.id)
     };
     assert_eq!(find().await, None);
     queue(&store, &["OPP-1", "OPP-1"]).await;
@@ -285,4 +287,109 @@ pub async fn a_heartbeat_keeps_only_living_leases(store: Store) {
     let expired = write!(store, |tx| runs::expire_leases(tx, at(10))).expect("expired");
     assert_eq!(expired.len(), 1);
     assert_eq!(expired[0].run.id, run_id(2));
+}
+
+async fn enter(store: &Store, number: u128, name: &'static str, id: &'static str) -> bool {
+    let held = (run_id(number), 1);
+    write!(store, |tx| runs::enter_lane(
+        tx,
+        held,
+        &key(name),
+        &record(id),
+        at(8)
+    ))
+    .expect("answered")
+}
+
+pub async fn a_run_enters_the_lane_of_another_name(store: Store) {
+    queue(&store, &["0061", "0062", "0063", "OPP-2"]).await;
+    claim(&store, 3, 3).await;
+    assert!(enter(&store, 1, "OPP-1", "0061").await);
+    let busy = async |name| read!(store, |tx| runs::lane_busy(tx, &lane(name))).expect("read");
+    assert!(busy("OPP-1").await && !busy("0061").await);
+    let moved = read!(store, |tx| runs::by_id(tx, run_id(1))).expect("read");
+    let moved = moved.expect("there");
+    assert_eq!(
+        (moved.lane, moved.state, moved.attempt),
+        (lane("OPP-1"), RunState::Running, 1)
+    );
+    assert!(
+        !enter(&store, 2, "OPP-1", "0062").await,
+        "another run is at work there"
+    );
+    assert!(
+        !enter(&store, 2, "OPP-2", "0062").await,
+        "another run waits there"
+    );
+    write!(store, |tx| links::put(tx, &quote_of("0063"))).expect("stored");
+    assert!(!enter(&store, 3, "OPP-3", "0063").await, "it has been written to");
+    write!(store, |tx| runs::expire_leases(tx, at(1_000))).expect("expired");
+    assert!(!enter(&store, 1, "OPP-9", "0061").await, "the lease is gone");
+}
+
+pub async fn a_run_lines_up_behind_others(store: Store) {
+    queue(&store, &["0061", "OPP-1"]).await;
+    claim(&store, 1, 1).await;
+    let line_up = async |attempt| {
+        let held = (run_id(1), attempt);
+        write!(store, |tx| runs::line_up(tx, held, &key("OPP-1"), at(5))).expect("answered")
+    };
+    assert!(!line_up(0).await, "under an old attempt");
+    assert!(line_up(1).await);
+    assert!(!line_up(1).await, "it is no longer in hand");
+    assert_eq!(read!(store, |tx| runs::next_expiry(tx)).expect("read"), None);
+    let first = claim(&store, 9, 9).await.remove(0);
+    assert_eq!(first.id, run_id(2), "though the other one is older");
+    assert!(claim(&store, 9, 9).await.is_empty(), "they are one lane");
+    end(&store, first, RunState::Succeeded).await;
+    let second = claim(&store, 9, 9).await.remove(0);
+    assert_eq!(
+        (second.id, second.lane, second.attempt),
+        (run_id(1), lane("OPP-1"), 2)
+    );
+}
+
+pub async fn parked_runs_that_may_have_written_are_found(store: Store) {
+    queue(&store, &["OPP-1", "OPP-1", "OPP-2"]).await;
+    let begun = async || read!(store, |tx| runs::begun_in_lane(tx, &lane("OPP-1"))).expect("read");
+    for (number, kind) in [
+        (1, EventKind::Intent),
+        (2, EventKind::Done),
+        (3, EventKind::Intent),
+    ] {
+        let run = claim(&store, 9, 1).await.remove(0);
+        let mut rows = vec![row(kind)];
+        write!(store, |tx| journal::append(tx, run_id(number), &mut rows)).expect("written");
+        assert_eq!(
+            begun().await.len(),
+            usize::from(number > 1),
+            "one in hand is not meant"
+        );
+        let due_at = at(50);
+        end(&store, Run { due_at, ..run }, RunState::Parked).await;
+    }
+    assert_eq!(begun().await, [run_id(1)]);
+}
+
+fn row(kind: EventKind) -> SyncEvent {
+    SyncEvent {
+        sequence: 0,
+        kind,
+        step: "write.cpq".into(),
+        attempt: 1,
+        at: at(9),
+        duration_us: None,
+        data: serde_json::Value::Null,
+    }
+}
+
+fn quote_of(id: &str) -> Link {
+    Link {
+        connection: connection(),
+        opportunity_id: record(id),
+        opportunity_number: None,
+        quote_root_id: quote_id("qte-1"),
+        quote_number: quote_number("Q-1"),
+        revision: 1,
+    }
 }

@@ -90,7 +90,7 @@ impl Land {
         let text: String = rules.iter().map(rule).collect();
         let text = others.fold(text, |text, rule| format!("{text}[[rule]]\n{rule}"));
         *self.matrix.lock().expect("not poisoned") =
-            Arc::new(Matrix::parse(&text, "changed").expect("it parses"));
+            Arc::new(Matrix::parse(&text, format!("with {rules:?}")).expect("it parses"));
     }
 
     pub fn matrix(&self) -> Arc<Matrix> {

@@ -1,0 +1,134 @@
+//! Writes that may have arrived, and of which nobody has told yet: whose base does not know them would take them for
+//! somebody's edits. Where a side holds what was sent there, both agree on it, whoever put it there: the other side held it
+//! when it was sent.
+
+use cpq_domain::Result;
+use cpq_domain::adapter::{CrmSnapshot, Mapping};
+use cpq_domain::event::{EventKind, SyncEvent};
+use cpq_domain::id::{Lane, LineKey};
+use cpq_domain::ownership::Side;
+use cpq_domain::quote::Quote;
+use cpq_domain::resolve::{Base, Plan};
+use cpq_domain::view::{Fields, LineChange, Patch, View};
+use cpq_store::{Tx, journal, runs};
+use serde::{Deserialize, Serialize};
+
+use crate::keep::Known;
+use crate::steps::Memory;
+use crate::sync::shape;
+
+/// What was sent to a side, perhaps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sent {
+    to: Side,
+    patch: Patch,
+}
+
+/// What runs that wait in the lane have sent, perhaps. A sync goes before them when they are parked.
+pub(crate) async fn in_lane(tx: &mut dyn Tx, lane: &Lane, base: &Base) -> Result<Vec<Sent>> {
+    let mut all = Vec::new();
+    for id in runs::begun_in_lane(tx, lane).await? {
+        if !has_begun(&journal::marks(tx, id).await?) {
+            continue;
+        }
+        all.extend(sent(&journal::of_run(tx, id).await?, base));
+    }
+    Ok(all)
+}
+
+/// Whether a run was about to write since it last started over: most have not, and a journal is long.
+fn has_begun(marks: &[(String, String)]) -> bool {
+    let since = marks.iter().rev();
+    let mut since = since.take_while(|(kind, _)| kind != EventKind::Restarted.as_str());
+    since.any(|(kind, _)| kind == EventKind::Intent.as_str())
+}
+
+/// What a run has sent since it found this base. Once another one is agreed on, that knows of it: what is in place by then
+/// may be an edit that brought an old value back.
+fn sent(journal: &[SyncEvent], base: &Base) -> Vec<Sent> {
+    let memory = Memory::of(journal);
+    let found: Option<Known> = memory.result("read.base");
+    if found.is_none_or(|found| found.base != *base) {
+        return Vec::new();
+    }
+    let to_cpq = memory.result("decide").filter(|_| memory.began("write.cpq"));
+    let to_crm = memory.result("decide.back").filter(|_| memory.began("write.crm"));
+    let to_crm = to_crm.map(|back: Plan| Sent {
+        to: Side::Crm,
+        patch: back.to_crm,
+    });
+    to_cpq
+        .map(|plan| Sent::to_cpq(&plan))
+        .into_iter()
+        .chain(to_crm)
+        .collect()
+}
+
+/// Takes into the base what was sent and is in place.
+pub(crate) fn settle(known: &mut Known, mapping: &Mapping, crm: &CrmSnapshot, quote: Option<&Quote>) {
+    for sent in std::mem::take(&mut known.doubts) {
+        match (sent.to, quote) {
+            (Side::Crm, _) => sent.agree(&mut known.base, mapping, &crm.view),
+            (Side::Cpq, Some(quote)) => sent.agree(&mut known.base, mapping, &quote.view()),
+            (Side::Cpq, None) => {}
+        }
+    }
+}
+
+impl Sent {
+    /// What a plan sends to the CPQ, but for what goes to both sides.
+    pub(crate) fn to_cpq(plan: &Plan) -> Sent {
+        let mut patch = plan.to_cpq.clone();
+        patch
+            .fields
+            .retain(|field, _| !plan.to_crm.fields.contains_key(field));
+        Sent { to: Side::Cpq, patch }
+    }
+
+    /// Agrees on what the side holds of it.
+    pub(crate) fn agree(&self, base: &mut Base, mapping: &Mapping, held: &View) {
+        self.agree_on(base, mapping, None, (&self.patch.fields, &held.fields));
+        for (key, change) in &self.patch.lines {
+            match (change, held.lines.get(key)) {
+                (LineChange::Put(sent), Some(held)) => {
+                    self.agree_on(base, mapping, Some(key), (sent, held));
+                }
+                (LineChange::Remove, None) => {
+                    base.crm.lines.remove(key);
+                    base.cpq.lines.remove(key);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn agree_on(
+        &self,
+        base: &mut Base,
+        mapping: &Mapping,
+        line: Option<&LineKey>,
+        (sent, held): (&Fields, &Fields),
+    ) {
+        let (near, far) = match self.to {
+            Side::Crm => (&mut base.crm, &mut base.cpq),
+            Side::Cpq => (&mut base.cpq, &mut base.crm),
+        };
+        let in_place = sent.iter().filter_map(|(field, value)| {
+            let stored = held.get(field)?;
+            stored
+                .same(value, shape(mapping, field))
+                .then_some((field, value, stored))
+        });
+        for (field, value, stored) in in_place {
+            of(near, line).insert(field.clone(), stored.clone());
+            of(far, line).insert(field.clone(), value.clone());
+        }
+    }
+}
+
+fn of<'a>(view: &'a mut View, line: Option<&LineKey>) -> &'a mut Fields {
+    match line {
+        Some(key) => view.lines.entry(key.clone()).or_default(),
+        None => &mut view.fields,
+    }
+}

@@ -57,7 +57,7 @@ pub fn live_and_tell(seed: u64, everything: bool) -> Outcome {
 
 async fn day(seed: u64, everything: bool) -> Outcome {
     let mut dice = Dice::new(seed);
-    let knobs = Knobs::drawn(&mut dice);
+    let knobs = Knobs::of(seed, &mut dice);
     let store = Store::open(StoreOptions::memory())
         .await
         .expect("a store in memory");

@@ -3,6 +3,12 @@
 
 use crate::dice::Dice;
 
+/// Seeds from here on are days of one long quote: its lines need many calls, which break in between, and its seller and rep
+/// think of nothing else. What only shows when several such things meet is too rare on other days.
+pub const LONG_QUOTES: u64 = 1 << 32;
+/// How likely a call of such a day is refused, or loses its answer, at least.
+const BREAKS: u64 = 15;
+
 /// The day of one seed. Likelihoods are in percent.
 #[derive(Clone, Debug)]
 pub struct Knobs {
@@ -52,11 +58,29 @@ pub struct Knobs {
     pub deletes: bool,
     /// Whether the ownership matrix is replaced while the engine works.
     pub rules_change: bool,
+    /// Whether people edit lines and move the quote on, and do little else.
+    pub long_quotes: bool,
 }
 
 impl Knobs {
     /// The day of a seed.
-    pub fn drawn(dice: &mut Dice) -> Knobs {
+    pub fn of(seed: u64, dice: &mut Dice) -> Knobs {
+        let drawn = Knobs::drawn(dice);
+        if seed < LONG_QUOTES {
+            return drawn;
+        }
+        Knobs {
+            long_quotes: true,
+            opportunities: 1,
+            lines_a_call: 1,
+            tries: 3,
+            refused: drawn.refused.max(BREAKS),
+            lost: drawn.lost.max(BREAKS),
+            ..drawn
+        }
+    }
+
+    fn drawn(dice: &mut Dice) -> Knobs {
         let mut some = |likely: u64, from: u64, to: u64| match dice.percent(likely) {
             true => dice.between(from, to),
             false => 0,
@@ -86,6 +110,7 @@ impl Knobs {
             lines_a_call: 1 + some(70, 1, 20),
             deletes: some(15, 1, 1) == 1,
             rules_change: some(20, 1, 1) == 1,
+            long_quotes: false,
         }
     }
 }

@@ -32,3 +32,4 @@ mod wire;
 mod witness;
 
 pub use day::{Outcome, live, live_and_tell};
+pub use knobs::LONG_QUOTES;

@@ -53,7 +53,10 @@ impl Person {
         while self.pause().await {
             let at = self.somewhere();
             let word = self.word("r");
-            let (choice, amount) = (self.dice.below(14), self.dice.between(1, 60));
+            let (mut choice, amount) = (self.dice.below(14), self.dice.between(1, 60));
+            if self.land.knobs.long_quotes && choice < 10 {
+                choice = 10 + choice % 3;
+            }
             self.land.remember_agreed().await;
             let (land, dice) = (self.land.clone(), &mut self.dice);
             let told = land.with(|state| rep_edits(state, &land, at, choice, amount, &word, dice));
@@ -66,7 +69,10 @@ impl Person {
         while self.pause().await {
             let at = self.somewhere();
             let word = self.word("s");
-            let (choice, amount) = (self.dice.below(12), self.dice.between(1, 60));
+            let (mut choice, amount) = (self.dice.below(12), self.dice.between(1, 60));
+            if self.land.knobs.long_quotes {
+                choice = 8 + choice % 4;
+            }
             self.land.remember_agreed().await;
             let (land, dice) = (self.land.clone(), &mut self.dice);
             let told = land.with(|state| seller_edits(state, &land, at, choice, amount, &word, dice));

@@ -1,4 +1,5 @@
-//! Seeds: those that failed once, first; then as many new ones as `CPQ_SIM_SEEDS` says, 2,000 by default.
+//! Seeds: those that failed once, first; then as many new ones as `CPQ_SIM_SEEDS` says, 2,000 by default, and a tenth as many
+//! days of long quotes.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -59,7 +60,8 @@ fn the_same_seed_twice_gives_the_same_trace() {
 fn nothing_that_must_never_happen_happens() {
     let set = std::env::var("CPQ_SIM_SEEDS").ok();
     let seeds: u64 = set.and_then(|set| set.parse().ok()).unwrap_or(2_000);
-    let all: Vec<u64> = known().into_iter().chain(0..seeds).collect();
+    let long = sim::LONG_QUOTES..sim::LONG_QUOTES + seeds / 10;
+    let all: Vec<u64> = known().into_iter().chain(0..seeds).chain(long).collect();
     let (next, failed, seen) = (
         AtomicU64::new(0),
         Mutex::new(Vec::new()),

@@ -67,7 +67,10 @@ pub(crate) fn with_what_it_does_not_own(mut plan: Plan, crm: &CrmSnapshot, quote
     const NAME: &str = "opportunity.name";
     let held = quote.and_then(|quote| quote.view().get(NAME).cloned());
     let differs = held.filter(|held| Bug::WritesUnowned.is_on() && Some(held) != crm.view.get(NAME));
-    plan.to_crm.fields.extend(differs.map(|held| (NAME.into(), held)));
+    if let Some(held) = differs {
+        plan.to_cpq.fields.remove(NAME);
+        plan.to_crm.fields.insert(NAME.into(), held);
+    }
     plan
 }
 

@@ -1,5 +1,8 @@
 //! Every decision about a field, for ever: what `cpq why` tells from.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use cpq_domain::id::{ConnectionName, CorrelationId, LineKey, RecordId, RunId};
 use cpq_domain::limits::PAGE_ROWS;
 use cpq_domain::resolve::{Decision, Held, Origin};
@@ -10,8 +13,9 @@ use serde::Serialize;
 
 use crate::encode::{bounded, json, word};
 use crate::limits::{DECISIONS, TEXT_BYTES};
+use crate::many;
 use crate::row::Row;
-use crate::tx::{Tx, params};
+use crate::tx::{Param, Tx, params};
 
 macro_rules! select {
     ($rest:literal) => {
@@ -23,23 +27,41 @@ macro_rules! select {
     };
 }
 
+/// Decisions of one statement. A sync makes about fifty, and each statement of its own would be a way to the server.
+const ROWS: usize = 16;
+/// Types of the columns of a decision itself.
+const COLUMNS: [&str; 12] = ["TEXT"; 12];
+/// Parameters of its circumstances, which all rows share.
+const SHARED: usize = 6;
+
 /// Not when the last decision about the field was the same: one that leaves things as they are is made anew at every
-/// look, and a run that started over tells again what it told before.
-const APPEND: &str =
-    "INSERT INTO decisions (run_id, correlation, connection, opportunity_id, matrix_version, at,
+/// look, and a run that started over tells again what it told before. Rows without a field fill the statement up.
+static APPEND: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO decisions (run_id, correlation, connection, opportunity_id, matrix_version, at,
   field, line, verdict, owner, policy, crm, cpq, lost, reason, origin, given, conflict)
-  SELECT $1, $2, $3, $4, $5, CAST($6 AS BIGINT), $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18
-  WHERE NOT EXISTS (SELECT 1 FROM decisions WHERE position = (SELECT MAX(position) FROM decisions
-      WHERE connection = $3 AND opportunity_id = $4 AND field = $7 AND COALESCE(line, '') = COALESCE($8, ''))
-    AND verdict = $9 AND crm = $12 AND cpq = $13 AND (reason = $15 OR verdict = 'review')
-    AND (run_id = $1 OR verdict IN ('keep', 'review')))";
+  SELECT $1, $2, $3, $4, $5, CAST($6 AS BIGINT), n.column2, n.column3, n.column4, n.column5, n.column6, n.column7,
+    n.column8, n.column9, n.column10, n.column11, n.column12, n.column13
+  FROM (VALUES {}) AS n
+  WHERE n.column2 IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM decisions WHERE position = (SELECT MAX(position) FROM decisions
+      WHERE connection = $3 AND opportunity_id = $4 AND field = n.column2
+        AND COALESCE(line, '') = COALESCE(n.column3, ''))
+    AND verdict = n.column4 AND crm = n.column7 AND cpq = n.column8
+    AND (reason = n.column10 OR verdict = 'review') AND (run_id = $1 OR verdict IN ('keep', 'review')))
+  ORDER BY n.column1 RETURNING field, line",
+        many::values(SHARED, ROWS, &COLUMNS)
+    )
+});
 const OF_RUN: &str = select!("WHERE run_id = $1 ORDER BY position LIMIT $2");
 const OF_FIELD: &str = select!(
     "WHERE connection = $1 AND opportunity_id = $2 AND field = $3 AND COALESCE(line, '') = COALESCE($4, '')
   AND position < COALESCE($5, 9223372036854775807) ORDER BY position DESC LIMIT $6"
 );
 
-pub(crate) const STATEMENTS: &[&str] = &[APPEND, OF_RUN, OF_FIELD];
+pub(crate) fn statements() -> Vec<&'static str> {
+    vec![APPEND.as_str(), OF_RUN, OF_FIELD]
+}
 
 /// Under what a sync decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -81,35 +103,74 @@ pub async fn append(
 ) -> Result<Vec<bool>> {
     bounded("the decisions of a run", decisions.len(), DECISIONS as usize)?;
     let mut kept = Vec::with_capacity(decisions.len());
-    for decision in decisions {
-        kept.push(write(tx, circumstances, decision).await?);
+    let mut rest = decisions;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(of_different_fields(rest));
+        kept.extend(write(tx, circumstances, now).await?);
+        rest = later;
     }
     Ok(kept)
 }
 
-async fn write(tx: &mut dyn Tx, circumstances: &Circumstances, decision: &Decision) -> Result<bool> {
-    let value = |value| json("a field's value", value, TEXT_BYTES);
-    let values = params![
+/// What a decision is about.
+fn about(decision: &Decision) -> (&str, Option<&str>) {
+    (
+        decision.field.as_str(),
+        decision.line.as_ref().map(LineKey::as_str),
+    )
+}
+
+/// How many decisions go together: a statement does not see its own rows, so none is about the field of another.
+fn of_different_fields(decisions: &[Decision]) -> usize {
+    let mut fields = HashSet::new();
+    let first = decisions.iter().take(ROWS);
+    first
+        .take_while(|decision| fields.insert(about(decision)))
+        .count()
+}
+
+async fn write(tx: &mut dyn Tx, circumstances: &Circumstances, decisions: &[Decision]) -> Result<Vec<bool>> {
+    let mut values = params![
         circumstances.run_id,
         &circumstances.correlation,
         &circumstances.connection,
         &circumstances.opportunity_id,
         &circumstances.matrix_version,
         circumstances.at,
-        decision.field.as_str(),
-        decision.line.as_ref().map(LineKey::as_str),
-        word(&decision.verdict)?,
-        word(&decision.owner)?,
-        word(&decision.policy)?,
-        value(&decision.crm)?,
-        value(&decision.cpq)?,
-        decision.lost.as_ref().map(value).transpose()?,
-        &decision.reason,
-        word(&decision.origin)?,
-        decision.given.as_ref().map(value).transpose()?,
-        decision.ruling.as_ref(),
-    ];
-    Ok(tx.execute(APPEND, values).await? == 1)
+    ]
+    .to_vec();
+    for decision in decisions {
+        values.extend(columns(decision)?);
+    }
+    values.resize(SHARED + ROWS * COLUMNS.len(), Param::Null);
+    let mut kept = HashSet::new();
+    for mut row in tx.query(APPEND.as_str(), &values).await? {
+        kept.insert((row.take::<String>()?, row.take::<Option<String>>()?));
+    }
+    let is_kept = |decision| {
+        let (field, line) = about(decision);
+        kept.contains(&(field.to_owned(), line.map(str::to_owned)))
+    };
+    Ok(decisions.iter().map(is_kept).collect())
+}
+
+fn columns(decision: &Decision) -> Result<[Param<'_>; COLUMNS.len()]> {
+    let value = |value| json("a field's value", value, TEXT_BYTES);
+    let (field, line) = about(decision);
+    Ok([
+        field.into(),
+        line.into(),
+        word(&decision.verdict)?.into(),
+        word(&decision.owner)?.into(),
+        word(&decision.policy)?.into(),
+        value(&decision.crm)?.into(),
+        value(&decision.cpq)?.into(),
+        decision.lost.as_ref().map(value).transpose()?.into(),
+        decision.reason.as_str().into(),
+        word(&decision.origin)?.into(),
+        decision.given.as_ref().map(value).transpose()?.into(),
+        decision.ruling.as_ref().into(),
+    ])
 }
 
 /// The decisions of a run, in the order in which they were made.

@@ -4,6 +4,8 @@
 //! the whole journal. On SQLite positions are given under the one writer's lock, so they appear in order; PostgreSQL gives
 //! them before it commits, so there a reader goes by transactions, and stays behind the oldest one that is still open.
 
+use std::sync::LazyLock;
+
 use cpq_domain::change::Hint;
 use cpq_domain::event::SyncEvent;
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, OpportunityKey, RunId};
@@ -15,13 +17,26 @@ use serde::Serialize;
 use crate::checksum::Checksum;
 use crate::encode::{count, json, word};
 use crate::limits::{HINTS_READ, JOURNAL_DATA_BYTES, JOURNAL_ROWS};
+use crate::many;
 use crate::row::Row;
-use crate::tx::{Tx, params};
+use crate::tx::{Param, Tx, params};
 
 const LAST: &str = "SELECT COALESCE(MAX(sequence), 0) FROM journal WHERE run_id = $1";
-const APPEND: &str =
-    "INSERT INTO journal (run_id, sequence, kind, step, attempt, at, duration_us, data, checksum)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+/// Rows of one statement: most commits of a sync bring that many or fewer.
+const ROWS: usize = 8;
+/// Types of the columns of a row, but for its run.
+const COLUMNS: [&str; 8] = [
+    "BIGINT", "TEXT", "TEXT", "BIGINT", "BIGINT", "BIGINT", "TEXT", "BIGINT",
+];
+/// Rows without a number fill the statement up.
+static APPEND: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO journal (run_id, sequence, kind, step, attempt, at, duration_us, data, checksum)
+  SELECT $1, n.column2, n.column3, n.column4, n.column5, n.column6, n.column7, n.column8, n.column9
+  FROM (VALUES {}) AS n WHERE n.column2 IS NOT NULL ORDER BY n.column1",
+        many::values(1, ROWS, &COLUMNS)
+    )
+});
 const OF_RUN: &str = "SELECT sequence, kind, step, attempt, at, duration_us, data FROM journal
   WHERE run_id = $1 ORDER BY sequence LIMIT $2";
 const HINTS: &str =
@@ -32,7 +47,9 @@ pub(crate) const AFTER: &str = "SELECT j.position, j.run_id, r.connection, r.opp
   FROM journal j JOIN runs r ON r.id = j.run_id WHERE j.position > $1 ORDER BY j.position LIMIT $2";
 pub(crate) const HEAD: &str = "SELECT COALESCE(MAX(position), 0) FROM journal";
 
-pub(crate) const STATEMENTS: &[&str] = &[LAST, APPEND, OF_RUN, HINTS, MARKS, AFTER, HEAD];
+pub(crate) fn statements() -> Vec<&'static str> {
+    vec![LAST, APPEND.as_str(), OF_RUN, HINTS, MARKS, AFTER, HEAD]
+}
 
 /// A row of the journal as a reader of all runs sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -62,12 +79,19 @@ pub async fn append(tx: &mut dyn Tx, run_id: RunId, events: &mut [SyncEvent]) ->
     let last = last + u32::from(cpq_domain::planted::Bug::LeavesGaps.is_on() && last > 3);
     for (event, sequence) in events.iter_mut().zip(last + 1..) {
         event.sequence = sequence;
-        write(tx, run_id, event).await?;
+    }
+    for some in events.chunks(ROWS) {
+        let mut values = params![run_id].to_vec();
+        for event in some {
+            values.extend(columns(run_id, event)?);
+        }
+        values.resize(1 + ROWS * COLUMNS.len(), Param::Null);
+        tx.execute(APPEND.as_str(), &values).await?;
     }
     Ok(())
 }
 
-async fn write(tx: &mut dyn Tx, run_id: RunId, event: &SyncEvent) -> Result<()> {
+fn columns(run_id: RunId, event: &SyncEvent) -> Result<[Param<'_>; COLUMNS.len()]> {
     let duration = event
         .duration_us
         .map(|duration| count("a duration", duration))
@@ -85,18 +109,16 @@ async fn write(tx: &mut dyn Tx, run_id: RunId, event: &SyncEvent) -> Result<()> 
         data: &data,
     }
     .checksum();
-    let values = params![
-        run_id,
-        event.sequence,
-        kind,
-        &event.step,
-        event.attempt,
-        event.at,
-        duration,
-        data,
-        checksum,
-    ];
-    tx.execute(APPEND, values).await.map(drop)
+    Ok([
+        event.sequence.into(),
+        kind.into(),
+        event.step.as_str().into(),
+        event.attempt.into(),
+        event.at.into(),
+        duration.into(),
+        data.into(),
+        checksum.into(),
+    ])
 }
 
 /// A row as it is stored, for its checksum.

@@ -1,4 +1,4 @@
-//! Rows of many keys with one statement.
+//! Rows of many keys, and many rows, with one statement.
 //!
 //! Statements are constants here, so a list of keys has a fixed length; one that is shorter is filled up with its last
 //! key. A hundred keys are two statements, not a hundred.
@@ -39,4 +39,17 @@ pub(crate) async fn rows(
         found.extend(tx.query(sql, &values).await?);
     }
     Ok(found)
+}
+
+/// `rows` rows of a statement that stores several: the place of each, and a parameter for each column of these types, behind
+/// the parameters that all rows have in common. Unused rows are NULL.
+pub(crate) fn values(shared: usize, rows: usize, types: &[&str]) -> String {
+    let row = |row: usize| {
+        let first = shared + row * types.len() + 1;
+        let columns = (first..)
+            .zip(types)
+            .map(|(at, of)| format!("CAST(${at} AS {of})"));
+        format!("({row}, {})", columns.collect::<Vec<_>>().join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
 }

@@ -79,7 +79,7 @@ promises! {
         dead_runs_without_a_letter_are_found, a_later_success_of_the_lane_is_known;
     replays: a_plan_is_sealed_once, one_process_carries_a_plan_out, a_replay_whose_process_died_is_found,
         what_people_want_of_a_replay_is_heard, items_come_in_order_and_by_state, items_of_old_plans_go_and_plans_stay;
-    bookkeeping: counters_have_no_gaps, a_link_belongs_to_one_quote, agreements_are_replaced, decisions_are_kept, a_repeated_decision_is_not_kept,
+    bookkeeping: counters_have_no_gaps, a_link_belongs_to_one_quote, agreements_are_replaced, decisions_are_kept, many_decisions_are_kept_in_order, a_repeated_decision_is_not_kept,
         tokens_are_found_by_hash, deliveries_are_seen_once, schemas_are_cached, old_matrices_stay;
 }
 

@@ -4,7 +4,7 @@ use cpq_domain::Result;
 use cpq_domain::adapter::{CrmSnapshot, QuoteTarget};
 use cpq_domain::deletion::{self, Answer, Fate, Gone};
 use cpq_domain::error::{Code, Error};
-use cpq_domain::id::{IdempotencyKey, Lane};
+use cpq_domain::id::{IdempotencyKey, Lane, OpportunityKey};
 use cpq_domain::quote::{Quote, Status, Transition};
 use cpq_domain::resolve::Base;
 use cpq_domain::run::{Effect, Outcome};
@@ -36,7 +36,7 @@ pub(crate) async fn opportunity(steps: &Steps, scene: &Scene, error: Error) -> R
         .await?
     {
         Fate::Deleted => {}
-        Fate::Present => return Err(Halt::Dead(renamed(error, &link))),
+        Fate::Present => return Err(renumbered(steps, scene, error, &link).await?),
         Fate::Unknown => return Err(Halt::Dead(error)),
     }
     if let Some(number) = link.opportunity_number.clone() {
@@ -283,13 +283,16 @@ fn command(steps: &Steps, gone: Gone, answer: Answer) -> String {
     )
 }
 
-/// The opportunity is there, but not under the name by which it was asked for.
-fn renamed(error: Error, link: &Link) -> Error {
-    let next = format!(
-        "its business number was changed in the CRM: run `cpq sync run --opportunity {}`",
-        link.opportunity_id
-    );
-    error.next(next)
+/// The opportunity is there, and its business number was changed: the run goes to the lane of the new one, or to that of
+/// the id where there is none any more.
+async fn renumbered(steps: &Steps, scene: &Scene, error: Error, link: &Link) -> Result<Halt, Halt> {
+    let id = OpportunityKey::new(link.opportunity_id.as_str())?;
+    let crm = steps
+        .read("read.crm.by_id", scene.crm.read(steps.call(), &id))
+        .await?;
+    let name = crm.opportunity.number.unwrap_or(id);
+    steps.go_by(name, &link.opportunity_id).await?;
+    Ok(Halt::Restart(error))
 }
 
 fn outcome(link: &Link, quote: Option<&Quote>, cpq_writes: u32, told: String) -> Outcome {

@@ -143,6 +143,16 @@ impl Steps {
         self.moved.get().unwrap_or(&self.run.lane)
     }
 
+    /// The lane of the opportunity by its id in the CRM.
+    pub(crate) fn lane_of(&self, id: &RecordId) -> Result<Lane> {
+        let opportunity = OpportunityKey::new(id.as_str())?;
+        let connection = self.lane().connection.clone();
+        Ok(Lane {
+            connection,
+            opportunity,
+        })
+    }
+
     /// Goes to the lane of this name, to be called before anything is written. [`Halt::LinedUp`] when others are there, or
     /// have been since the run read.
     pub(crate) async fn go_by(&self, opportunity: OpportunityKey, record: &RecordId) -> Result<(), Halt> {

@@ -39,12 +39,15 @@ pub(crate) struct Scene {
 
 /// Brings an opportunity and its quote into agreement.
 pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Outcome, Halt> {
-    let (mut crm, found, mut known) = match read_all(steps, scene).await {
+    let (mut crm, mut found, mut known) = match read_all(steps, scene).await {
         Err(Halt::Dead(error)) if error.code == Code::OpportunityNotFound => {
             return deleted::opportunity(steps, scene, error).await;
         }
         read => read?,
     };
+    if is_renumbered(steps, scene, &crm, found.as_ref(), &known).await? {
+        (found, known) = read_by_id(steps, scene, &crm).await?;
+    }
     enter_own_lane(steps, &crm, found.as_ref(), &known).await?;
     if found.is_none() && deletion::quote_was(&known.base) {
         if let Some(outcome) = deleted::quote(steps, scene).await? {
@@ -111,6 +114,40 @@ async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Q
             scene.cpq.find(call, lane.connection.as_str(), &lane.opportunity)
         ),
         steps.read("read.base", scene.ledger.known(lane)),
+    )
+}
+
+/// Whether what was found by the business number is not the opportunity's, though it may have a quote: the number was changed
+/// in the CRM, so there is nothing under the new one, or what another opportunity had that number before.
+async fn is_renumbered(
+    steps: &Steps,
+    scene: &Scene,
+    crm: &CrmSnapshot,
+    found: Option<&Quote>,
+    known: &Known,
+) -> Result<bool> {
+    let id = &crm.opportunity.id;
+    match found {
+        Some(quote) => Ok(quote.opportunity.id != *id),
+        None if steps.lane().opportunity.as_str() == id.as_str() => Ok(false),
+        // Whoever answers from its journal goes the way that it went.
+        None if steps.is_resumed() => Ok(steps.began("read.cpq.by_id")),
+        None if known.base != Base::default() => Ok(true),
+        None => Ok(scene.ledger.link(&steps.lane_of(id)?).await?.is_some()),
+    }
+}
+
+/// The quote, and what both sides last agreed on, by the CRM's id of the opportunity.
+async fn read_by_id(steps: &Steps, scene: &Scene, crm: &CrmSnapshot) -> Result<(Option<Quote>, Known), Halt> {
+    let lane = steps.lane_of(&crm.opportunity.id)?;
+    futures_util::try_join!(
+        steps.read(
+            "read.cpq.by_id",
+            scene
+                .cpq
+                .find(steps.call(), lane.connection.as_str(), &lane.opportunity)
+        ),
+        steps.read("read.base.by_id", scene.ledger.known(&lane)),
     )
 }
 
@@ -254,7 +291,7 @@ async fn write_cpq(
     ))?;
     #[cfg(feature = "planted-bugs")]
     let key = crate::planted::fresh(key, steps.run().attempt)?;
-    let (call, lane) = (steps.call(), steps.lane());
+    let (call, lane) = (steps.call(), steps.lane_of(&crm.opportunity.id)?);
     // The quote as it stands after a write that may have arrived.
     let stands = OnceLock::new();
     let check = async {

@@ -19,6 +19,7 @@ mod lanes;
 mod lines;
 mod outcomes;
 mod reconcile;
+mod renumbered;
 mod replays;
 mod retries;
 mod rulings;

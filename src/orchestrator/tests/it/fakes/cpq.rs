@@ -28,7 +28,9 @@ pub struct Cpq {
 impl Cpq {
     pub fn find(&self, key: &OpportunityKey, stale: bool) -> Option<Quote> {
         let quotes = if stale { &self.before } else { &self.quotes };
-        let of = |quote: &&Quote| quote.opportunity.number.as_ref() == Some(key);
+        let of = |quote: &&Quote| {
+            quote.opportunity.number.as_ref() == Some(key) || quote.opportunity.id.as_str() == key.as_str()
+        };
         quotes.iter().find(of).cloned()
     }
 
@@ -150,7 +152,7 @@ impl Cpq {
 
     fn fresh(&self, of: &OpportunityRef, at: Timestamp) -> Result<Quote> {
         let number = of.number.as_ref().expect("a number");
-        if self.find(number, false).is_some() {
+        if self.quotes.iter().any(|quote| quote.opportunity.id == of.id) {
             return Err(Error::new(
                 Code::QuoteDuplicate,
                 format!("{number} has a quote already"),

@@ -51,6 +51,13 @@ impl Crm {
         })
     }
 
+    /// An administrator gives a record another business number.
+    pub fn renumber(&mut self, from: &OpportunityKey, to: &OpportunityKey) {
+        let mut record = self.now.remove(from).expect("it is there");
+        record.opportunity.number = Some(to.clone());
+        self.now.insert(to.clone(), record);
+    }
+
     /// Puts a record into the bin.
     pub fn delete(&mut self, key: &OpportunityKey) {
         let record = self.now.remove(key).expect("it is there");

@@ -84,6 +84,14 @@ fn taken(link: &Link, other: Option<Link>) -> Error {
     }
 }
 
+/// The newest revision's link of an opportunity by the CRM's id.
+pub async fn by_id(tx: &mut dyn Tx, connection: &ConnectionName, id: &RecordId) -> Result<Option<Link>> {
+    tx.first(BY_ID, params![connection, id])
+        .await?
+        .map(read)
+        .transpose()
+}
+
 /// The newest revision's link of an opportunity, by its CRM id or its business number; the id counts first.
 pub async fn by_opportunity(
     tx: &mut dyn Tx,

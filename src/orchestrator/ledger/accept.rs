@@ -93,11 +93,8 @@ pub(super) async fn own_lane(tx: &mut dyn Tx, lane: Lane) -> Result<Lane> {
     let Ok(id) = RecordId::new(lane.opportunity.as_str()) else {
         return Ok(lane);
     };
-    let link = links::by_opportunity(tx, &lane.connection, &lane.opportunity).await?;
-    let number = link
-        .filter(|link| link.opportunity_id == id)
-        .and_then(|link| link.opportunity_number);
-    Ok(match number {
+    let link = links::by_id(tx, &lane.connection, &id).await?;
+    Ok(match link.and_then(|link| link.opportunity_number) {
         Some(opportunity) => Lane { opportunity, ..lane },
         None => lane,
     })

@@ -30,9 +30,8 @@ async fn parked(engine: &Engine) -> Run {
     run
 }
 
-/// The write to the CPQ arrived, and nobody knows. Whoever goes by takes what it left there for no edit of a seller.
-#[tokio::test(start_paused = true)]
-async fn what_a_parked_sync_has_written_is_nobodys_edit() {
+/// A rep's edit arrived in the CPQ, the sync that sent it was parked and does not know, and the rep edits once more.
+async fn in_doubt() -> (Bench, Engine, Run) {
     let bench = Bench::new().await;
     bench.land.rule(FIELD, "crm", "review");
     agreed(&bench).await;
@@ -41,6 +40,13 @@ async fn what_a_parked_sync_has_written_is_nobodys_edit() {
     let engine = bench.service("a");
     let first = parked(&engine).await;
     bench.land.rep(FIELD, text("newer"));
+    (bench, engine, first)
+}
+
+/// The write to the CPQ arrived, and nobody knows. Whoever goes by takes what it left there for no edit of a seller.
+#[tokio::test(start_paused = true)]
+async fn what_a_parked_sync_has_written_is_nobodys_edit() {
+    let (bench, engine, first) = in_doubt().await;
     let second = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
     let second = engine.wait(second.id, LONG).await.expect("known");
     assert_eq!(bench.run(first.id).await.state, RunState::Parked, "it goes first");
@@ -53,14 +59,7 @@ async fn what_a_parked_sync_has_written_is_nobodys_edit() {
 /// Once both sides have agreed anew, a value that a parked sync has sent is an edit like any other.
 #[tokio::test(start_paused = true)]
 async fn an_old_value_that_a_seller_brings_back_is_an_edit() {
-    let bench = Bench::new().await;
-    bench.land.rule(FIELD, "crm", "review");
-    agreed(&bench).await;
-    bench.land.rep(FIELD, text("new"));
-    bench.land.script("cpq.write", [Fate::LostApplied]);
-    let engine = bench.service("a");
-    let first = parked(&engine).await;
-    bench.land.rep(FIELD, text("newer"));
+    let (bench, engine, first) = in_doubt().await;
     for _ in 0..2 {
         let other = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
         engine.wait(other.id, LONG).await.expect("known");

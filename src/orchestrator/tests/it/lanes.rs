@@ -5,21 +5,27 @@ use std::sync::Arc;
 use cpq_domain::Code;
 use cpq_domain::change::{ChangeKind, Hint};
 use cpq_domain::id::CorrelationId;
-use cpq_domain::run::{Effect, RunState, Trigger};
-use cpq_orchestrator::{Submission, Submitted};
+use cpq_domain::run::{Effect, Run, RunState, Trigger};
+use cpq_orchestrator::{Engine, Submission, Submitted};
 
 use crate::bench::{Bench, LONG, look_at, run_of};
 use crate::fakes::{Fate, Gate, NUMBER};
 use crate::feeds::ID;
 
+/// A sync that was asked for by this name stands before a gate with this call.
+async fn held_at(bench: &Bench, call: &'static str, name: &str) -> (Engine, Arc<Gate>, Run) {
+    let engine = bench.service("a");
+    let gate = Arc::new(Gate::default());
+    bench.land.script(call, [Fate::Held(gate.clone())]);
+    let run = run_of(engine.submit(look_at(name)).await.expect("accepted"));
+    gate.arrival().await;
+    (engine, gate, run)
+}
+
 #[tokio::test(start_paused = true)]
 async fn wishes_without_a_key_share_the_run_that_waits() {
     let bench = Bench::new().await;
-    let engine = bench.service("a");
-    let gate = Arc::new(Gate::default());
-    bench.land.script("crm.read", [Fate::Held(gate.clone())]);
-    let running = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
-    gate.arrival().await;
+    let (engine, gate, running) = held_at(&bench, "crm.read", NUMBER).await;
     let waiting = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
     assert_eq!(
         (running.state, waiting.state),
@@ -41,11 +47,7 @@ async fn wishes_without_a_key_share_the_run_that_waits() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_waits_takes_any_number_of_hints_and_still_runs() {
     let bench = Bench::new().await;
-    let engine = bench.service("a");
-    let gate = Arc::new(Gate::default());
-    bench.land.script("crm.read", [Fate::Held(gate.clone())]);
-    run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
-    gate.arrival().await;
+    let (engine, gate, _) = held_at(&bench, "crm.read", NUMBER).await;
     let waiting = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
     let hint = Hint {
         source: "poll".into(),
@@ -114,11 +116,7 @@ async fn lanes_run_side_by_side() {
 #[tokio::test(start_paused = true)]
 async fn live_wishes_share_a_run_beside_one_that_can_wait() {
     let bench = Bench::new().await;
-    let engine = bench.service("a");
-    let gate = Arc::new(Gate::default());
-    bench.land.script("crm.read", [Fate::Held(gate.clone())]);
-    run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
-    gate.arrival().await;
+    let (engine, gate, _) = held_at(&bench, "crm.read", NUMBER).await;
     let idle = Submission::of(look_at(NUMBER).lane, Trigger::Schedule);
     let idle = run_of(engine.submit(idle).await.expect("accepted"));
     let live = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
@@ -136,11 +134,7 @@ async fn live_wishes_share_a_run_beside_one_that_can_wait() {
 #[tokio::test(start_paused = true)]
 async fn two_names_of_one_opportunity_are_one_lane() {
     let bench = Bench::new().await;
-    let engine = bench.service("a");
-    let gate = Arc::new(Gate::default());
-    bench.land.script("cpq.write", [Fate::Held(gate.clone())]);
-    let first = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
-    gate.arrival().await;
+    let (engine, gate, first) = held_at(&bench, "cpq.write", NUMBER).await;
     let second = run_of(engine.submit(look_at(ID)).await.expect("accepted"));
     let still = engine.wait(second.id, std::time::Duration::from_secs(20)).await;
     let still = still.expect("known");
@@ -164,11 +158,7 @@ async fn two_names_of_one_opportunity_are_one_lane() {
 #[tokio::test(start_paused = true)]
 async fn a_sync_by_id_goes_on_in_the_lane_of_the_number() {
     let bench = Bench::new().await;
-    let engine = bench.service("a");
-    let gate = Arc::new(Gate::default());
-    bench.land.script("cpq.write", [Fate::Held(gate.clone())]);
-    let first = run_of(engine.submit(look_at(ID)).await.expect("accepted"));
-    gate.arrival().await;
+    let (engine, gate, first) = held_at(&bench, "cpq.write", ID).await;
     let second = run_of(engine.submit(look_at(NUMBER)).await.expect("accepted"));
     assert_eq!(second.state, RunState::Queued);
     gate.open();

@@ -113,6 +113,8 @@ pub(crate) struct Learned {
     pub(crate) gone: Option<(Link, Gone, Answer)>,
     /// The quote's own record is gone from the CRM and was left so.
     pub(crate) spared: bool,
+    /// The opportunity has a business number under which it was not known, and another may have been.
+    pub(crate) renumbered: bool,
     /// The quote takes the place of one that is gone.
     pub(crate) relinked: bool,
     /// The matrix that they were made under.
@@ -228,6 +230,9 @@ pub(crate) async fn keep(tx: &mut dyn Tx, run: &Run, mut learned: Learned, now: 
     };
     gone::meet_again(tx, run, &link, &learned).await?;
     links::put(tx, &link).await?;
+    if learned.renumbered {
+        links::release_number(tx, &link).await?;
+    }
     if learned.base.is_none() && learned.decisions.is_empty() {
         return Ok(());
     }

@@ -264,6 +264,11 @@ impl Steps {
         self.with_learned(|learned| learned.spared = true);
     }
 
+    /// The business number of the opportunity was not its own until now.
+    pub(crate) fn learn_renumbered(&self) {
+        self.with_learned(|learned| learned.renumbered = true);
+    }
+
     /// The quote of this run takes the place of one that is gone.
     pub(crate) fn learn_relinked(&self) {
         self.with_learned(|learned| learned.relinked = true);

@@ -47,6 +47,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
     };
     if is_renumbered(steps, scene, &crm, found.as_ref(), &known).await? {
         (found, known) = read_by_id(steps, scene, &crm).await?;
+        steps.learn_renumbered();
     }
     enter_own_lane(steps, &crm, found.as_ref(), &known).await?;
     if found.is_none() && deletion::quote_was(&known.base) {

@@ -27,9 +27,11 @@ const BY_ID: &str = select!("WHERE connection = $1 AND opportunity_id = $2 ORDER
 const BY_NUMBER: &str =
     select!("WHERE connection = $1 AND opportunity_number = $2 ORDER BY revision DESC LIMIT 1");
 const BY_QUOTE: &str = select!("WHERE quote_number = $1 ORDER BY revision DESC LIMIT 1");
+const RELEASE: &str = "UPDATE links SET opportunity_number = NULL
+  WHERE connection = $1 AND opportunity_number = $2 AND opportunity_id <> $3";
 const REMOVE: &str = "DELETE FROM links WHERE connection = $1 AND opportunity_id = $2";
 
-pub(crate) const STATEMENTS: &[&str] = &[PUT, BY_REVISION, BY_ID, BY_NUMBER, BY_QUOTE, REMOVE];
+pub(crate) const STATEMENTS: &[&str] = &[PUT, BY_REVISION, BY_ID, BY_NUMBER, BY_QUOTE, RELEASE, REMOVE];
 
 /// One revision of an opportunity's quote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +110,16 @@ pub async fn by_opportunity(
 /// The newest revision's link of a quote.
 pub async fn by_quote(tx: &mut dyn Tx, number: &QuoteNumber) -> Result<Option<Link>> {
     tx.first(BY_QUOTE, params![number]).await?.map(read).transpose()
+}
+
+/// Takes a business number from every other opportunity that had it: an event about one of those must not lead to this one.
+/// They are known by their ids until they are synced again.
+pub async fn release_number(tx: &mut dyn Tx, holder: &Link) -> Result<()> {
+    let Some(number) = &holder.opportunity_number else {
+        return Ok(());
+    };
+    let values = params![&holder.connection, number, &holder.opportunity_id];
+    tx.execute(RELEASE, values).await.map(drop)
 }
 
 /// Forgets the links of an opportunity. Returns how many there were.

@@ -27,7 +27,7 @@ macro_rules! select {
     };
 }
 
-/// Decisions of one statement. A sync makes about fifty, and each statement of its own would be a way to the server.
+/// Decisions of one statement. A first sync keeps some forty, and each statement of its own would be a way to the server.
 const ROWS: usize = 16;
 /// Types of the columns of a decision itself.
 const COLUMNS: [&str; 12] = ["TEXT"; 12];

@@ -41,7 +41,7 @@ const LIST: &str =
 // A full look shows every hour that has records; an older certificate speaks of records that have moved on.
 const DROP_OLD: &str =
     "DELETE FROM certificates WHERE connection = $1 AND hour >= $3 AND reconciliation <> $2";
-const PURGE: &str =
+pub(crate) const PURGE: &str =
     "DELETE FROM certificate_drafts WHERE reconciliation < $1 AND (reconciliation, object, hour) IN
   (SELECT reconciliation, object, hour FROM certificate_drafts WHERE reconciliation < $1 LIMIT $2)";
 

@@ -4,7 +4,7 @@ use cpq_domain::Result;
 
 use crate::tx::{Tx, params};
 
-const NEXT: &str = "INSERT INTO counters (name, value) VALUES ($1, 1)
+pub(crate) const NEXT: &str = "INSERT INTO counters (name, value) VALUES ($1, 1)
   ON CONFLICT (name) DO UPDATE SET value = counters.value + 1 RETURNING value";
 const SET: &str = "INSERT INTO counters (name, value) VALUES ($1, $2)
   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
@@ -16,6 +16,13 @@ pub(crate) const STATEMENTS: &[&str] = &[NEXT, SET, PEEK];
 pub async fn next(tx: &mut dyn Tx, name: &str) -> Result<i64> {
     let row = tx.first(NEXT, params![name]).await?;
     row.map_or(Ok(0), |mut row| row.take())
+}
+
+/// The next number of a series that people read, and nobody else's. In a file it is [`next`]. On a server it is drawn
+/// beside the transaction, so that many can draw at once: a job that fails leaves a gap, and numbers are committed in any
+/// order.
+pub async fn draw(tx: &mut dyn Tx, name: &str) -> Result<i64> {
+    tx.draw(name).await
 }
 
 /// Makes `value` the last number given, e.g. for a seed; the next one is `value + 1`.

@@ -44,11 +44,10 @@ static APPEND: LazyLock<String> = LazyLock::new(|| {
     n.column8, n.column9, n.column10, n.column11, n.column12, n.column13
   FROM (VALUES {}) AS n
   WHERE n.column2 IS NOT NULL
-    AND NOT EXISTS (SELECT 1 FROM decisions WHERE position = (SELECT MAX(position) FROM decisions
-      WHERE connection = $3 AND opportunity_id = $4 AND field = n.column2
-        AND COALESCE(line, '') = COALESCE(n.column3, ''))
-    AND verdict = n.column4 AND crm = n.column7 AND cpq = n.column8
-    AND (reason = n.column10 OR verdict = 'review') AND (run_id = $1 OR verdict IN ('keep', 'review')))
+    AND (SELECT d.verdict = n.column4 AND d.crm = n.column7 AND d.cpq = n.column8
+        AND (d.reason = n.column10 OR d.verdict = 'review') AND (d.run_id = $1 OR d.verdict IN ('keep', 'review'))
+      FROM decisions d WHERE d.connection = $3 AND d.opportunity_id = $4 AND d.field = n.column2
+        AND COALESCE(d.line, '') = COALESCE(n.column3, '') ORDER BY d.position + 0 DESC LIMIT 1) IS NOT TRUE
   ORDER BY n.column1 RETURNING field, line",
         many::values(SHARED, ROWS, &COLUMNS)
     )

@@ -9,6 +9,7 @@ mod attempt;
 mod beacon;
 mod failure;
 mod migrate;
+mod numbers;
 mod patience;
 mod pool;
 mod scratch;

@@ -61,7 +61,7 @@ const OPEN_OF: &str =
     "SELECT COUNT(*) FROM conflicts WHERE opportunity_id = $1 AND connection = $2 AND state = 'open'";
 const BLANK_CONFLICT: &str = "UPDATE conflicts SET body = $2, purged = $3 WHERE number = $1";
 const BASE_OF: &str = "DELETE FROM bases WHERE connection = $1 AND opportunity_id = $2";
-const CERTIFICATES: &str = "DELETE FROM certificates WHERE (connection, hour, object) IN
+pub(crate) const CERTIFICATES: &str = "DELETE FROM certificates WHERE (connection, hour, object) IN
   (SELECT connection, hour, object FROM certificates WHERE TRUE AND made_at < $1 LIMIT $2)";
 
 const COUNT_RUNS: &str = "SELECT COUNT(*) FROM runs WHERE purged_at IS NULL

@@ -19,7 +19,7 @@ const PUT: &str = "INSERT INTO reconcile_records (reconciliation, opportunity_id
     parts = excluded.parts";
 const PAGE: &str = "SELECT body, parts FROM reconcile_records
   WHERE reconciliation = $1 AND opportunity_id > $2 ORDER BY opportunity_id LIMIT $3";
-const PURGE: &str =
+pub(crate) const PURGE: &str =
     "DELETE FROM reconcile_records WHERE reconciliation < $1 AND (reconciliation, opportunity_id) IN
   (SELECT reconciliation, opportunity_id FROM reconcile_records WHERE reconciliation < $1 LIMIT $2)";
 

@@ -56,7 +56,7 @@ const ITEMS: &str = "SELECT state, body, run_id FROM replay_items
   WHERE plan = $1 AND position > $2 ORDER BY position LIMIT $3";
 const ITEMS_IN: &str = "SELECT state, body, run_id FROM replay_items
   WHERE plan = $1 AND state = $2 AND position > $3 ORDER BY position LIMIT $4";
-const PURGE: &str = "DELETE FROM replay_items WHERE (plan, position) IN
+pub(crate) const PURGE: &str = "DELETE FROM replay_items WHERE (plan, position) IN
   (SELECT plan, position FROM replay_items WHERE plan <= $1 ORDER BY plan, position LIMIT $2)";
 
 pub(crate) const STATEMENTS: &[&str] = &[

@@ -10,6 +10,7 @@ use cpq_domain::id::{
 };
 use jiff::Timestamp;
 
+use crate::counters;
 use crate::row::{Cell, Row};
 
 /// One transaction. Placeholders are `$1`, `$2`, … and mean the parameter of that number, in any order.
@@ -24,6 +25,13 @@ pub trait Tx: Send {
     /// The first row of the answer, if there is one.
     async fn first(&mut self, sql: &'static str, params: &[Param<'_>]) -> Result<Option<Row>> {
         Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// See [`counters::draw`](crate::counters::draw). An engine that would make those who draw wait for each other has
+    /// its own way.
+    async fn draw(&mut self, counter: &str) -> Result<i64> {
+        let row = self.first(counters::NEXT, params![counter]).await?;
+        row.map_or(Ok(0), |mut row| row.take())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::tx::{Tx, params};
 
 const SEEN: &str = "INSERT INTO webhook_deliveries (source, delivery_id, seen_at) VALUES ($1, $2, $3)
   ON CONFLICT (source, delivery_id) DO NOTHING";
-const PURGE: &str = "DELETE FROM webhook_deliveries WHERE (source, delivery_id) IN
+pub(crate) const PURGE: &str = "DELETE FROM webhook_deliveries WHERE (source, delivery_id) IN
   (SELECT source, delivery_id FROM webhook_deliveries WHERE seen_at <= $1 ORDER BY seen_at LIMIT $2)";
 
 pub(crate) const STATEMENTS: &[&str] = &[SEEN, PURGE];

@@ -72,7 +72,7 @@ pub(super) async fn new_run(
     replays: Option<&ReplayOf>,
     now: Timestamp,
 ) -> Result<Run> {
-    let number = counters::next(tx, CORRELATION_COUNTER).await?;
+    let number = counters::draw(tx, CORRELATION_COUNTER).await?;
     #[cfg(feature = "planted-bugs")]
     let number = crate::planted::name_twice(number);
     let correlation = CorrelationId::new(format!("csync-{number:03}"))?;

@@ -79,8 +79,7 @@ async fn create(
     by: &By,
     moment: &Moment,
 ) -> Result<Effect> {
-    // A transaction that fails gives its number back, so refusals leave no gap.
-    let sequence = counters::next(tx, &counter_name(moment.year)).await?;
+    let sequence = counters::draw(tx, &counter_name(moment.year)).await?;
     let birth = birth(moment, sequence)?;
     let quote = revision::first(&birth, of, patch, &moment.settings)?;
     quotes::insert(tx, &quote).await?;

@@ -1,5 +1,6 @@
 //! The connections, each set up the same.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cpq_domain::{Code, Error, Result};
@@ -31,22 +32,32 @@ pub(super) fn connector(address: &Address) -> Result<MakeRustlsConnect> {
     }
 }
 
-/// A pool that is empty at first.
+/// The pool of the jobs, empty at first.
 pub(super) fn pool(address: &Address) -> Result<Pool> {
+    of(address, CONNECTIONS, settings())
+}
+
+/// One connection whose commits wait for no disk.
+pub(super) fn unhurried(address: &Address) -> Result<Pool> {
+    of(
+        address,
+        1,
+        format!("{}; SET synchronous_commit = off", settings()),
+    )
+}
+
+fn of(address: &Address, connections: usize, settings: String) -> Result<Pool> {
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
     let manager = Manager::from_config(address.config.clone(), connector(address)?, recycling);
-    let set_up = Hook::async_fn(|client, _| {
-        Box::pin(async move {
-            client
-                .batch_execute(&settings())
-                .await
-                .map_err(HookError::Backend)
-        })
+    let settings: Arc<str> = settings.into();
+    let set_up = Hook::async_fn(move |client, _| {
+        let settings = settings.clone();
+        Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
     });
     Pool::builder(manager)
-        .max_size(CONNECTIONS)
+        .max_size(connections)
         .runtime(Runtime::Tokio1)
         .wait_timeout(Some(Duration::from_millis(TURN_MS)))
         .post_create(set_up)

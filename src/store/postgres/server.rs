@@ -16,6 +16,7 @@ use super::attempt::drive;
 use super::beacon::Beacon;
 use super::failure::{Kind, failure};
 use super::migrate;
+use super::numbers::Numbers;
 use super::patience::Patience;
 use super::pool;
 use super::session::Session;
@@ -37,6 +38,7 @@ pub(crate) struct Server {
     place: Arc<str>,
     counters: Arc<Counters>,
     beacon: Beacon,
+    numbers: Arc<Numbers>,
 }
 
 /// How one try ended.
@@ -53,12 +55,14 @@ impl Server {
         let mut client = connect(&pool, &place).await?;
         check(&client, &place).await?;
         let migrated = migrate::run(&mut client, &place).await?;
+        let numbers = Numbers::new(pool::unhurried(&address)?, place.clone());
         let beacon = Beacon::light(address).await?;
         let server = Server {
             pool,
             place,
             counters,
             beacon,
+            numbers,
         };
         Ok((Arc::new(server), migrated))
     }
@@ -239,7 +243,8 @@ impl Server {
     async fn session(&self, reading: bool) -> std::result::Result<Session, (Error, Kind)> {
         let client = self.pool.get().await;
         let client = client.map_err(|cause| pool::refused(&self.place, cause))?;
-        Ok(Session::new(client, self.place.clone(), reading))
+        let numbers = self.numbers.clone();
+        Ok(Session::new(client, self.place.clone(), numbers, reading))
     }
 
     /// Tells the other nodes that there is work.

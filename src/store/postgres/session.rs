@@ -11,6 +11,7 @@ use futures_util::{TryStreamExt, pin_mut};
 use tokio_postgres::{SimpleQueryMessage, Statement};
 
 use super::failure::{Kind, failure};
+use super::numbers::Numbers;
 use super::texts;
 use crate::limits::ANSWER_ROWS;
 use crate::row::{Cell, Row};
@@ -27,6 +28,7 @@ const BEGIN_WRITING: &str =
 pub(super) struct Session {
     client: Client,
     place: Arc<str>,
+    numbers: Arc<Numbers>,
     reading: bool,
     /// The transaction's number, once it has begun.
     begun: Option<String>,
@@ -37,10 +39,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(client: Client, place: Arc<str>, reading: bool) -> Session {
+    pub(super) fn new(client: Client, place: Arc<str>, numbers: Arc<Numbers>, reading: bool) -> Session {
         Session {
             client,
             place,
+            numbers,
             reading,
             begun: None,
             failed: None,
@@ -116,13 +119,17 @@ impl Session {
         let statement: Vec<&str> = sql.split_whitespace().take(6).collect();
         let statement = statement.join(" ");
         if self.reading && cause.code().is_some_and(|state| state.code() == "25006") {
-            self.failed.get_or_insert(Kind::Final);
-            let message = format!("a job that may only read tried `{statement} …`");
-            return Error::new(Code::Internal, message);
+            return self.refuse_to_write(&statement);
         }
         let (error, kind) = failure(&self.place, &format!("at `{statement} …`"), cause);
         self.failed.get_or_insert(kind);
         error
+    }
+
+    fn refuse_to_write(&mut self, what: &str) -> Error {
+        self.failed.get_or_insert(Kind::Final);
+        let message = format!("a job that may only read tried `{what} …`");
+        Error::new(Code::Internal, message)
     }
 }
 
@@ -205,6 +212,18 @@ impl Tx for Session {
         self.answered(sql, answer)?.ok_or_else(|| {
             let message = format!("a statement answered more than {ANSWER_ROWS} rows");
             Error::new(Code::Internal, message)
+        })
+    }
+
+    async fn draw(&mut self, counter: &str) -> Result<i64> {
+        if self.reading {
+            return Err(self.refuse_to_write("to draw a number"));
+        }
+        let _asking = Asking::begin(&self.asking);
+        let drawn = self.numbers.draw(counter).await;
+        drawn.map_err(|(error, kind)| {
+            self.failed.get_or_insert(kind);
+            error
         })
     }
 }

@@ -9,7 +9,9 @@ use tokio_postgres::NoTls;
 use super::migrate::{MIGRATIONS, run_to};
 use super::{Address, make_schema, pool, remove_schema, texts};
 use crate::migration::Migration;
-use crate::{Store, StoreOptions, statements};
+use crate::{Store, StoreOptions, Tx, counters, settings, statements};
+
+mod walks;
 
 /// Columns that one engine alone has, with their reason: what PostgreSQL's readers of all runs go by.
 const PECULIAR: &[&str] = &["journal.tx", "quote_events.tx"];
@@ -45,6 +47,20 @@ impl Schema {
 
     async fn remove(self) {
         remove_schema(&self.server, &self.name).await.expect("removed");
+    }
+}
+
+async fn draw_and_put(tx: &mut dyn Tx) -> cpq_domain::Result<i64> {
+    let number = counters::draw(tx, "n").await?;
+    settings::put(tx, "held", "y").await?;
+    Ok(number)
+}
+
+async fn until_somebody_waits_for(raw: &tokio_postgres::Client) {
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))";
+    while !raw.query_one(sql, &[]).await.expect("asked").get::<_, bool>(0) {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
 }
 
@@ -168,6 +184,28 @@ mod on_a_server {
         let error = Store::open(StoreOptions::at_url(&schema.url).expect("a URL")).await;
         let error = error.expect_err("refused");
         assert!(error.to_string().contains("another program"), "{error}");
+        schema.remove().await;
+    }
+
+    /// A job that drew a number and is held up keeps nobody from drawing the next.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "needs a PostgreSQL server; ./test starts one"]
+    async fn numbers_are_drawn_while_others_are_not_committed_yet() {
+        let schema = Schema::new().await;
+        let store = schema.store().await;
+        let row = store.write(|tx| Box::pin(settings::put(tx, "held", "x"))).await;
+        row.expect("a row");
+        let raw = schema.raw().await;
+        let hold = "BEGIN; SELECT 1 FROM settings WHERE name = 'held' FOR UPDATE";
+        raw.batch_execute(hold).await.expect("the row is held");
+        let drawer = store.clone();
+        let held = tokio::spawn(async move { drawer.write(|tx| Box::pin(draw_and_put(tx))).await });
+        until_somebody_waits_for(&raw).await;
+        let next = store.write(|tx| Box::pin(counters::draw(tx, "n"))).await;
+        assert_eq!(next.expect("drawn"), 2);
+        assert!(!held.is_finished());
+        raw.batch_execute("COMMIT").await.expect("let go");
+        assert_eq!(held.await.expect("no panic").expect("kept"), 1);
         schema.remove().await;
     }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{bases, journal, quote_events, runs};
+use crate::{bases, certificates, journal, purge, quote_events, reconcile_records, replays, runs, webhooks};
 
 /// Takes runs that no other node is taking. The list of ids is made once: in an `IN (…)` a planner may make it again for
 /// every row, and then lock more runs than it was asked for.
@@ -70,11 +70,41 @@ const EVENTS_AFTER: &str = concat!(
 const JOURNAL_HEAD: &str = "SELECT COALESCE((SELECT position FROM journal
   WHERE tx < pg_snapshot_xmin(pg_current_snapshot())::TEXT::BIGINT ORDER BY tx DESC, position DESC LIMIT 1), 0)";
 
+/// Some of the rows that a condition holds for, by their places: by their keys the server would look for them in the
+/// whole table, once for each such statement.
+macro_rules! delete_some {
+    ($table:literal, $condition:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE ctid = ANY (ARRAY(SELECT ctid FROM ",
+            $table,
+            " WHERE ",
+            $condition,
+            " LIMIT $2))"
+        )
+    };
+}
+
+const PURGE_DRAFTS: &str = delete_some!(
+    "certificate_drafts",
+    "reconciliation < $1 ORDER BY reconciliation"
+);
+const PURGE_CERTIFICATES: &str = delete_some!("certificates", "TRUE AND made_at < $1");
+const PURGE_RECORDS: &str = delete_some!("reconcile_records", "reconciliation < $1 ORDER BY reconciliation");
+const PURGE_ITEMS: &str = delete_some!("replay_items", "plan <= $1 ORDER BY plan, position");
+const PURGE_DELIVERIES: &str = delete_some!("webhook_deliveries", "seen_at <= $1 ORDER BY seen_at");
+
 /// The operation's text, and ours.
 const OWN: &[(&str, &str)] = &[
     (runs::CLAIM, CLAIM),
     (runs::EXPIRE, EXPIRE),
     (bases::LOOK, LOOK),
+    (certificates::PURGE, PURGE_DRAFTS),
+    (purge::CERTIFICATES, PURGE_CERTIFICATES),
+    (reconcile_records::PURGE, PURGE_RECORDS),
+    (replays::PURGE, PURGE_ITEMS),
+    (webhooks::PURGE, PURGE_DELIVERIES),
     (journal::AFTER, JOURNAL_AFTER),
     (journal::HEAD, JOURNAL_HEAD),
     (quote_events::AFTER, EVENTS_AFTER),

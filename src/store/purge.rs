@@ -44,7 +44,7 @@ const BURY_KEYS: &str = "UPDATE idempotency SET state = 'expired', status = NULL
 const BURY_WRITES: &str =
     "UPDATE idempotency SET state = 'expired', status = NULL, headers = NULL, body = NULL
   WHERE client = 'cpq-sync' AND key BETWEEN $1 AND $2 AND state = 'done'";
-const OLD_DECISIONS: &str =
+pub(crate) const OLD_DECISIONS: &str =
     "UPDATE decisions SET crm = $1, cpq = $1, lost = NULL, given = NULL, reason = $2, purged = $3
   WHERE purged IS NULL AND position IN (SELECT position FROM decisions WHERE purged IS NULL AND at < $4
     ORDER BY at, position LIMIT $5)";

@@ -13,11 +13,13 @@ use super::tls;
 use crate::limits::{CONNECTIONS, IDLE_JOB_MS, LOCK_MS, STATEMENT_MS, TURN_MS};
 
 /// Settings of every session. Durability is not left to whoever configured the server: what is answered is on its disk.
-/// What a statement of ours takes is milliseconds, so none is worth compiling.
+/// What a statement of ours takes is milliseconds, so none is worth compiling. And each has its index: a server that has not
+/// counted the rows of a new store yet would rather read whole tables, and keeps to that plan while they grow.
 pub(super) fn settings() -> String {
     format!(
         "SET statement_timeout = {STATEMENT_MS}; SET lock_timeout = {LOCK_MS};
          SET idle_in_transaction_session_timeout = {IDLE_JOB_MS}; SET jit = off;
+         SET enable_seqscan = off;
          SET client_min_messages = warning; SET default_transaction_isolation = 'read committed';
          SELECT set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
            THEN 'on' ELSE current_setting('synchronous_commit') END, false)"

@@ -95,12 +95,18 @@ const PURGE_RECORDS: &str = delete_some!("reconcile_records", "reconciliation < 
 const PURGE_ITEMS: &str = delete_some!("replay_items", "plan <= $1 ORDER BY plan, position");
 const PURGE_DELIVERIES: &str = delete_some!("webhook_deliveries", "seen_at <= $1 ORDER BY seen_at");
 
+const PURGE_DECISIONS: &str =
+    "UPDATE decisions SET crm = $1, cpq = $1, lost = NULL, given = NULL, reason = $2, purged = $3
+  WHERE position = ANY (ARRAY(SELECT position FROM decisions WHERE purged IS NULL AND at < $4
+    ORDER BY at, position LIMIT $5))";
+
 /// The operation's text, and ours.
 const OWN: &[(&str, &str)] = &[
     (runs::CLAIM, CLAIM),
     (runs::EXPIRE, EXPIRE),
     (bases::LOOK, LOOK),
     (certificates::PURGE, PURGE_DRAFTS),
+    (purge::OLD_DECISIONS, PURGE_DECISIONS),
     (purge::CERTIFICATES, PURGE_CERTIFICATES),
     (reconcile_records::PURGE, PURGE_RECORDS),
     (replays::PURGE, PURGE_ITEMS),

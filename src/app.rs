@@ -153,7 +153,7 @@ impl App {
 
     /// Serves the API on `listener` until `stop`.
     pub async fn serve(&self, listener: tokio::net::TcpListener, stop: CancellationToken) {
-        let router = cpq_api::router(self.api_state());
+        let router = cpq_dashboard::over(self.api_state(stop.clone()));
         if let Err(error) = cpq_api::serve(listener, router, stop.cancelled_owned()).await {
             tracing::error!(code = %error.code, error = %error, "the API ended");
         }
@@ -170,7 +170,7 @@ impl App {
             .local_addr()
             .map_err(|error| Error::new(Code::Internal, "a listener without address").cause(error))?;
         let stop = CancellationToken::new();
-        let router = cpq_api::router(self.api_state());
+        let router = cpq_dashboard::over(self.api_state(stop.clone()));
         let served = cpq_api::serve(listener, router, stop.clone().cancelled_owned());
         let served = tokio::spawn(async move { drop(served.await) });
         Ok((format!("http://{address}"), stop, served))
@@ -234,7 +234,7 @@ impl App {
         self.engine.resume(name).await
     }
 
-    fn api_state(&self) -> ApiState {
+    fn api_state(&self, stop: CancellationToken) -> ApiState {
         let matrix = self.matrix.clone();
         ApiState {
             engine: self.engine.clone(),
@@ -245,6 +245,8 @@ impl App {
             organizations: organizations(self.broker.clone()),
             settings: Arc::new(self.settings.clone()),
             readiness: readiness(self.damage.clone()),
+            readers: ApiState::places(),
+            stopping: stop,
             metrics: self.metrics.clone(),
         }
     }

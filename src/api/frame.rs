@@ -2,9 +2,10 @@
 
 use std::panic::AssertUnwindSafe;
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use cpq_domain::error::Written;
 use cpq_domain::{Code, Error, Result};
@@ -16,6 +17,11 @@ use crate::failure::{Failed, Failure};
 use crate::input::invalid;
 use crate::limits;
 use crate::state::ApiState;
+
+/// Puts the frame around further routes, e.g. pages.
+pub fn around(state: ApiState, routes: Router) -> Router {
+    routes.layer(middleware::from_fn_with_state(state, frame))
+}
 
 /// The outermost layer.
 pub(crate) async fn frame(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
@@ -127,7 +133,7 @@ fn name(headers: &mut HeaderMap, caller: &Caller) {
     }
 }
 
-/// Nothing we answer is a page, may be cached, or may be guessed to be another type.
+/// What we answer is no page, may not be cached, and may not be guessed to be another type, unless it says better itself.
 fn secure(headers: &mut HeaderMap) {
     const FIXED: [(&str, &str); 6] = [
         ("x-content-type-options", "nosniff"),
@@ -141,7 +147,7 @@ fn secure(headers: &mut HeaderMap) {
         ("cross-origin-resource-policy", "same-origin"),
     ];
     for (name, value) in FIXED {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
 }
 

@@ -28,6 +28,18 @@ pub const DRAIN: Duration = Duration::from_secs(10);
 pub const TOKEN_CHARS: usize = 200;
 /// How old the recorded last use of a token may be: one write per token and interval instead of one per request.
 pub const LAST_USE_EVERY: Duration = Duration::from_secs(300);
+/// How long a browser stays logged in that asks for nothing: over a night it is locked.
+pub const SESSION_IDLE: Duration = Duration::from_secs(8 * 3_600);
+/// How long it stays logged in at all: a working week.
+pub const SESSION_LIFE: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// Hours that syncs are counted by at most: a week.
+pub const STATISTICS_HOURS: i64 = 168;
+/// Readers that follow the events at the same time. Each looks into the store twice a second.
+pub const STREAMS_OF_EVENTS: usize = 64;
+/// How long a reader that has seen everything waits before it looks again.
+pub const STREAM_LOOK: Duration = Duration::from_millis(500);
+/// How often a stream says that it lives: proxies cut connections that say nothing for a minute.
+pub const STREAM_ALIVE: Duration = Duration::from_secs(15);
 /// How far a webhook's timestamp may be off, in seconds, to either side (the tolerance of Standard Webhooks).
 pub const WEBHOOK_TOLERANCE_S: i64 = 300;
 /// Signatures in one webhook header: a sender that rotates its secret needs two.

@@ -10,8 +10,9 @@ use utoipa_axum::routes;
 use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
-    access, certificates, conflicts, connections, dead_letters, deleted, document, feeds, frame, health,
-    outbound, ownership, quotes, reconcile, replays, sync, timeline, webhooks, why,
+    access, certificates, conflicts, connections, dead_letters, decided, deleted, document, events, feeds,
+    frame, health, outbound, ownership, quotes, reconcile, replays, statistics, sync, timeline, webhooks,
+    why,
 };
 
 /// The API, ready to be served.
@@ -32,6 +33,9 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(deleted::answer))
         .routes(routes!(timeline::get))
         .routes(routes!(timeline::list))
+        .routes(routes!(decided::list))
+        .routes(routes!(statistics::syncs))
+        .routes(routes!(events::follow))
         .routes(routes!(quotes::create, quotes::list))
         .routes(routes!(quotes::preview))
         .routes(routes!(quotes::get, quotes::change))

@@ -14,6 +14,8 @@ use cpq_orchestrator::Engine;
 use cpq_store::Store;
 use futures_util::future::BoxFuture;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::limits;
 use crate::outbound::OutboundSettings;
@@ -57,8 +59,19 @@ pub struct ApiState {
     pub settings: Arc<ApiSettings>,
     /// Reasons against being ready, beyond the store, which the API asks itself.
     pub readiness: Readiness,
+    /// Places of those who follow the events; see [`ApiState::places`].
+    pub readers: Arc<Semaphore>,
+    /// Says that the service ends. What never ends by itself, as a stream of events, ends then.
+    pub stopping: CancellationToken,
     /// Where `/metrics` reads from.
     pub metrics: PrometheusHandle,
+}
+
+impl ApiState {
+    /// As many places as there may be readers.
+    pub fn places() -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(limits::STREAMS_OF_EVENTS))
+    }
 }
 
 /// Settings of the API.

@@ -16,6 +16,7 @@
 //! ```
 
 pub mod bases;
+pub mod browser_sessions;
 pub mod call_budgets;
 pub mod certificates;
 pub mod check;

@@ -44,6 +44,8 @@ pub const OPEN_CONFLICTS: i64 = 5_000;
 pub const REVISIONS: i64 = 1_000;
 /// API tokens or grants in one list.
 pub const CREDENTIALS: i64 = 10_000;
+/// Ended sessions of browsers that one login takes away, so that it is not held up.
+pub const SESSIONS_ENDED: i64 = 100;
 /// Feeds in one list: a few for each connection.
 pub const FEEDS: i64 = 10_000;
 /// Bytes of the mark of a feed: a replay id has a dozen, a poll in the middle of its pages some hundred.

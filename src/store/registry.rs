@@ -1,15 +1,16 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, call_budgets, certificates, check, circuits, conflicts, counters, dead_letters, decisions,
-    deletions, grants, idempotency, journal, links, ownership, positions, purge, quote_events, quotes,
-    reconcile_records, reconciliations, replays, runs, schemas, settings, tokens, webhooks,
+    bases, browser_sessions, call_budgets, certificates, check, circuits, conflicts, counters, dead_letters,
+    decisions, deletions, grants, idempotency, journal, links, ownership, positions, purge, quote_events,
+    quotes, reconcile_records, reconciliations, replays, runs, schemas, settings, tokens, webhooks,
 };
 
 /// All statements, by module.
 pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         ("bases", bases::STATEMENTS.to_vec()),
+        ("browser_sessions", browser_sessions::STATEMENTS.to_vec()),
         ("call_budgets", call_budgets::STATEMENTS.to_vec()),
         ("circuits", circuits::STATEMENTS.to_vec()),
         ("conflicts", conflicts::STATEMENTS.to_vec()),

@@ -11,6 +11,7 @@ use crate::row::Row;
 use crate::tx::{Tx, params};
 
 mod hold;
+mod hours;
 mod lane;
 mod list;
 mod queue;
@@ -18,6 +19,7 @@ mod unlinked;
 mod waiting;
 
 pub use hold::{claim_lane_of, claim_run, heartbeat};
+pub use hours::{Hour, hours};
 pub use lane::{enter_lane, line_up};
 pub use list::{Filter, counts_by_state, list};
 pub(crate) use queue::{CLAIM, EXPIRE};
@@ -56,6 +58,7 @@ const NODE: &str = "SELECT node FROM runs WHERE id = $1";
 pub(crate) const STATEMENTS: &[&[&str]] = &[
     &[INSERT, BY_ID, BY_CORRELATION, UPDATE, CRASHES, NODE],
     hold::STATEMENTS,
+    hours::STATEMENTS,
     lane::STATEMENTS,
     queue::STATEMENTS,
     list::STATEMENTS,

@@ -152,6 +152,8 @@ codes! {
     Unauthenticated = "UNAUTHENTICATED", Forbidden, 401, "send Authorization: Bearer with a token made by `cpq token create`";
     /// The token lacks the scope of the route.
     ScopeInsufficient = "SCOPE_INSUFFICIENT", Forbidden, 403, "use a token with the scope named in details";
+    /// A form that did not come from a page that we gave to this browser.
+    FormForged = "FORM_FORGED", Forbidden, 403, "load the page again and repeat it";
     /// A webhook's signature is missing, stale or wrong.
     SignatureInvalid = "SIGNATURE_INVALID", Forbidden, 401, "check the shared secret and the sender's clock";
     /// A mutating request came without an idempotency key where one is required.

@@ -54,6 +54,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0008_dead_letters",
         sql: include_str!("../../../migrations/postgres/0008_dead_letters.sql"),
     },
+    Migration {
+        version: 9,
+        name: "0009_browsers",
+        sql: include_str!("../../../migrations/postgres/0009_browsers.sql"),
+    },
 ];
 
 /// Advisory locks of ours are pairs: what for, and in which schema.

@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::{bases, certificates, journal, purge, quote_events, reconcile_records, replays, runs, webhooks};
+use crate::{
+    bases, browser_sessions, certificates, journal, purge, quote_events, reconcile_records, replays, runs,
+    webhooks,
+};
 
 /// Takes runs that no other node is taking. The list of ids is made once: in an `IN (…)` a planner may make it again for
 /// every row, and then lock more runs than it was asked for.
@@ -93,6 +96,7 @@ const PURGE_DRAFTS: &str = delete_some!(
 const PURGE_CERTIFICATES: &str = delete_some!("certificates", "TRUE AND made_at < $1");
 const PURGE_RECORDS: &str = delete_some!("reconcile_records", "reconciliation < $1 ORDER BY reconciliation");
 const PURGE_ITEMS: &str = delete_some!("replay_items", "plan <= $1 ORDER BY plan, position");
+const PURGE_BROWSERS: &str = delete_some!("browser_sessions", "ends_at <= $1 ORDER BY ends_at");
 const PURGE_DELIVERIES: &str = delete_some!("webhook_deliveries", "seen_at <= $1 ORDER BY seen_at");
 
 const PURGE_DECISIONS: &str =
@@ -105,6 +109,7 @@ const OWN: &[(&str, &str)] = &[
     (runs::CLAIM, CLAIM),
     (runs::EXPIRE, EXPIRE),
     (bases::LOOK, LOOK),
+    (browser_sessions::PURGE, PURGE_BROWSERS),
     (certificates::PURGE, PURGE_DRAFTS),
     (purge::OLD_DECISIONS, PURGE_DECISIONS),
     (purge::CERTIFICATES, PURGE_CERTIFICATES),

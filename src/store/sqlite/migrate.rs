@@ -55,6 +55,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0008_dead_letters",
         sql: include_str!("../../../migrations/sqlite/0008_dead_letters.sql"),
     },
+    Migration {
+        version: 9,
+        name: "0009_browsers",
+        sql: include_str!("../../../migrations/sqlite/0009_browsers.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

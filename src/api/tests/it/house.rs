@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -175,6 +176,8 @@ impl House {
             }),
             settings: Arc::new(settings),
             readiness: Arc::new(|| Box::pin(async { Vec::new() })),
+            readers: ApiState::places(),
+            stopping: CancellationToken::new(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
         };
         change(&mut state);

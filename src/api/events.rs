@@ -1,0 +1,140 @@
+//! What happens, as it happens: the journal of all syncs as a stream (Server-Sent Events, WHATWG HTML 9.2).
+//!
+//! Each event has its place in the journal as its id, so a reader that comes back with `Last-Event-ID` misses nothing. The
+//! stream is read from the store, not from this process: it tells of the syncs of all nodes.
+
+use std::convert::Infallible;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use cpq_domain::limits::PAGE_ROWS;
+use cpq_domain::{Code, Error, Result};
+use cpq_store::journal::{self, Entry};
+use futures_util::stream::{self, Stream};
+use http::HeaderMap;
+use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
+use utoipa::ToSchema;
+
+use crate::caller::single;
+use crate::failure::Failure;
+use crate::input::invalid;
+use crate::limits::{STREAM_ALIVE, STREAM_LOOK};
+use crate::state::ApiState;
+
+/// Something that happened to a sync.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Happened {
+    /// Our correlation id of the sync.
+    pub correlation_id: String,
+    /// The CRM connection.
+    pub connection: String,
+    /// The opportunity, as it was named.
+    pub opportunity: String,
+    /// What happened, e.g. `accepted`, `done`, `failed`, `parked`, `succeeded`, `dead`.
+    pub kind: String,
+    /// The step, e.g. `write.crm`; `run` for the sync as a whole.
+    pub step: String,
+    /// The attempt.
+    pub attempt: u32,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: jiff::Timestamp,
+    /// How long the step took, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<f64>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Where a reader stands.
+struct Reader {
+    api: ApiState,
+    position: i64,
+    waiting: std::vec::IntoIter<Entry>,
+    /// Its place among the readers.
+    _place: OwnedSemaphorePermit,
+}
+
+/// Follow what happens
+///
+/// A stream of events `sync`, from now on; behind `Last-Event-ID` if that is sent.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events",
+    operation_id = "followEvents",
+    tag = "sync",
+    params(("Last-Event-ID" = Option<i64>, Header, description = "Id of the last event that was seen")),
+    responses((status = 200, description = "Events, each with a `Happened` as its data", body = Happened, content_type = "text/event-stream"))
+)]
+pub(crate) async fn follow(State(api): State<ApiState>, headers: HeaderMap) -> Result<Response, Failure> {
+    let place = api.readers.clone().try_acquire_owned().map_err(|_| {
+        let message = "as many readers follow the events as there may be";
+        Error::new(Code::Overloaded, message).retry_after_ms(5_000)
+    })?;
+    let position = match single(&headers, "last-event-id") {
+        Some(id) => id
+            .parse()
+            .map_err(|_| invalid("Last-Event-ID must be the id of an event"))?,
+        None => api.store.read(|tx| Box::pin(journal::head(tx))).await?,
+    };
+    let reader = Reader {
+        api,
+        position,
+        waiting: Vec::new().into_iter(),
+        _place: place,
+    };
+    let events = Sse::new(events(reader)).keep_alive(KeepAlive::new().interval(STREAM_ALIVE));
+    Ok(events.into_response())
+}
+
+fn events(reader: Reader) -> impl Stream<Item = std::result::Result<Event, Infallible>> {
+    stream::unfold(reader, |mut reader| async move {
+        loop {
+            if let Some(entry) = reader.waiting.next() {
+                reader.position = entry.position;
+                return Some((Ok(event(&entry)), reader));
+            }
+            match more(&reader.api, reader.position).await {
+                Ok(entries) if entries.is_empty() => {
+                    let stopping = reader.api.stopping.cancelled();
+                    if tokio::time::timeout(STREAM_LOOK, stopping).await.is_ok() {
+                        return None;
+                    }
+                }
+                Ok(entries) => reader.waiting = entries.into_iter(),
+                // The reader comes back by itself, with the id of what it saw last.
+                Err(error) => {
+                    tracing::warn!(code = %error.code, error = %error, "a stream of events ended");
+                    return None;
+                }
+            }
+        }
+    })
+}
+
+async fn more(api: &ApiState, position: i64) -> Result<Vec<Entry>> {
+    api.store
+        .read(move |tx| Box::pin(async move { journal::after(tx, position, PAGE_ROWS).await }))
+        .await
+}
+
+#[allow(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
+fn event(entry: &Entry) -> Event {
+    let happened = Happened {
+        correlation_id: entry.correlation.to_string(),
+        connection: entry.lane.connection.to_string(),
+        opportunity: entry.lane.opportunity.to_string(),
+        kind: entry.event.kind.as_str().to_owned(),
+        step: entry.event.step.clone(),
+        attempt: entry.event.attempt,
+        at: entry.event.at,
+        duration_ms: entry.event.duration_us.map(|us| us as f64 / 1_000.0),
+        message: entry.event.data["message"].as_str().map(str::to_owned),
+    };
+    let event = Event::default().event("sync").id(entry.position.to_string());
+    event.json_data(&happened).unwrap_or_default()
+}

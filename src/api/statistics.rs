@@ -1,0 +1,82 @@
+//! How many syncs there were, hour by hour.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use cpq_store::runs;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::answer;
+use crate::failure::Failure;
+use crate::input::{Params, invalid};
+use crate::limits::STATISTICS_HOURS;
+use crate::state::ApiState;
+
+/// Syncs by the hour in which they were accepted.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SyncStatistics {
+    /// The hours, oldest first; none is missing.
+    pub hours: Vec<SyncHour>,
+}
+
+/// Syncs that were accepted in an hour.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SyncHour {
+    /// Start of the hour.
+    #[schema(value_type = String, format = DateTime)]
+    pub hour: Timestamp,
+    /// How many are in which state now; a state without syncs is missing.
+    pub states: BTreeMap<String, u64>,
+}
+
+/// How far back.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Window {
+    /// Hours up to this one, at most 168, usually 24.
+    hours: Option<i64>,
+}
+
+/// Count syncs by the hour
+#[utoipa::path(
+    get,
+    path = "/api/v1/statistics/sync",
+    operation_id = "countSyncs",
+    tag = "sync",
+    params(Window),
+    responses((status = 200, description = "Hour by hour", body = SyncStatistics))
+)]
+pub(crate) async fn syncs(
+    State(api): State<ApiState>,
+    Params(window): Params<Window>,
+) -> Result<Response, Failure> {
+    let hours = window.hours.unwrap_or(24);
+    if !(1..=STATISTICS_HOURS).contains(&hours) {
+        let message = format!("hours is {hours}; it must be 1 to {STATISTICS_HOURS}");
+        return Err(invalid(message).field("hours").into());
+    }
+    let this = api.world.now().as_second().div_euclid(3_600);
+    let starts: Vec<Timestamp> = (this - hours + 1..=this)
+        .filter_map(|hour| Timestamp::from_second(hour * 3_600).ok())
+        .collect();
+    let since = starts.first().copied().unwrap_or(Timestamp::UNIX_EPOCH);
+    // Ids are made a moment before what they name is accepted.
+    let first = since - SignedDuration::from_mins(10);
+    let found = api.store.read(move |tx| Box::pin(runs::hours(tx, first))).await?;
+    let mut counted: BTreeMap<Timestamp, BTreeMap<String, u64>> =
+        starts.into_iter().map(|hour| (hour, BTreeMap::new())).collect();
+    for one in found {
+        if let Some(states) = counted.get_mut(&one.hour) {
+            states.insert(one.state, one.count);
+        }
+    }
+    let hours = counted
+        .into_iter()
+        .map(|(hour, states)| SyncHour { hour, states });
+    let hours = hours.collect();
+    Ok(answer::of(200, &SyncStatistics { hours })?)
+}

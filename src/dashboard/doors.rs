@@ -1,0 +1,272 @@
+//! Who may see a page: browsers that are logged in; and which forms may be sent: those that we gave them.
+
+use axum::Form;
+use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use cpq_api::sessions::Visitor;
+use cpq_domain::error::Written;
+use cpq_domain::{Code, Error};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+
+use crate::house::House;
+use crate::page::{self, Failed};
+
+/// Name of the cookie.
+const COOKIE: &str = "cpq_session";
+/// Characters of a place to go back to after a login.
+const BACK_CHARS: usize = 500;
+
+/// A page, and what it takes to get it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Method.
+    pub method: &'static str,
+    /// Path, with its variable in braces.
+    pub path: &'static str,
+    /// Whether anybody gets it; else only who is logged in.
+    pub open: bool,
+}
+
+const fn page(method: &'static str, path: &'static str) -> Page {
+    Page {
+        method,
+        path,
+        open: false,
+    }
+}
+
+const fn open(method: &'static str, path: &'static str) -> Page {
+    Page {
+        method,
+        path,
+        open: true,
+    }
+}
+
+/// Every page there is. One that is not listed here cannot be reached.
+pub const PAGES: &[Page] = &[
+    open("GET", "/login"),
+    open("POST", "/login"),
+    open("GET", "/assets/{name}"),
+    page("POST", "/logout"),
+    page("GET", "/"),
+    page("GET", "/live"),
+    page("GET", "/syncs"),
+    page("POST", "/syncs/start"),
+    page("GET", "/syncs/{id}"),
+    page("POST", "/syncs/{id}/replay"),
+    page("GET", "/plan"),
+    page("GET", "/conflicts"),
+    page("GET", "/conflicts/{id}"),
+    page("POST", "/conflicts/{id}/resolve"),
+    page("GET", "/ownership"),
+    page("GET", "/why"),
+    page("GET", "/dead-letters"),
+    page("GET", "/dead-letters/list"),
+    page("GET", "/dead-letters/{id}"),
+    page("POST", "/dead-letters/{id}/discard"),
+    page("GET", "/replays"),
+    page("POST", "/replays"),
+    page("GET", "/replays/{id}"),
+    page("POST", "/replays/{id}/{act}"),
+    page("GET", "/reconciliations"),
+    page("POST", "/reconciliations"),
+    page("GET", "/reconciliations/{id}"),
+    page("GET", "/connections"),
+];
+
+/// Lets a browser through to a page, or leads it to the login.
+pub(crate) async fn guard(State(house): State<House>, mut request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>();
+    let path = matched.map(|path| path.as_str().to_owned()).unwrap_or_default();
+    let method = match *request.method() {
+        Method::HEAD => "GET",
+        ref other => other.as_str(),
+    };
+    let Some(page) = PAGES
+        .iter()
+        .find(|page| page.path == path && page.method == method)
+    else {
+        return page::refuse(None, Error::new(Code::NotFound, "there is no such page"));
+    };
+    if request.method() == Method::POST && is_foreign(request.headers()) {
+        return page::refuse(None, forged());
+    }
+    let visitor = match secret(request.headers()) {
+        Some(secret) => house.sessions.who(&secret).await,
+        None => Ok(None),
+    };
+    match visitor {
+        Ok(Some(visitor)) => {
+            request.extensions_mut().insert(visitor);
+            next.run(request).await
+        }
+        Ok(None) if page.open => next.run(request).await,
+        Ok(None) => to_login(&request),
+        Err(error) => page::refuse(None, error),
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for At {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failed> {
+        let visitor = parts.extensions.get::<Visitor>().cloned();
+        let visitor =
+            visitor.ok_or_else(|| Error::new(Code::Internal, "the page was reached around its door"))?;
+        Ok(At(visitor))
+    }
+}
+
+/// Who is at the browser.
+pub(crate) struct At(pub(crate) Visitor);
+
+/// Whether the browser says that the request comes from elsewhere (Fetch Metadata; where it is silent, `Origin` tells).
+fn is_foreign(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match text("sec-fetch-site") {
+        Some(site) => site != "same-origin",
+        None => {
+            let host = text("host").unwrap_or_default();
+            let of = |origin: &str| origin.split_once("://").is_some_and(|(_, rest)| rest == host);
+            text("origin").is_some_and(|origin| !of(origin))
+        }
+    }
+}
+
+pub(crate) fn forged() -> Error {
+    Error::new(
+        Code::FormForged,
+        "the form came from another site; nothing was done",
+    )
+    .written(Written::No)
+}
+
+/// The secret in the cookie. A browser that sends two of the name is in doubt, and counts as logged out.
+fn secret(headers: &HeaderMap) -> Option<String> {
+    let lines = headers.get_all(header::COOKIE).iter();
+    let pairs = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'));
+    let mut found = pairs.filter_map(|pair| pair.trim().split_once('=').filter(|(name, _)| *name == COOKIE));
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) => Some(value.to_owned()),
+        _ => None,
+    }
+}
+
+fn to_login(request: &Request) -> Response {
+    let back = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let back = if request.method() == Method::GET {
+        back
+    } else {
+        "/"
+    };
+    let to = format!("/login?back={}", page::encoded(back));
+    // A part of a page cannot be replaced by the login; the whole page goes there.
+    if request.headers().contains_key("hx-request") {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        if let Ok(value) = HeaderValue::try_from(to) {
+            response.headers_mut().insert("hx-redirect", value);
+        }
+        return response;
+    }
+    Redirect::to(&to).into_response()
+}
+
+/// Where to go after a login.
+#[derive(Deserialize)]
+pub(crate) struct Back {
+    #[serde(default)]
+    back: String,
+}
+
+impl Back {
+    /// A page of ours: a path, and no host that a browser could read into it.
+    fn place(&self) -> &str {
+        let ours = self.back.starts_with('/')
+            && !self.back.starts_with("//")
+            && !self.back.contains('\\')
+            && self.back.len() <= BACK_CHARS
+            && !self.back.chars().any(char::is_control);
+        if ours { &self.back } else { "/" }
+    }
+}
+
+/// The page that asks for a token.
+pub(crate) async fn login(Query(back): Query<Back>) -> Response {
+    page::login(back.place(), None)
+}
+
+/// What the login page sends.
+#[derive(Deserialize)]
+pub(crate) struct Login {
+    #[serde(deserialize_with = "hidden")]
+    token: SecretString,
+    #[serde(flatten)]
+    back: Back,
+}
+
+fn hidden<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
+    String::deserialize(from).map(SecretString::from)
+}
+
+/// Logs a browser in.
+pub(crate) async fn enter(
+    State(house): State<House>,
+    headers: HeaderMap,
+    Form(login): Form<Login>,
+) -> Response {
+    match house.sessions.enter(&login.token).await {
+        Ok(secret) => {
+            let mut response = Redirect::to(login.back.place()).into_response();
+            hand(&mut response, secret.expose_secret(), "", is_secure(&headers));
+            response
+        }
+        Err(error) => page::login(login.back.place(), Some(&error)),
+    }
+}
+
+/// What every form carries.
+#[derive(Deserialize)]
+pub(crate) struct Signed {
+    #[serde(default)]
+    pub(crate) form: String,
+}
+
+/// Logs a browser out.
+pub(crate) async fn logout(
+    State(house): State<House>,
+    At(visitor): At,
+    headers: HeaderMap,
+    Form(signed): Form<Signed>,
+) -> Result<Response, Failed> {
+    visitor.check_form(&signed.form)?;
+    if let Some(secret) = secret(&headers) {
+        house.sessions.leave(&secret).await?;
+    }
+    let mut response = Redirect::to("/login").into_response();
+    hand(&mut response, "", "; Max-Age=0", is_secure(&headers));
+    Ok(response)
+}
+
+/// Whether the browser came by HTTPS, as the proxy in front of us says.
+fn is_secure(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-forwarded-proto")
+        .is_some_and(|value| value == "https")
+}
+
+/// Gives the browser its secret: for our pages alone, out of the reach of scripts, and never with requests that come from
+/// other sites (RFC 6265bis, 5.6).
+fn hand(response: &mut Response, secret: &str, more: &str, secure: bool) {
+    let secure = if secure { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
+    if let Ok(value) = HeaderValue::try_from(cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, value);
+    }
+}

@@ -1,0 +1,62 @@
+//! Values and decisions, as people read them.
+
+use cpq_domain::resolve::{Decision, Verdict};
+use cpq_domain::value::Value;
+
+/// A value; a dash where there is none.
+pub(crate) fn value(value: &Value) -> String {
+    match value {
+        Value::Null => "—".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+/// The word of a closed list, as the API writes it.
+pub(crate) fn word(of: &impl serde::Serialize) -> String {
+    match serde_json::to_value(of) {
+        Ok(serde_json::Value::String(word)) => word.replace('_', " "),
+        _ => String::new(),
+    }
+}
+
+/// A decision as a row of a table.
+pub(crate) struct Row {
+    pub(crate) field: String,
+    pub(crate) line: String,
+    pub(crate) verdict: &'static str,
+    pub(crate) mark: &'static str,
+    pub(crate) owner: String,
+    pub(crate) policy: String,
+    pub(crate) crm: String,
+    pub(crate) cpq: String,
+    pub(crate) lost: Option<String>,
+    pub(crate) reason: String,
+}
+
+pub(crate) fn row(decision: &Decision) -> Row {
+    let (verdict, mark) = match decision.verdict {
+        Verdict::Agree => ("both agree", "calm"),
+        Verdict::Keep => ("each keeps its own", "calm"),
+        Verdict::ToCpq => ("CRM → CPQ", "write"),
+        Verdict::ToCrm => ("CPQ → CRM", "write"),
+        Verdict::ToBoth => ("to both", "write"),
+        Verdict::Review => ("a person decides", "wait"),
+        Verdict::Skip => ("takes no part", "calm"),
+    };
+    Row {
+        field: decision.field.to_string(),
+        line: decision
+            .line
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        verdict,
+        mark,
+        owner: word(&decision.owner),
+        policy: word(&decision.policy),
+        crm: value(&decision.crm),
+        cpq: value(&decision.cpq),
+        lost: decision.lost.as_ref().map(value),
+        reason: decision.reason.clone(),
+    }
+}

@@ -1,0 +1,190 @@
+//! Replays: what a plan would do, and how it goes on.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use cpq_domain::replay::{Content, PlanState, Progress};
+use cpq_domain::{Code, Error, Result};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::doors::{At, Signed};
+use crate::house::House;
+use crate::page::{self, Failed, Frame};
+use crate::{fields, when};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Plan {
+    id: String,
+    state: PlanState,
+    digest: String,
+    alive: bool,
+    stopping: bool,
+    created_at: Timestamp,
+    content: Content,
+    progress: Progress,
+}
+
+#[derive(Deserialize)]
+struct Plans {
+    plans: Vec<Plan>,
+}
+
+#[derive(Template)]
+#[template(path = "replays.html")]
+struct Replays {
+    frame: Frame,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    id: String,
+    state: String,
+    mark: &'static str,
+    made: String,
+    by: String,
+    letters: u64,
+    syncs: u64,
+    succeeded: u64,
+    failed: u64,
+}
+
+/// All plans.
+pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<Response, Failed> {
+    let found: Plans = house.ask(&visitor, "/api/v1/replays").await?;
+    Ok(page::show(&Replays {
+        frame: Frame::new(&visitor, "replays", "Replays"),
+        rows: found.plans.iter().map(row).collect(),
+    }))
+}
+
+fn row(plan: &Plan) -> Row {
+    Row {
+        id: plan.id.clone(),
+        state: fields::word(&plan.state),
+        mark: mark(plan.state),
+        made: when::moment(&plan.created_at),
+        by: plan.content.by.clone(),
+        letters: plan.content.prediction.letters,
+        syncs: plan.content.prediction.syncs,
+        succeeded: plan.progress.succeeded,
+        failed: plan.progress.failed,
+    }
+}
+
+fn mark(state: PlanState) -> &'static str {
+    match state {
+        PlanState::Done => "good",
+        PlanState::Stopped | PlanState::Aborted => "bad",
+        PlanState::Planning | PlanState::Running => "write",
+        PlanState::Planned | PlanState::Paused => "wait",
+    }
+}
+
+/// Which letters to plan for.
+#[derive(Deserialize)]
+pub(crate) struct Which {
+    #[serde(flatten)]
+    signed: Signed,
+    #[serde(default)]
+    signature: String,
+}
+
+/// Makes a plan. Nothing is written to either side.
+pub(crate) async fn plan(
+    State(house): State<House>,
+    At(visitor): At,
+    Form(which): Form<Which>,
+) -> Result<Response, Failed> {
+    visitor.check_form(&which.signed.form)?;
+    let body = match which.signature.as_str() {
+        "" => json!({}),
+        signature => json!({ "signature": signature }),
+    };
+    let plan: Plan = house.order(&visitor, "/api/v1/replays", &body).await?;
+    Ok(Redirect::to(&format!("/replays/{}", page::encoded(&plan.id))).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "replay.html")]
+struct One {
+    frame: Frame,
+    row: Row,
+    plan: Plan,
+    took: String,
+    foretold: String,
+    share: String,
+    percent: u64,
+    left: u64,
+    moving: bool,
+    may_start: bool,
+}
+
+/// One plan, with its prediction and how far it has come.
+pub(crate) async fn one(
+    State(house): State<House>,
+    At(visitor): At,
+    Path(id): Path<String>,
+) -> Result<Response, Failed> {
+    let plan: Plan = house
+        .ask(&visitor, &format!("/api/v1/replays/{}", page::encoded(&id)))
+        .await?;
+    let prediction = &plan.content.prediction;
+    let ended = plan.progress.succeeded + plan.progress.failed + plan.progress.parked;
+    let percent = (ended * 100).checked_div(prediction.syncs).unwrap_or(0).min(100);
+    Ok(page::show(&One {
+        frame: Frame::new(&visitor, "replays", format!("Replay {}", plan.id)),
+        row: row(&plan),
+        took: took(plan.progress.worked_ms),
+        foretold: took(prediction.milliseconds),
+        share: (percent * 10).to_string(),
+        percent,
+        left: prediction.synced_since + prediction.agree,
+        moving: matches!(plan.state, PlanState::Planning | PlanState::Running),
+        may_start: matches!(
+            plan.state,
+            PlanState::Planned | PlanState::Paused | PlanState::Stopped
+        ) || (plan.state == PlanState::Running && !plan.alive),
+        plan,
+    }))
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "milliseconds of a replay need no 53 bits"
+)]
+fn took(ms: u64) -> String {
+    when::took(ms as f64)
+}
+
+/// What a button of a plan sends.
+#[derive(Deserialize)]
+pub(crate) struct Act {
+    #[serde(flatten)]
+    signed: Signed,
+    #[serde(default)]
+    digest: String,
+}
+
+/// Starts, pauses or gives up. A start is bound to what was shown.
+pub(crate) async fn act(
+    State(house): State<House>,
+    At(visitor): At,
+    Path((id, name)): Path<(String, String)>,
+    Form(act): Form<Act>,
+) -> Result<Response, Failed> {
+    visitor.check_form(&act.signed.form)?;
+    let body = match name.as_str() {
+        "start" => json!({ "digest": act.digest }),
+        "pause" | "abort" => json!({}),
+        _ => return Err(Error::new(Code::NotFound, "a replay can be started, paused or given up").into()),
+    };
+    let here = format!("/replays/{}", page::encoded(&id));
+    let _: Plan = house
+        .order(&visitor, &format!("/api/v1{here}/{name}"), &body)
+        .await?;
+    Ok(Redirect::to(&here).into_response())
+}

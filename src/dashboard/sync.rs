@@ -1,0 +1,245 @@
+//! One sync: its stages as a waterfall, what it decided, and what can be done about it.
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use cpq_domain::Result;
+use cpq_domain::error::Report;
+use cpq_domain::resolve::Decision;
+use cpq_domain::run::SyncResult;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::doors::{At, Signed};
+use crate::fields::{self, Row};
+use crate::house::House;
+use crate::page::{self, Failed, Frame};
+use crate::syncs::{self, Sync};
+use crate::when;
+
+/// Width of the waterfall, in its own units.
+const WIDE: f64 = 1_000.0;
+/// Height of one of its lines.
+const LINE: usize = 22;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Whole {
+    #[serde(flatten)]
+    sync: Sync,
+    #[serde(default)]
+    stages: Vec<Stage>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stage {
+    name: String,
+    status: String,
+    attempt: u32,
+    started_at: Timestamp,
+    duration_ms: Option<f64>,
+    error: Option<Report>,
+}
+
+#[derive(Deserialize)]
+struct Decisions {
+    decisions: Vec<Decision>,
+}
+
+#[derive(Template)]
+#[template(path = "sync.html")]
+struct SyncPage {
+    frame: Frame,
+    row: syncs::Row,
+    report: Option<Report>,
+    warnings: Vec<String>,
+    caller: String,
+    retry: String,
+    ended: bool,
+    height: usize,
+    bars: Vec<Bar>,
+    rows: Vec<Row>,
+}
+
+/// One stage in the waterfall.
+struct Bar {
+    name: String,
+    attempt: u32,
+    status: String,
+    mark: &'static str,
+    took: String,
+    at: String,
+    x: String,
+    y: usize,
+    width: String,
+    error: Option<Report>,
+}
+
+/// The page.
+pub(crate) async fn page(
+    State(house): State<House>,
+    At(visitor): At,
+    Path(id): Path<String>,
+) -> Result<Response, Failed> {
+    let path = format!("/api/v1/sync/{}", page::encoded(&id));
+    let whole: Whole = house.ask(&visitor, &path).await?;
+    let decided: Decisions = house.ask(&visitor, &format!("{path}/decisions")).await?;
+    let row = syncs::row(&whole.sync);
+    let bars = bars(&whole.stages);
+    let outcome = whole.sync.result.outcome.as_ref();
+    Ok(page::show(&SyncPage {
+        frame: Frame::new(&visitor, "syncs", format!("Sync {}", row.correlation)),
+        report: whole.sync.result.error.clone(),
+        warnings: outcome
+            .map(|outcome| outcome.warnings.clone())
+            .unwrap_or_default(),
+        caller: whole
+            .sync
+            .result
+            .caller_correlation_id
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+        retry: when::perhaps(&whole.sync.result.retry_at),
+        ended: matches!(
+            row.status.as_str(),
+            "success" | "dead" | "superseded" | "cancelled"
+        ),
+        height: bars.len() * LINE,
+        rows: decided.decisions.iter().map(fields::row).collect(),
+        row,
+        bars,
+    }))
+}
+
+fn bars(stages: &[Stage]) -> Vec<Bar> {
+    let start = stages.first().map(|stage| stage.started_at).unwrap_or_default();
+    let offset = |stage: &Stage| stage.started_at.duration_since(start).as_secs_f64() * 1_000.0;
+    let end = |stage: &Stage| offset(stage) + stage.duration_ms.unwrap_or(0.0);
+    let whole = stages.iter().map(end).fold(1.0, f64::max);
+    let bar = |(at, stage): (usize, &Stage)| Bar {
+        name: stage.name.clone(),
+        attempt: stage.attempt,
+        mark: match stage.status.as_str() {
+            "done" => "good",
+            "failed" => "bad",
+            _ => "wait",
+        },
+        status: stage.status.clone(),
+        took: stage.duration_ms.map(when::took).unwrap_or_default(),
+        at: format!("+{}", when::took(offset(stage))),
+        x: format!("{:.1}", offset(stage) / whole * WIDE),
+        y: at * LINE,
+        width: format!(
+            "{:.1}",
+            (stage.duration_ms.unwrap_or(0.0) / whole * WIDE).max(3.0)
+        ),
+        error: stage.error.clone(),
+    };
+    stages.iter().enumerate().map(bar).collect()
+}
+
+/// Which opportunity to look at.
+#[derive(Default, Deserialize)]
+pub(crate) struct Which {
+    #[serde(default)]
+    opportunity: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Planned {
+    effect: serde_json::Value,
+    quote_number: Option<String>,
+    matrix_version: String,
+    decisions: Vec<Decision>,
+    calls: Vec<PlannedCall>,
+    warnings: Vec<String>,
+    priced: bool,
+}
+
+#[derive(Deserialize)]
+struct PlannedCall {
+    system: String,
+    does: String,
+    writes: bool,
+}
+
+#[derive(Template)]
+#[template(path = "plan.html")]
+struct PlanPage {
+    frame: Frame,
+    opportunity: String,
+    effect: String,
+    plan: Option<Planned>,
+    rows: Vec<Row>,
+}
+
+/// What a sync would do now.
+pub(crate) async fn plan(
+    State(house): State<House>,
+    At(visitor): At,
+    Query(which): Query<Which>,
+) -> Result<Response, Failed> {
+    let opportunity = which.opportunity.trim().to_owned();
+    let mut shown = PlanPage {
+        frame: Frame::new(&visitor, "plan", "Try a sync"),
+        opportunity,
+        effect: String::new(),
+        plan: None,
+        rows: Vec::new(),
+    };
+    if !shown.opportunity.is_empty() {
+        let path = format!(
+            "/api/v1/sync/opportunities/{}/plan",
+            page::encoded(&shown.opportunity)
+        );
+        let plan: Planned = house.order(&visitor, &path, &json!({})).await?;
+        shown.effect = fields::word(&plan.effect);
+        shown.rows = plan.decisions.iter().map(fields::row).collect();
+        shown.plan = Some(plan);
+    }
+    Ok(page::show(&shown))
+}
+
+/// What the button of a plan sends.
+#[derive(Deserialize)]
+pub(crate) struct Start {
+    #[serde(flatten)]
+    signed: Signed,
+    opportunity: String,
+}
+
+/// Starts a sync, and shows it.
+pub(crate) async fn start(
+    State(house): State<House>,
+    At(visitor): At,
+    Form(start): Form<Start>,
+) -> Result<Response, Failed> {
+    visitor.check_form(&start.signed.form)?;
+    let path = format!(
+        "/api/v1/sync/opportunities/{}",
+        page::encoded(start.opportunity.trim())
+    );
+    shown(house.order(&visitor, &path, &json!({})).await)
+}
+
+/// Looks again at what a sync was about.
+pub(crate) async fn replay(
+    State(house): State<House>,
+    At(visitor): At,
+    Path(id): Path<String>,
+    Form(signed): Form<Signed>,
+) -> Result<Response, Failed> {
+    visitor.check_form(&signed.form)?;
+    let path = format!("/api/v1/sync/{}/replay", page::encoded(&id));
+    shown(house.order(&visitor, &path, &json!({})).await)
+}
+
+/// Leads to the sync; also to one that failed, where there is one to look at.
+fn shown(answer: Result<SyncResult>) -> Result<Response, Failed> {
+    let id = answer?.correlation_id.to_string();
+    Ok(Redirect::to(&format!("/syncs/{}", page::encoded(&id))).into_response())
+}

@@ -1,0 +1,44 @@
+//! How many syncs there were, hour by hour.
+
+use cpq_domain::Result;
+use jiff::Timestamp;
+
+use crate::tx::{Tx, params};
+
+/// Ids of runs begin with the moment in which they were made (UUID version 7, RFC 9562), so the newest are read without
+/// an index of their own.
+const HOURS: &str = "SELECT created_at / 3600000000, state, COUNT(*) FROM runs WHERE id >= $1
+  GROUP BY created_at / 3600000000, state ORDER BY created_at / 3600000000, state";
+
+pub(super) const STATEMENTS: &[&str] = &[HOURS];
+
+/// Syncs that were accepted in an hour and are in a state now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hour {
+    /// Start of the hour.
+    pub hour: Timestamp,
+    /// The state.
+    pub state: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// Syncs that were accepted since then, by the hour of that and the state in which they are.
+pub async fn hours(tx: &mut dyn Tx, since: Timestamp) -> Result<Vec<Hour>> {
+    let rows = tx.query(HOURS, params![first_id(since)]).await?;
+    let read = |mut row: crate::row::Row| {
+        let hour: i64 = row.take()?;
+        Ok(Hour {
+            hour: Timestamp::from_second(hour * 3_600).unwrap_or(Timestamp::UNIX_EPOCH),
+            state: row.take()?,
+            count: row.take()?,
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
+
+/// What every id that was made since then is above: 48 bits of milliseconds.
+fn first_id(since: Timestamp) -> String {
+    let millis = since.as_millisecond().max(0);
+    format!("{:08x}-{:04x}", millis >> 16, millis & 0xffff)
+}

@@ -8,9 +8,9 @@ use serde::Deserialize;
 /// Hours in the picture.
 const SHOWN: usize = 24;
 /// Height of the picture's highest bar, in its own units.
-const HIGH: f64 = 80.0;
+const HIGH: f64 = 160.0;
 /// Width of a bar with its gap.
-const STEP: usize = 20;
+const STEP: usize = 48;
 /// Hours of the week before that have to be known before silence means anything.
 const KNOWN: usize = 48;
 /// Syncs an hour that are usual enough for their absence to be strange.
@@ -105,12 +105,15 @@ fn bar(at: usize, hour: &Hour, highest: u64) -> Bar {
     Bar {
         x: at * STEP,
         parts: parts.collect(),
-        label: if at % 6 == 0 {
+        label: if at % 3 == 0 {
             clock.to_string()
         } else {
             String::new()
         },
-        title: format!("{clock} UTC: {} syncs, {open} open, {failed} failed", hour.all()),
+        title: format!(
+            "{clock} UTC: {} asked for, {open} open, {failed} failed",
+            hour.all()
+        ),
     }
 }
 
@@ -172,6 +175,6 @@ mod tests {
         let chart = Chart::of_the_last_day(&statistics);
         assert_eq!((chart.total, chart.failed, chart.highest), (20, 8, 16));
         let top: Vec<_> = chart.bars[1].parts.iter().map(|part| part.y.as_str()).collect();
-        assert_eq!(top, ["40.0", "0.0"]);
+        assert_eq!(top, ["80.0", "0.0"]);
     }
 }

@@ -19,6 +19,32 @@ pub(crate) fn word(of: &impl serde::Serialize) -> String {
     }
 }
 
+/// A count, in groups of three digits.
+pub(crate) fn count(count: &u64) -> String {
+    let digits = count.to_string();
+    let places = digits.len();
+    let grouped = digits.chars().enumerate().flat_map(|(at, digit)| {
+        let space = at > 0 && (places - at).is_multiple_of(3);
+        space.then_some('\u{202f}').into_iter().chain([digit])
+    });
+    grouped.collect()
+}
+
+/// What a sync ends as, in a sentence that begins with "it would".
+pub(crate) fn effect(word: &str) -> String {
+    match word {
+        "written" => "write".to_owned(),
+        "no_change" => "change nothing".to_owned(),
+        other => other.replace('_', " "),
+    }
+}
+
+/// Decisions that do something, or wait for a person; and the others.
+pub(crate) fn rows(decisions: &[Decision]) -> (Vec<Row>, Vec<Row>) {
+    let all = decisions.iter().map(row);
+    all.partition(|row| row.mark != "calm")
+}
+
 /// A decision as a row of a table.
 pub(crate) struct Row {
     pub(crate) field: String,
@@ -33,7 +59,7 @@ pub(crate) struct Row {
     pub(crate) reason: String,
 }
 
-pub(crate) fn row(decision: &Decision) -> Row {
+fn row(decision: &Decision) -> Row {
     let (verdict, mark) = match decision.verdict {
         Verdict::Agree => ("both agree", "calm"),
         Verdict::Keep => ("each keeps its own", "calm"),

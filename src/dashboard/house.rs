@@ -122,7 +122,7 @@ impl House {
     }
 }
 
-async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
+pub(crate) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
     let status = answer.status();
     let bytes = to_bytes(answer.into_body(), BODY_BYTES).await;
     let bytes = bytes.map_err(|cause| {

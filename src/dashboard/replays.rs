@@ -24,6 +24,7 @@ struct Plan {
     alive: bool,
     stopping: bool,
     created_at: Timestamp,
+    #[serde(flatten)]
     content: Content,
     progress: Progress,
 }

@@ -4,25 +4,24 @@ use askama::Template;
 use axum::Form;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cpq_domain::Result;
+use cpq_api::sessions::Visitor;
 use cpq_domain::error::Report;
 use cpq_domain::resolve::Decision;
 use cpq_domain::run::SyncResult;
+use http::Method;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::doors::{At, Signed};
 use crate::fields::{self, Row};
-use crate::house::House;
+use crate::house::{self, House};
 use crate::page::{self, Failed, Frame};
 use crate::syncs::{self, Sync};
 use crate::when;
 
 /// Width of the waterfall, in its own units.
 const WIDE: f64 = 1_000.0;
-/// Height of one of its lines.
-const LINE: usize = 22;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -59,9 +58,9 @@ struct SyncPage {
     caller: String,
     retry: String,
     ended: bool,
-    height: usize,
     bars: Vec<Bar>,
     rows: Vec<Row>,
+    rest: Vec<Row>,
 }
 
 /// One stage in the waterfall.
@@ -73,7 +72,6 @@ struct Bar {
     took: String,
     at: String,
     x: String,
-    y: usize,
     width: String,
     error: Option<Report>,
 }
@@ -89,6 +87,7 @@ pub(crate) async fn page(
     let decided: Decisions = house.ask(&visitor, &format!("{path}/decisions")).await?;
     let row = syncs::row(&whole.sync);
     let bars = bars(&whole.stages);
+    let (rows, rest) = fields::rows(&decided.decisions);
     let outcome = whole.sync.result.outcome.as_ref();
     Ok(page::show(&SyncPage {
         frame: Frame::new(&visitor, "syncs", format!("Sync {}", row.correlation)),
@@ -107,8 +106,8 @@ pub(crate) async fn page(
             row.status.as_str(),
             "success" | "dead" | "superseded" | "cancelled"
         ),
-        height: bars.len() * LINE,
-        rows: decided.decisions.iter().map(fields::row).collect(),
+        rows,
+        rest,
         row,
         bars,
     }))
@@ -119,7 +118,7 @@ fn bars(stages: &[Stage]) -> Vec<Bar> {
     let offset = |stage: &Stage| stage.started_at.duration_since(start).as_secs_f64() * 1_000.0;
     let end = |stage: &Stage| offset(stage) + stage.duration_ms.unwrap_or(0.0);
     let whole = stages.iter().map(end).fold(1.0, f64::max);
-    let bar = |(at, stage): (usize, &Stage)| Bar {
+    let bar = |stage: &Stage| Bar {
         name: stage.name.clone(),
         attempt: stage.attempt,
         mark: match stage.status.as_str() {
@@ -130,15 +129,14 @@ fn bars(stages: &[Stage]) -> Vec<Bar> {
         status: stage.status.clone(),
         took: stage.duration_ms.map(when::took).unwrap_or_default(),
         at: format!("+{}", when::took(offset(stage))),
-        x: format!("{:.1}", offset(stage) / whole * WIDE),
-        y: at * LINE,
+        x: format!("{:.1}", (offset(stage) / whole * WIDE).min(WIDE - 6.0)),
         width: format!(
             "{:.1}",
             (stage.duration_ms.unwrap_or(0.0) / whole * WIDE).max(3.0)
         ),
         error: stage.error.clone(),
     };
-    stages.iter().enumerate().map(bar).collect()
+    stages.iter().map(bar).collect()
 }
 
 /// Which opportunity to look at.
@@ -151,7 +149,7 @@ pub(crate) struct Which {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Planned {
-    effect: serde_json::Value,
+    effect: String,
     quote_number: Option<String>,
     matrix_version: String,
     decisions: Vec<Decision>,
@@ -175,6 +173,7 @@ struct PlanPage {
     effect: String,
     plan: Option<Planned>,
     rows: Vec<Row>,
+    rest: Vec<Row>,
 }
 
 /// What a sync would do now.
@@ -190,6 +189,7 @@ pub(crate) async fn plan(
         effect: String::new(),
         plan: None,
         rows: Vec::new(),
+        rest: Vec::new(),
     };
     if !shown.opportunity.is_empty() {
         let path = format!(
@@ -197,8 +197,8 @@ pub(crate) async fn plan(
             page::encoded(&shown.opportunity)
         );
         let plan: Planned = house.order(&visitor, &path, &json!({})).await?;
-        shown.effect = fields::word(&plan.effect);
-        shown.rows = plan.decisions.iter().map(fields::row).collect();
+        shown.effect = fields::effect(&plan.effect);
+        (shown.rows, shown.rest) = fields::rows(&plan.decisions);
         shown.plan = Some(plan);
     }
     Ok(page::show(&shown))
@@ -223,7 +223,7 @@ pub(crate) async fn start(
         "/api/v1/sync/opportunities/{}",
         page::encoded(start.opportunity.trim())
     );
-    shown(house.order(&visitor, &path, &json!({})).await)
+    shown(&house, &visitor, &path).await
 }
 
 /// Looks again at what a sync was about.
@@ -235,11 +235,23 @@ pub(crate) async fn replay(
 ) -> Result<Response, Failed> {
     visitor.check_form(&signed.form)?;
     let path = format!("/api/v1/sync/{}/replay", page::encoded(&id));
-    shown(house.order(&visitor, &path, &json!({})).await)
+    shown(&house, &visitor, &path).await
 }
 
-/// Leads to the sync; also to one that failed, where there is one to look at.
-fn shown(answer: Result<SyncResult>) -> Result<Response, Failed> {
-    let id = answer?.correlation_id.to_string();
+/// Orders a sync and leads to it, whatever comes of it. One that was never accepted has none to look at.
+async fn shown(house: &House, visitor: &Visitor, path: &str) -> Result<Response, Failed> {
+    let answer = house.call(visitor, Method::POST, path, Some(&json!({}))).await?;
+    let named = answer
+        .headers()
+        .get("x-correlation-id")
+        .and_then(|value| value.to_str().ok());
+    let id = named.filter(|id| id.starts_with("csync-")).map(str::to_owned);
+    let id = match id {
+        Some(id) => id,
+        None => house::read::<SyncResult>(answer)
+            .await?
+            .correlation_id
+            .to_string(),
+    };
     Ok(Redirect::to(&format!("/syncs/{}", page::encoded(&id))).into_response())
 }

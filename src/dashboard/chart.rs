@@ -105,7 +105,7 @@ fn bar(at: usize, hour: &Hour, highest: u64) -> Bar {
     Bar {
         x: at * STEP,
         parts: parts.collect(),
-        label: if at % 3 == 0 {
+        label: if at.is_multiple_of(3) {
             clock.to_string()
         } else {
             String::new()

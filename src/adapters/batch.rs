@@ -3,7 +3,7 @@
 //! While [`BATCH_IN_FLIGHT`] calls of a kind are under way, the next ones gather; whoever comes back takes all that
 //! gathered, up to the most that one call carries. No timer is involved there, so a lone call is never late.
 //!
-//! Once more than [`BATCH_CALM`] are under way or wait, and until half as many are left, calls are what is scarce: then a further call goes out beside
+//! Where more than [`BATCH_CALM`] are under way or wait, calls are what is scarce: then a further call goes out beside
 //! another one only if it is full, and what does not fill one waits until the other one is back, and then once more for
 //! company, [`LINGERS`] times as long as that call took at most.
 
@@ -71,8 +71,6 @@ struct Queue<J: Job> {
     carried: usize,
     /// Those calls that carry something live.
     live: usize,
-    /// Whether many are under way or wait.
-    crowded: bool,
     /// Whether the only place waits for company.
     lingers: bool,
     /// Tells that place that a call is full.
@@ -99,13 +97,11 @@ impl<J: Job> Queue<J> {
 
     /// Whether what waits is worth a call beside those that are under way.
     fn deserves_a_call(&self) -> bool {
-        !self.crowded || self.is_full()
+        !self.is_crowded() || self.is_full()
     }
 
-    /// A crowd is one until half as many are left: what comes in drops is still worth waiting for.
-    fn look_around(&mut self) {
-        let many = self.carried + self.waiting.len();
-        self.crowded = many > BATCH_CALM || (self.crowded && many > BATCH_CALM / 2);
+    fn is_crowded(&self) -> bool {
+        self.carried + self.waiting.len() > BATCH_CALM
     }
 
     fn is_full(&self) -> bool {
@@ -124,7 +120,6 @@ impl<J: Job> Gather<J> {
             in_flight: 0,
             carried: 0,
             live: 0,
-            crowded: false,
             lingers: false,
             full: Arc::default(),
             waiting: VecDeque::new(),
@@ -162,7 +157,6 @@ impl<J: Job> Gather<J> {
         let behind = |other: &Waiting<J>| J::purpose(&other.item) <= urgency;
         let at = queue.waiting.partition_point(behind);
         queue.waiting.insert(at, waiting);
-        queue.look_around();
         if queue.lingers {
             if queue.is_full() {
                 queue.lingers = false;
@@ -212,7 +206,6 @@ impl<J: Job> Place<J> {
         queue.carried -= std::mem::take(&mut self.carried);
         queue.live -= usize::from(std::mem::take(&mut self.live));
         queue.waiting.retain(|waiting| !waiting.answer.is_closed());
-        queue.look_around();
         let others = queue.in_flight > 1;
         let (next, most) = (queue.next_purpose(), most.max(1));
         let express = queue.is_express(most, next);

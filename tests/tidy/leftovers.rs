@@ -39,7 +39,11 @@ const STARTED_OTHERWISE: &[(&str, &str, &str)] = &[
         "--ignored on_a_server::",
     ),
     ("src/store/postgres/tests.rs", "test", "--ignored on_a_server::"),
-    ("src/store/postgres/tests/walks.rs", "test", "--ignored on_a_server::"),
+    (
+        "src/store/postgres/tests/walks.rs",
+        "test",
+        "--ignored on_a_server::",
+    ),
     ("tests/it/handover.rs", "test", "--ignored on_a_server::"),
     ("tests/it/nodes.rs", "test", "--ignored on_a_server::"),
     ("tests/it/copy.rs", "test", "--ignored on_a_server::"),

@@ -150,7 +150,8 @@ fn value(table: &str, column: &str, kind: &str, number: i64, made: &str, keys: &
             .expect("a value")
             .to_owned();
     }
-    if keys.iter().any(|key| key == column) || (table, column) == ("runs", "id") {
+    let is_named = matches!((table, column), ("runs", "id") | ("api_tokens", "id"));
+    if is_named || keys.iter().any(|key| key == column) {
         return format!("'run {number:08}'");
     }
     match (kind, number) {

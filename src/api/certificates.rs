@@ -16,7 +16,7 @@ use crate::state::ApiState;
 use crate::timeline::page_rows;
 
 /// What was true of one object and hour when it was looked at last.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CertificateView {
     /// The hour (UTC), by its first moment, in which the CRM last changed the opportunities that it speaks of.
@@ -53,12 +53,12 @@ pub struct CertificateView {
 }
 
 /// A page of certificates, by hour and object.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CertificatePage {
     /// The certificates.
     pub certificates: Vec<CertificateView>,
     /// Hand this in as `after` to go on; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 

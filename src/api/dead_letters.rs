@@ -39,7 +39,7 @@ pub struct DeadLetterGroups {
 }
 
 /// A dead letter with its journal.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetterReport {
     /// The letter.
     pub letter: DeadLetter,

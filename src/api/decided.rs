@@ -7,7 +7,7 @@ use cpq_domain::id::CorrelationId;
 use cpq_domain::resolve::Decision;
 use cpq_store::decisions;
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::answer;
@@ -16,14 +16,14 @@ use crate::input::Segment;
 use crate::state::ApiState;
 
 /// What a sync decided.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SyncDecisions {
     /// In the order in which they were made. A decision that only repeats the last one about its field is not among them.
     pub decisions: Vec<SyncDecision>,
 }
 
 /// A decision of a sync.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncDecision {
     /// The decision.

@@ -15,12 +15,13 @@ use futures_util::stream::{self, Stream};
 use http::HeaderMap;
 use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use crate::caller::single;
 use crate::failure::Failure;
 use crate::input::invalid;
-use crate::limits::{STREAM_ALIVE, STREAM_LOOK};
+use crate::limits::{STREAM_ALIVE, STREAM_LIFE, STREAM_LOOK};
 use crate::state::ApiState;
 
 /// Something that happened to a sync.
@@ -55,13 +56,16 @@ struct Reader {
     api: ApiState,
     position: i64,
     waiting: std::vec::IntoIter<Entry>,
+    /// When it is to come back and show its token again, which may have been revoked meanwhile.
+    until: Instant,
     /// Its place among the readers.
     _place: OwnedSemaphorePermit,
 }
 
 /// Follow what happens
 ///
-/// A stream of events `sync`, from now on; behind `Last-Event-ID` if that is sent.
+/// A stream of events `sync`, from now on; behind `Last-Event-ID` if that is sent. It ends after some minutes; a reader
+/// comes back with the id of what it saw last.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -85,6 +89,7 @@ pub(crate) async fn follow(State(api): State<ApiState>, headers: HeaderMap) -> R
         api,
         position,
         waiting: Vec::new().into_iter(),
+        until: Instant::now() + STREAM_LIFE,
         _place: place,
     };
     let events = Sse::new(events(reader)).keep_alive(KeepAlive::new().interval(STREAM_ALIVE));
@@ -99,6 +104,7 @@ fn events(reader: Reader) -> impl Stream<Item = std::result::Result<Event, Infal
                 return Some((Ok(event(&entry)), reader));
             }
             match more(&reader.api, reader.position).await {
+                Ok(_) if reader.until <= Instant::now() => return None,
                 Ok(entries) if entries.is_empty() => {
                     let stopping = reader.api.stopping.cancelled();
                     if tokio::time::timeout(STREAM_LOOK, stopping).await.is_ok() {

@@ -89,6 +89,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// A request with its body, within our limits of size and time: for whoever reads it by other means than ours.
+pub async fn gathered(request: Request) -> Result<(Parts, Bytes)> {
+    let (parts, body) = request.into_parts();
+    let bytes = read(&parts.headers, body).await?;
+    Ok((parts, bytes))
+}
+
 /// Reads a body within our limits of size and time. The length is not trusted, only used to refuse early.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes> {
     let told = single(headers, header::CONTENT_LENGTH.as_str()).and_then(|text| text.parse::<usize>().ok());

@@ -38,6 +38,8 @@ pub const STATISTICS_HOURS: i64 = 168;
 pub const STREAMS_OF_EVENTS: usize = 64;
 /// How long a reader that has seen everything waits before it looks again.
 pub const STREAM_LOOK: Duration = Duration::from_millis(500);
+/// How long a stream lasts before its reader shows its token again: so long can a revoked one still read.
+pub const STREAM_LIFE: Duration = Duration::from_secs(300);
 /// How often a stream says that it lives: proxies cut connections that say nothing for a minute.
 pub const STREAM_ALIVE: Duration = Duration::from_secs(15);
 /// How far a webhook's timestamp may be off, in seconds, to either side (the tolerance of Standard Webhooks).

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use cpq_domain::ownership::OwnershipRule;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::answer;
@@ -11,12 +11,12 @@ use crate::failure::Failure;
 use crate::state::{ApiState, InForce};
 
 /// The matrix in force.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct OwnershipMatrix {
     /// Its version; decisions name the one they were made under.
     pub version: String,
     /// Why a newer text did not come into force; absent when there is none, and then these rules are the newest.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
     /// The rules by field, in the order in which they are tried.
     pub rules: Vec<OwnershipRule>,

@@ -4,11 +4,11 @@ use cpq_domain::quote::OpportunityRef;
 use cpq_domain::resolve::Decision;
 use cpq_domain::run::Effect;
 use cpq_orchestrator::DryRun;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// What a sync would do now, and why.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncPlan {
     /// What the sync would end as.
@@ -16,7 +16,7 @@ pub struct SyncPlan {
     /// The opportunity.
     pub opportunity: OpportunityRef,
     /// Number of the quote; absent when the sync would create it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quote_number: Option<String>,
     /// Version of the ownership matrix.
     pub matrix_version: String,
@@ -31,7 +31,7 @@ pub struct SyncPlan {
 }
 
 /// A call that the sync would make.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedCall {
     /// `crm` or `cpq`.

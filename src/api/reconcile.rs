@@ -39,7 +39,7 @@ pub struct ReconcileRequest {
 }
 
 /// A reconcile as it is now.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReconcileView {
     /// Id.
@@ -54,7 +54,7 @@ pub struct ReconcileView {
     /// What it does.
     pub phase: Phase,
     /// Start of its window; absent when everything is looked at.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub since: Option<Timestamp>,
     /// Whether differing records are synced.
@@ -68,7 +68,7 @@ pub struct ReconcileView {
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
     /// When it ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub ended_at: Option<Timestamp>,
     /// Version of the ownership matrix that it judges by.
@@ -78,27 +78,27 @@ pub struct ReconcileView {
     /// What it has to tell, as far as it has come.
     pub report: Told,
     /// Why it failed or stopped.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Report>,
 }
 
 /// A page of reconciles, newest first.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReconcilePage {
     /// The reconciles.
     pub reconciliations: Vec<ReconcileView>,
     /// Hand this in as `before` to go on; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
 /// A page of records that a reconcile found to differ.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DifferingPage {
     /// The records, by the id of the opportunity.
     pub records: Vec<Differing>,
     /// Hand this in as `after` to go on; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 

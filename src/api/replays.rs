@@ -52,7 +52,7 @@ pub struct StartRequest {
 }
 
 /// A plan as it is now.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReplayPlan {
     /// Its name.
@@ -79,12 +79,12 @@ pub struct ReplayPlan {
 }
 
 /// A page of plans, newest first.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReplayPlanPage {
     /// The plans.
     pub plans: Vec<ReplayPlan>,
     /// Hand this in as `before` to go on; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
@@ -94,7 +94,7 @@ pub struct ReplayItemPage {
     /// The opportunities.
     pub items: Vec<ItemNow>,
     /// Hand this in as `after` to go on; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<i64>,
 }
 

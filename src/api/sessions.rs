@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::fingerprint::sha256;
-use crate::limits::{LAST_USE_EVERY, SESSION_IDLE, SESSION_LIFE};
+use crate::limits::{SESSION_IDLE, SESSION_LIFE};
 use crate::tokens::{self, Grantee};
 
 /// Characters of a secret: 256 bits in base64url.
@@ -90,16 +90,15 @@ impl Sessions {
         let Some((session, token)) = found.filter(|(session, _)| is_alive(session, now)) else {
             return Ok(None);
         };
-        if token.revoked_at.is_some() || token.expires_at.is_some_and(|end| end <= now) {
+        // One that has ended or was revoked ends its sessions.
+        let Ok(grantee) = tokens::take(&self.store, now, token) else {
             return Ok(None);
+        };
+        if tokens::is_due(Some(session.seen_at), now) {
+            self.note(hash, now);
         }
-        self.note(hash, &session, now);
         Ok(Some(Visitor {
-            grantee: Grantee {
-                client: token.client,
-                token_id: token.id,
-                scopes: token.scopes,
-            },
+            grantee,
             forms: forms(secret),
         }))
     }
@@ -112,11 +111,8 @@ impl Sessions {
             .await
     }
 
-    /// Notes now and then that it is in use, beside the request.
-    fn note(&self, hash: [u8; 32], session: &BrowserSession, now: Timestamp) {
-        if now.duration_since(session.seen_at) < whole(LAST_USE_EVERY) {
-            return;
-        }
+    /// Notes that it is in use, beside the request.
+    fn note(&self, hash: [u8; 32], now: Timestamp) {
         let store = self.store.clone();
         tokio::spawn(async move {
             let noted = store
@@ -133,11 +129,6 @@ impl Visitor {
     /// Whom the token of the session stands for.
     pub fn name(&self) -> &str {
         self.grantee.client.as_str()
-    }
-
-    /// Whether the token has this scope.
-    pub fn may(&self, scope: &str) -> bool {
-        self.grantee.scopes.iter().any(|granted| granted == scope)
     }
 
     /// What the forms of this browser carry.

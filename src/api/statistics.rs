@@ -16,14 +16,14 @@ use crate::limits::STATISTICS_HOURS;
 use crate::state::ApiState;
 
 /// Syncs by the hour in which they were accepted.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SyncStatistics {
     /// The hours, oldest first; none is missing.
     pub hours: Vec<SyncHour>,
 }
 
 /// Syncs that were accepted in an hour.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SyncHour {
     /// Start of the hour.
     #[schema(value_type = String, format = DateTime)]

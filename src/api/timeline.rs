@@ -19,7 +19,7 @@ use crate::state::ApiState;
 use crate::{answer, limits};
 
 /// A sync as it is now.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncReport {
     /// What its caller was told, or would be told now.
@@ -40,15 +40,15 @@ pub struct SyncReport {
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
     /// Its steps, in order.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stages: Option<Vec<Stage>>,
     /// Its whole journal, if asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<SyncEvent>>,
 }
 
 /// One step of a sync, as it went in one attempt.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
     /// Name of the step, e.g. `write.crm`, or what happened to the whole sync, e.g. `accepted`.
@@ -61,15 +61,15 @@ pub struct Stage {
     #[schema(value_type = String, format = DateTime)]
     pub started_at: Timestamp,
     /// How long it took, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
     /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Report>,
 }
 
 /// How a step went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StageStatus {
     /// It ended well.
@@ -81,12 +81,12 @@ pub enum StageStatus {
 }
 
 /// A page of syncs, newest first.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SyncPage {
     /// The syncs, without their stages.
     pub syncs: Vec<SyncReport>,
     /// Hand this in as `before` to go on; absent on the last page.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 

@@ -100,14 +100,20 @@ pub async fn authenticate(store: &Store, world: &Arc<dyn World>, presented: &str
         .read(move |tx| Box::pin(async move { tokens::by_hash(tx, &hash).await }))
         .await?;
     let token = found.ok_or_else(|| refuse("the bearer token is unknown"))?;
-    let now = world.now();
+    take(store, world.now(), token)
+}
+
+/// Whom a token of ours stands for; [`Code::Unauthenticated`] if it has ended or was revoked. Notes its use.
+pub(crate) fn take(store: &Store, now: Timestamp, token: ApiToken) -> Result<Grantee> {
     if token.revoked_at.is_some() {
         return Err(refuse("the bearer token was revoked"));
     }
     if token.expires_at.is_some_and(|end| end <= now) {
         return Err(refuse("the bearer token has ended"));
     }
-    note_use(store, &token, now);
+    if is_due(token.last_used_at, now) {
+        note_use(store, &token.id, now);
+    }
     Ok(Grantee {
         client: token.client,
         token_id: token.id,
@@ -175,16 +181,15 @@ fn refuse(message: &str) -> Error {
     Error::new(Code::Unauthenticated, message)
 }
 
-/// Notes the use now and then, beside the request: it must neither slow it down nor make it fail.
-fn note_use(store: &Store, token: &ApiToken, now: Timestamp) {
+/// Whether a use is to be noted that was last noted then.
+pub(crate) fn is_due(last: Option<Timestamp>, now: Timestamp) -> bool {
     let every = SignedDuration::try_from(limits::LAST_USE_EVERY).unwrap_or(SignedDuration::MAX);
-    if token
-        .last_used_at
-        .is_some_and(|last| now.duration_since(last) < every)
-    {
-        return;
-    }
-    let (store, id) = (store.clone(), token.id.clone());
+    last.is_none_or(|last| now.duration_since(last) >= every)
+}
+
+/// Notes the use beside the request: it must neither slow it down nor make it fail.
+fn note_use(store: &Store, id: &str, now: Timestamp) {
+    let (store, id) = (store.clone(), id.to_owned());
     tokio::spawn(async move {
         let noted = store
             .write(move |tx| Box::pin(async move { tokens::touch(tx, &id, now).await }))

@@ -2,50 +2,32 @@
 
 use axum::extract::Path;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use cpq_domain::{Code, Error};
+use http::header;
 
-struct Asset {
-    name: &'static str,
-    kind: &'static str,
-    body: &'static str,
-}
+use crate::page::Failed;
 
-const ASSETS: &[Asset] = &[
-    Asset {
-        name: "style.css",
-        kind: "text/css; charset=utf-8",
-        body: include_str!("assets/style.css"),
-    },
-    Asset {
-        name: "icon.svg",
-        kind: "image/svg+xml",
-        body: include_str!("assets/icon.svg"),
-    },
-    Asset {
-        name: "keys.js",
-        kind: "text/javascript; charset=utf-8",
-        body: include_str!("assets/keys.js"),
-    },
-    Asset {
-        name: "htmx.min.js",
-        kind: "text/javascript; charset=utf-8",
-        body: include_str!("assets/htmx.min.js"),
-    },
-    Asset {
-        name: "sse.min.js",
-        kind: "text/javascript; charset=utf-8",
-        body: include_str!("assets/sse.min.js"),
-    },
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// Name, media type and text of each.
+const ASSETS: &[(&str, &str, &str)] = &[
+    ("style.css", CSS, include_str!("assets/style.css")),
+    ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+    ("keys.js", SCRIPT, include_str!("assets/keys.js")),
+    ("htmx.min.js", SCRIPT, include_str!("assets/htmx.min.js")),
+    ("sse.min.js", SCRIPT, include_str!("assets/sse.min.js")),
 ];
 
-/// The version of the program is in the address, so a browser may keep it until there is another.
-pub(crate) async fn get(Path(name): Path<String>) -> Response {
-    let Some(asset) = ASSETS.iter().find(|asset| asset.name == name) else {
-        return StatusCode::NOT_FOUND.into_response();
+/// A browser keeps it for some minutes, so that a newer version of the program is seen soon.
+pub(crate) async fn get(Path(wanted): Path<String>) -> Result<Response, Failed> {
+    let found = ASSETS.iter().find(|(name, ..)| *name == wanted);
+    let Some((_, kind, text)) = found else {
+        return Err(Error::new(Code::NotFound, "there is no such asset").into());
     };
     let headers = [
-        (header::CONTENT_TYPE, asset.kind),
-        (header::CACHE_CONTROL, "public, max-age=86400"),
+        (header::CONTENT_TYPE, *kind),
+        (header::CACHE_CONTROL, "public, max-age=300"),
     ];
-    (headers, asset.body).into_response()
+    Ok((headers, *text).into_response())
 }

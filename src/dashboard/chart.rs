@@ -1,9 +1,6 @@
 //! Syncs over time as a picture, and the alarm that rings when they stop.
 
-use std::collections::BTreeMap;
-
-use jiff::Timestamp;
-use serde::Deserialize;
+use cpq_api::{SyncHour, SyncStatistics};
 
 /// Hours in the picture.
 const SHOWN: usize = 24;
@@ -16,33 +13,19 @@ const KNOWN: usize = 48;
 /// Syncs an hour that are usual enough for their absence to be strange.
 const USUAL: f64 = 3.0;
 
-/// What the API counts.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Statistics {
-    pub(crate) hours: Vec<Hour>,
+fn all(hour: &SyncHour) -> u64 {
+    hour.states.values().sum()
 }
 
-#[derive(Debug, Deserialize)]
-pub(crate) struct Hour {
-    pub(crate) hour: Timestamp,
-    pub(crate) states: BTreeMap<String, u64>,
+fn failed(hour: &SyncHour) -> u64 {
+    hour.states.get("dead").copied().unwrap_or(0)
 }
 
-impl Hour {
-    fn all(&self) -> u64 {
-        self.states.values().sum()
-    }
-
-    fn failed(&self) -> u64 {
-        self.states.get("dead").copied().unwrap_or(0)
-    }
-
-    fn open(&self) -> u64 {
-        ["queued", "running", "parked", "waiting"]
-            .iter()
-            .filter_map(|state| self.states.get(*state))
-            .sum()
-    }
+fn open(hour: &SyncHour) -> u64 {
+    ["queued", "running", "parked", "waiting"]
+        .iter()
+        .filter_map(|state| hour.states.get(*state))
+        .sum()
 }
 
 /// A bar chart.
@@ -68,25 +51,25 @@ pub(crate) struct Part {
 }
 
 impl Chart {
-    pub(crate) fn of_the_last_day(statistics: &Statistics) -> Chart {
+    pub(crate) fn of_the_last_day(statistics: &SyncStatistics) -> Chart {
         let hours = &statistics.hours[statistics.hours.len().saturating_sub(SHOWN)..];
-        let highest = hours.iter().map(Hour::all).max().unwrap_or(0);
+        let highest = hours.iter().map(all).max().unwrap_or(0);
         Chart {
             bars: hours
                 .iter()
                 .enumerate()
                 .map(|(at, hour)| bar(at, hour, highest))
                 .collect(),
-            total: hours.iter().map(Hour::all).sum(),
-            failed: hours.iter().map(Hour::failed).sum(),
+            total: hours.iter().map(all).sum(),
+            failed: hours.iter().map(failed).sum(),
             highest,
         }
     }
 }
 
-fn bar(at: usize, hour: &Hour, highest: u64) -> Bar {
-    let (open, failed) = (hour.open(), hour.failed());
-    let good = hour.all() - open - failed;
+fn bar(at: usize, hour: &SyncHour, highest: u64) -> Bar {
+    let (open, failed) = (open(hour), failed(hour));
+    let good = all(hour) - open - failed;
     let clock = hour.hour.strftime("%H:%M");
     let mut y = 0.0;
     let parts = [("good", good), ("wait", open), ("bad", failed)];
@@ -112,7 +95,7 @@ fn bar(at: usize, hour: &Hour, highest: u64) -> Bar {
         },
         title: format!(
             "{clock} UTC: {} asked for, {open} open, {failed} failed",
-            hour.all()
+            all(hour)
         ),
     }
 }
@@ -123,14 +106,14 @@ fn share(count: u64, of: u64) -> f64 {
 }
 
 /// What is strange about the last hour that is over: nothing came, while it usually does at that hour of the day.
-pub(crate) fn silence(statistics: &Statistics) -> Option<String> {
+pub(crate) fn silence(statistics: &SyncStatistics) -> Option<String> {
     let (_, over) = statistics.hours.split_last()?;
     let (last, before) = over.split_last()?;
-    let known = before.iter().skip_while(|hour| hour.all() == 0).count();
-    if last.all() > 0 || known < KNOWN {
+    let known = before.iter().skip_while(|hour| all(hour) == 0).count();
+    if all(last) > 0 || known < KNOWN {
         return None;
     }
-    let same: Vec<u64> = before.iter().rev().skip(23).step_by(24).map(Hour::all).collect();
+    let same: Vec<u64> = before.iter().rev().skip(23).step_by(24).map(all).collect();
     let usual = share(same.iter().sum(), same.len() as u64);
     (usual >= USUAL).then(|| {
         let hour = last.hour.strftime("%H:%M");
@@ -140,14 +123,18 @@ pub(crate) fn silence(statistics: &Statistics) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::Timestamp;
+
     use super::*;
 
-    fn hours(counts: &[u64]) -> Statistics {
-        let hour = |(at, count): (usize, &u64)| Hour {
+    fn hours(counts: &[u64]) -> SyncStatistics {
+        let hour = |(at, count): (usize, &u64)| SyncHour {
             hour: Timestamp::from_second(i64::try_from(at).unwrap_or_default() * 3_600).unwrap_or_default(),
             states: BTreeMap::from([("succeeded".to_owned(), *count)]),
         };
-        Statistics {
+        SyncStatistics {
             hours: counts.iter().enumerate().map(hour).collect(),
         }
     }

@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use cpq_api::{ConflictDecided, ConflictPage};
-use cpq_domain::Result;
 use cpq_domain::conflict::{Claim, Conflict, ConflictState};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::doors::{At, Signed};
+use crate::asked::{Form, Query};
+use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
 use crate::{fields, when};
@@ -307,8 +306,6 @@ pub(crate) async fn one(
 /// What the form of a conflict sends.
 #[derive(Deserialize)]
 pub(crate) struct Decision {
-    #[serde(flatten)]
-    signed: Signed,
     take: String,
     #[serde(default)]
     value: String,
@@ -326,7 +323,6 @@ pub(crate) async fn resolve(
     Path(id): Path<String>,
     Form(decision): Form<Decision>,
 ) -> Result<Response, Failed> {
-    visitor.check_form(&decision.signed.form)?;
     let mut body = json!({
         "take": decision.take,
         "allLike": decision.all_like.is_some(),

@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::Response;
 use cpq_api::connections::{Connection, Connections};
 use cpq_api::feeds::{Feed, Feeds};
-use cpq_domain::Result;
 
 use crate::doors::At;
 use crate::house::House;

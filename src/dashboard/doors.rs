@@ -1,7 +1,7 @@
 //! Who may see a page: browsers that are logged in; and which forms may be sent: those that we gave them.
 
-use axum::Form;
-use axum::extract::{FromRequestParts, MatchedPath, Query, Request, State};
+use axum::body::Body;
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use cpq_api::sessions::Visitor;
@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
+use crate::asked::{Form, Query};
 use crate::house::House;
 use crate::page::{self, Failed};
 
@@ -80,7 +81,7 @@ pub const PAGES: &[Page] = &[
 ];
 
 /// Lets a browser through to a page, or leads it to the login.
-pub(crate) async fn guard(State(house): State<House>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(house): State<House>, request: Request, next: Next) -> Response {
     let matched = request.extensions().get::<MatchedPath>();
     let path = matched.map(|path| path.as_str().to_owned()).unwrap_or_default();
     let method = match *request.method() {
@@ -91,24 +92,52 @@ pub(crate) async fn guard(State(house): State<House>, mut request: Request, next
         .iter()
         .find(|page| page.path == path && page.method == method)
     else {
-        return page::refuse(None, Error::new(Code::NotFound, "there is no such page"));
+        return page::refuse(None, Error::new(Code::NotFound, "there is no such page").into());
     };
-    if request.method() == Method::POST && is_foreign(request.headers()) {
-        return page::refuse(None, forged());
-    }
     let visitor = match secret(request.headers()) {
         Some(secret) => house.sessions.who(&secret).await,
         None => Ok(None),
     };
-    match visitor {
-        Ok(Some(visitor)) => {
-            request.extensions_mut().insert(visitor);
-            next.run(request).await
-        }
-        Ok(None) if page.open => next.run(request).await,
-        Ok(None) => to_login(&request),
-        Err(error) => page::refuse(None, error),
+    let visitor = match visitor {
+        Ok(None) if !page.open => return to_login(&request),
+        Ok(visitor) => visitor,
+        Err(error) => return page::refuse(None, error.into()),
+    };
+    let mut response = let_in(request, page, visitor.clone(), next)
+        .await
+        .unwrap_or_else(|error| Failed::from(error).into_response());
+    match response.extensions_mut().remove::<Failed>() {
+        Some(failed) => page::refuse(visitor.as_ref(), failed),
+        None => response,
     }
+}
+
+/// Hands a request on to its page. A form comes from one of our own pages, and carries what we gave this browser.
+async fn let_in(
+    request: Request,
+    page: &Page,
+    visitor: Option<Visitor>,
+    next: Next,
+) -> Result<Response, Error> {
+    let sends = request.method() == Method::POST;
+    if sends && is_foreign(request.headers()) {
+        return Err(forged());
+    }
+    let (mut parts, body) = cpq_api::gathered(request).await?;
+    if let Some(visitor) = visitor {
+        if sends && !page.open {
+            visitor.check_form(&carried(&body))?;
+        }
+        parts.extensions.insert(visitor);
+    }
+    Ok(next.run(Request::from_parts(parts, Body::from(body))).await)
+}
+
+/// What the form carries against forged ones.
+fn carried(body: &[u8]) -> String {
+    let mut fields = url::form_urlencoded::parse(body);
+    let found = fields.find(|(name, _)| name == "form");
+    found.map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for At {
@@ -138,7 +167,7 @@ fn is_foreign(headers: &HeaderMap) -> bool {
     }
 }
 
-pub(crate) fn forged() -> Error {
+fn forged() -> Error {
     Error::new(
         Code::FormForged,
         "the form came from another site; nothing was done",
@@ -231,21 +260,8 @@ pub(crate) async fn enter(
     }
 }
 
-/// What every form carries.
-#[derive(Deserialize)]
-pub(crate) struct Signed {
-    #[serde(default)]
-    pub(crate) form: String,
-}
-
 /// Logs a browser out.
-pub(crate) async fn logout(
-    State(house): State<House>,
-    At(visitor): At,
-    headers: HeaderMap,
-    Form(signed): Form<Signed>,
-) -> Result<Response, Failed> {
-    visitor.check_form(&signed.form)?;
+pub(crate) async fn logout(State(house): State<House>, headers: HeaderMap) -> Result<Response, Failed> {
     if let Some(secret) = secret(&headers) {
         house.sessions.leave(&secret).await?;
     }

@@ -1,6 +1,7 @@
 //! Values and decisions, as people read them.
 
 use cpq_domain::resolve::{Decision, Verdict};
+use cpq_domain::run::Effect;
 use cpq_domain::value::Value;
 
 /// A value; a dash where there is none.
@@ -31,18 +32,16 @@ pub(crate) fn count(count: &u64) -> String {
 }
 
 /// What a sync ends as, in a sentence that begins with "it would".
-pub(crate) fn effect(word: &str) -> String {
-    match word {
-        "written" => "write".to_owned(),
-        "no_change" => "change nothing".to_owned(),
-        other => other.replace('_', " "),
+pub(crate) fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Written => "write",
+        Effect::NoChange => "change nothing",
     }
 }
 
 /// Decisions that do something, or wait for a person; and the others.
-pub(crate) fn rows(decisions: &[Decision]) -> (Vec<Row>, Vec<Row>) {
-    let all = decisions.iter().map(row);
-    all.partition(|row| row.mark != "calm")
+pub(crate) fn rows<'a>(decisions: impl Iterator<Item = &'a Decision>) -> (Vec<Row>, Vec<Row>) {
+    decisions.map(row).partition(|row| row.mark != "calm")
 }
 
 /// A decision as a row of a table.

@@ -5,11 +5,10 @@ use axum::extract::State;
 use axum::response::Response;
 use cpq_api::connections::{Connection, Connections};
 use cpq_api::feeds::{Feed, Feeds};
-use cpq_api::{ConflictPage, DeadLetterGroups};
-use cpq_domain::Result;
+use cpq_api::{ConflictPage, DeadLetterGroups, SyncStatistics};
 use cpq_domain::dead_letter::LetterGroup;
 
-use crate::chart::{self, Chart, Statistics};
+use crate::chart::{self, Chart};
 use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
@@ -57,7 +56,7 @@ pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<
     let conflicts: ConflictPage = house
         .ask(&visitor, "/api/v1/conflicts?state=open&limit=200")
         .await?;
-    let statistics: Statistics = house.ask(&visitor, "/api/v1/statistics/sync?hours=168").await?;
+    let statistics: SyncStatistics = house.ask(&visitor, "/api/v1/statistics/sync?hours=168").await?;
     let more = if conflicts.next.is_some() { "+" } else { "" };
     Ok(page::show(&Home {
         frame: Frame::new(&visitor, "home", "Home"),

@@ -7,11 +7,12 @@ use axum::{Router, middleware};
 use cpq_api::ApiState;
 use cpq_api::sessions::{Sessions, Visitor};
 use cpq_domain::error::Report;
-use cpq_domain::{Code, Error, Result};
+use cpq_domain::{Code, Error};
 use http::{Method, Request, header};
 use serde::de::DeserializeOwned;
 use tower::ServiceExt;
 
+use crate::page::Failed;
 use crate::{
     assets, conflicts, connections, doors, home, letters, live, ownership, reconcile, replays, sync, syncs,
 };
@@ -76,7 +77,7 @@ fn pages(house: House) -> Router {
 
 impl House {
     /// What the API answers to a question.
-    pub(crate) async fn ask<T: DeserializeOwned>(&self, visitor: &Visitor, path: &str) -> Result<T> {
+    pub(crate) async fn ask<T: DeserializeOwned>(&self, visitor: &Visitor, path: &str) -> Result<T, Failed> {
         read(self.call(visitor, Method::GET, path, None).await?).await
     }
 
@@ -86,7 +87,7 @@ impl House {
         visitor: &Visitor,
         path: &str,
         body: &serde_json::Value,
-    ) -> Result<T> {
+    ) -> Result<T, Failed> {
         read(self.call(visitor, Method::POST, path, Some(body)).await?).await
     }
 
@@ -97,9 +98,8 @@ impl House {
         method: Method,
         path: &str,
         body: Option<&serde_json::Value>,
-    ) -> Result<Response> {
+    ) -> Result<Response, Failed> {
         let mut request = Request::builder().method(method).uri(path);
-        request = request.header(header::HOST, "localhost");
         let body = match body {
             Some(value) => {
                 let json = "application/json";
@@ -118,11 +118,11 @@ impl House {
         })?;
         visitor.vouch(request.extensions_mut());
         let answer = self.api.clone().oneshot(request).await;
-        answer.map_err(|never| match never {})
+        Ok(answer.unwrap_or_else(|never| match never {}))
     }
 }
 
-pub(crate) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
+pub(crate) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, Failed> {
     let status = answer.status();
     let bytes = to_bytes(answer.into_body(), BODY_BYTES).await;
     let bytes = bytes.map_err(|cause| {
@@ -130,9 +130,9 @@ pub(crate) async fn read<T: DeserializeOwned>(answer: Response) -> Result<T> {
     })?;
     if status.is_client_error() || status.is_server_error() {
         let report: Report = serde_json::from_slice(&bytes).map_err(unreadable)?;
-        return Err(Error::from(report));
+        return Err(report.into());
     }
-    serde_json::from_slice(&bytes).map_err(unreadable)
+    Ok(serde_json::from_slice(&bytes).map_err(unreadable)?)
 }
 
 fn unreadable(cause: serde_json::Error) -> Error {

@@ -1,16 +1,15 @@
 //! Syncs that failed for good: by cause, and one by one.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cpq_api::{DeadLetterGroups, DeadLetterPage};
-use cpq_domain::Result;
+use cpq_api::{DeadLetterGroups, DeadLetterPage, DeadLetterReport};
 use cpq_domain::dead_letter::{DeadLetter, LetterGroup, LetterState};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::doors::{At, Signed};
+use crate::asked::{Form, Query};
+use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
 use crate::{fields, when};
@@ -112,12 +111,6 @@ fn row(letter: &DeadLetter) -> Row {
     }
 }
 
-#[derive(Deserialize)]
-struct Whole {
-    #[serde(flatten)]
-    letter: DeadLetter,
-}
-
 #[derive(Template)]
 #[template(path = "letter.html")]
 struct One {
@@ -137,7 +130,7 @@ pub(crate) async fn one(
     Path(id): Path<String>,
 ) -> Result<Response, Failed> {
     let path = format!("/api/v1/dead-letters/{}", page::encoded(&id));
-    let Whole { letter } = house.ask(&visitor, &path).await?;
+    let DeadLetterReport { letter, .. } = house.ask(&visitor, &path).await?;
     let closed = letter
         .closed
         .as_ref()
@@ -156,8 +149,6 @@ pub(crate) async fn one(
 /// What the form of a letter sends.
 #[derive(Deserialize)]
 pub(crate) struct Discard {
-    #[serde(flatten)]
-    signed: Signed,
     #[serde(default)]
     reason: String,
 }
@@ -169,7 +160,6 @@ pub(crate) async fn discard(
     Path(id): Path<String>,
     Form(discard): Form<Discard>,
 ) -> Result<Response, Failed> {
-    visitor.check_form(&discard.signed.form)?;
     let here = format!("/dead-letters/{}", page::encoded(&id));
     let body = json!({ "reason": discard.reason.trim() });
     let _: serde_json::Value = house

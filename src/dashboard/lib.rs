@@ -4,6 +4,7 @@
 //! the person logged in with, and knows their JSON only. So there is nothing that a page can do and a program cannot, and
 //! no second door to guard. Pages are whole without JavaScript; with it they follow what happens by themselves.
 
+mod asked;
 mod assets;
 mod chart;
 mod conflicts;

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use cpq_domain::Result;
 use http::Method;
 
 use crate::doors::At;
@@ -11,5 +10,5 @@ use crate::page::Failed;
 
 /// The stream.
 pub(crate) async fn events(State(house): State<House>, At(visitor): At) -> Result<Response, Failed> {
-    Ok(house.call(&visitor, Method::GET, "/api/v1/events", None).await?)
+    house.call(&visitor, Method::GET, "/api/v1/events", None).await
 }

@@ -1,24 +1,17 @@
 //! Who owns which field, and why a field has its value.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::Response;
-use cpq_api::FieldHistory;
-use cpq_domain::Result;
+use cpq_api::{FieldHistory, OwnershipMatrix};
 use cpq_domain::ownership::{OwnershipRule, Side};
 use serde::Deserialize;
 
+use crate::asked::Query;
 use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
 use crate::{fields, when};
-
-#[derive(Deserialize)]
-struct Matrix {
-    version: String,
-    refused: Option<String>,
-    rules: Vec<OwnershipRule>,
-}
 
 #[derive(Template)]
 #[template(path = "ownership.html")]
@@ -44,7 +37,7 @@ struct Rule {
 
 /// The matrix.
 pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<Response, Failed> {
-    let matrix: Matrix = house.ask(&visitor, "/api/v1/ownership").await?;
+    let matrix: OwnershipMatrix = house.ask(&visitor, "/api/v1/ownership").await?;
     let mut grid: Vec<Field> = Vec::new();
     for rule in &matrix.rules {
         let name = rule.field_name.to_string();

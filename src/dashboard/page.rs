@@ -102,18 +102,30 @@ pub(crate) fn login(back: &str, error: Option<&Error>) -> Response {
     answer(status_of(status), &Login { back, error })
 }
 
-/// A failure that is shown as a page. Who is logged in keeps the menu.
-pub(crate) struct Failed(Error);
+/// A failure, as the API tells it. The page is made at the door, where it is known who is logged in.
+#[derive(Clone)]
+pub(crate) struct Failed(pub(crate) Box<Report>);
+
+impl From<Report> for Failed {
+    fn from(report: Report) -> Failed {
+        Failed(Box::new(report))
+    }
+}
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Failed {
-        Failed(error)
+        if error.code.http_status() >= 500 {
+            tracing::error!(code = %error.code, error = %error, "a page failed");
+        }
+        error.report(None).into()
     }
 }
 
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        refuse(None, self.0)
+        let mut response = Response::default();
+        response.extensions_mut().insert(self);
+        response
     }
 }
 
@@ -124,23 +136,27 @@ struct FailedPage {
     report: Report,
 }
 
-/// A page that says what failed, why, whether anything was written, and what to do.
-pub(crate) fn refuse(frame: Option<Frame>, error: Error) -> Response {
-    let status = status_of(error.code.http_status());
-    if status.is_server_error() {
-        tracing::error!(code = %error.code, error = %error, "a page failed");
-    }
-    let report = error.report(None);
-    answer(status, &FailedPage { frame, report })
+/// A page that says what failed, why, whether anything was written, and what to do. Who is logged in keeps the menu.
+pub(crate) fn refuse(visitor: Option<&Visitor>, Failed(report): Failed) -> Response {
+    let frame = visitor.map(|visitor| Frame::new(visitor, "", report.code.to_string()));
+    let status = status_of(report.code.http_status());
+    answer(
+        status,
+        &FailedPage {
+            frame,
+            report: *report,
+        },
+    )
 }
 
 fn status_of(number: u16) -> StatusCode {
     StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// A text as a part of a URL.
+/// A text as a segment of a path, or a value of a query. A blank is `+` in forms only (RFC 3986, 2.1).
 pub(crate) fn encoded(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+    let form: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    form.replace('+', "%20")
 }
 
 /// A path with the query of what is given and not empty.
@@ -150,5 +166,17 @@ pub(crate) fn query(path: &str, pairs: &[(&str, &str)]) -> String {
     match query.finish().as_str() {
         "" => path.to_owned(),
         query => format!("{path}?{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_type_stays_one_segment_of_a_path() {
+        assert_eq!(encoded("a b+c/ü?"), "a%20b%2Bc%2F%C3%BC%3F");
+        let pairs = [("find", "a b"), ("state", ""), ("before", "x&y")];
+        assert_eq!(query("/syncs", &pairs), "/syncs?find=a+b&before=x%26y");
     }
 }

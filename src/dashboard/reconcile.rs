@@ -3,55 +3,20 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cpq_domain::Result;
+use cpq_api::{CertificatePage, CertificateView, DifferingPage, ReconcilePage, ReconcileView};
+use cpq_domain::certificate::Verdict;
 use cpq_domain::compare::Difference;
-use cpq_domain::reconcile::Differing;
-use jiff::Timestamp;
+use cpq_domain::reconcile::{Differing, State as ReconcileState};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::doors::{At, Signed};
+use crate::asked::Form;
+use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
-use crate::when;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Reconcile {
-    id: String,
-    connection: String,
-    state: String,
-    phase: String,
-    repair: bool,
-    started_at: Timestamp,
-    ended_at: Option<Timestamp>,
-    differing: u64,
-    report: Value,
-}
-
-#[derive(Deserialize)]
-struct Reconciles {
-    reconciliations: Vec<Reconcile>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Certificate {
-    hour: Timestamp,
-    object: String,
-    verdict: String,
-    crm_count: i64,
-    cpq_count: i64,
-    differing: i64,
-}
-
-#[derive(Deserialize)]
-struct Certificates {
-    certificates: Vec<Certificate>,
-}
+use crate::{fields, when};
 
 #[derive(Template)]
 #[template(path = "reconciles.html")]
@@ -88,8 +53,8 @@ struct Proof {
 
 /// All reconciles, and the last certificates.
 pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<Response, Failed> {
-    let found: Reconciles = house.ask(&visitor, "/api/v1/reconciliations").await?;
-    let certificates: Certificates = house.ask(&visitor, "/api/v1/certificates?limit=50").await?;
+    let found: ReconcilePage = house.ask(&visitor, "/api/v1/reconciliations").await?;
+    let certificates: CertificatePage = house.ask(&visitor, "/api/v1/certificates?limit=50").await?;
     Ok(page::show(&Page {
         frame: Frame::new(&visitor, "reconcile", "Reconcile"),
         rows: found.reconciliations.iter().map(row).collect(),
@@ -97,48 +62,42 @@ pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<
     }))
 }
 
-fn row(one: &Reconcile) -> Row {
-    let count = |name: &str| one.report[name].as_u64().unwrap_or(0);
+fn row(one: &ReconcileView) -> Row {
     Row {
         id: one.id.clone(),
         connection: one.connection.clone(),
-        state: one.state.replace('_', " "),
-        mark: match (one.state.as_str(), one.differing) {
-            ("failed", _) => "bad",
-            ("running", _) => "write",
-            (_, 0) => "good",
-            _ => "wait",
+        state: fields::word(&one.state),
+        mark: match (one.state, one.differing) {
+            (ReconcileState::Failed, _) => "bad",
+            (ReconcileState::Running, _) => "write",
+            (ReconcileState::Done, 0) => "good",
+            (ReconcileState::Done | ReconcileState::Stopped | ReconcileState::Abandoned, _) => "wait",
         },
-        phase: one.phase.replace('_', " "),
+        phase: fields::word(&one.phase),
         repair: one.repair,
         started: when::moment(&one.started_at),
         ended: when::perhaps(&one.ended_at),
         differing: one.differing,
-        looked_at: count("lookedAt"),
-        calls: count("apiCalls"),
-        took: when::took(one.report["durationMs"].as_f64().unwrap_or(0.0)),
+        looked_at: one.report.looked_at,
+        calls: one.report.api_calls,
+        took: when::took_ms(one.report.duration_ms),
     }
 }
 
-fn proof(one: Certificate) -> Proof {
+fn proof(one: CertificateView) -> Proof {
     Proof {
         hour: one.hour.strftime("%Y-%m-%d %H:00").to_string(),
-        mark: match one.verdict.as_str() {
-            "green" => "good",
-            "red" => "bad",
-            _ => "wait",
+        mark: match one.verdict {
+            Verdict::Green => "good",
+            Verdict::Red => "bad",
+            Verdict::Open => "wait",
         },
-        object: one.object.replace('_', " "),
-        verdict: one.verdict.replace('_', " "),
+        object: fields::word(&one.object),
+        verdict: fields::word(&one.verdict),
         crm: one.crm_count,
         cpq: one.cpq_count,
         differing: one.differing,
     }
-}
-
-#[derive(Deserialize)]
-struct Records {
-    records: Vec<Differing>,
 }
 
 #[derive(Template)]
@@ -167,8 +126,8 @@ pub(crate) async fn one(
     Path(id): Path<String>,
 ) -> Result<Response, Failed> {
     let path = format!("/api/v1/reconciliations/{}", page::encoded(&id));
-    let one: Reconcile = house.ask(&visitor, &path).await?;
-    let found: Records = house.ask(&visitor, &format!("{path}/records?limit=200")).await?;
+    let one: ReconcileView = house.ask(&visitor, &path).await?;
+    let found: DifferingPage = house.ask(&visitor, &format!("{path}/records?limit=200")).await?;
     let mut by_field: BTreeMap<String, u64> = BTreeMap::new();
     for difference in found.records.iter().flat_map(|record| &record.differences) {
         *by_field.entry(about(difference)).or_default() += 1;
@@ -177,7 +136,7 @@ pub(crate) async fn one(
     by_field.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     Ok(page::show(&One {
         frame: Frame::new(&visitor, "reconcile", "Reconcile"),
-        moving: one.state == "running",
+        moving: one.state == ReconcileState::Running,
         row: row(&one),
         fields: by_field,
         records: found.records.iter().map(record).collect(),
@@ -187,14 +146,14 @@ pub(crate) async fn one(
 /// The field that differs, or what differs where it is not one field.
 fn about(difference: &Difference) -> String {
     let field = difference.field.as_ref().map(ToString::to_string);
-    field.unwrap_or_else(|| crate::fields::word(&difference.cause))
+    field.unwrap_or_else(|| fields::word(&difference.cause))
 }
 
 fn record(of: &Differing) -> Record {
     Record {
         name: of.name().to_owned(),
         quote: of.quote.as_ref().map(ToString::to_string).unwrap_or_default(),
-        state: crate::fields::word(&of.state),
+        state: fields::word(&of.state),
         reason: of.reason.clone().unwrap_or_default(),
         correlation: of.correlation_id.clone().unwrap_or_default(),
         differences: of.differences.iter().map(about).collect(),
@@ -204,8 +163,6 @@ fn record(of: &Differing) -> Record {
 /// What the form sends.
 #[derive(Deserialize)]
 pub(crate) struct Order {
-    #[serde(flatten)]
-    signed: Signed,
     #[serde(default)]
     repair: Option<String>,
 }
@@ -216,8 +173,7 @@ pub(crate) async fn start(
     At(visitor): At,
     Form(order): Form<Order>,
 ) -> Result<Response, Failed> {
-    visitor.check_form(&order.signed.form)?;
     let body = json!({ "repair": order.repair.is_some() });
-    let started: Reconcile = house.order(&visitor, "/api/v1/reconciliations", &body).await?;
+    let started: ReconcileView = house.order(&visitor, "/api/v1/reconciliations", &body).await?;
     Ok(Redirect::to(&format!("/reconciliations/{}", page::encoded(&started.id))).into_response())
 }

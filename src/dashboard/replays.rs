@@ -1,38 +1,19 @@
 //! Replays: what a plan would do, and how it goes on.
 
 use askama::Template;
-use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cpq_domain::replay::{Content, PlanState, Progress};
-use cpq_domain::{Code, Error, Result};
-use jiff::Timestamp;
+use cpq_api::{ReplayPlan, ReplayPlanPage};
+use cpq_domain::replay::PlanState;
+use cpq_domain::{Code, Error};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::doors::{At, Signed};
+use crate::asked::Form;
+use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
 use crate::{fields, when};
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Plan {
-    id: String,
-    state: PlanState,
-    digest: String,
-    alive: bool,
-    stopping: bool,
-    created_at: Timestamp,
-    #[serde(flatten)]
-    content: Content,
-    progress: Progress,
-}
-
-#[derive(Deserialize)]
-struct Plans {
-    plans: Vec<Plan>,
-}
 
 #[derive(Template)]
 #[template(path = "replays.html")]
@@ -55,14 +36,14 @@ struct Row {
 
 /// All plans.
 pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<Response, Failed> {
-    let found: Plans = house.ask(&visitor, "/api/v1/replays").await?;
+    let found: ReplayPlanPage = house.ask(&visitor, "/api/v1/replays").await?;
     Ok(page::show(&Replays {
         frame: Frame::new(&visitor, "replays", "Replays"),
         rows: found.plans.iter().map(row).collect(),
     }))
 }
 
-fn row(plan: &Plan) -> Row {
+fn row(plan: &ReplayPlan) -> Row {
     Row {
         id: plan.id.clone(),
         state: fields::word(&plan.state),
@@ -88,8 +69,6 @@ fn mark(state: PlanState) -> &'static str {
 /// Which letters to plan for.
 #[derive(Deserialize)]
 pub(crate) struct Which {
-    #[serde(flatten)]
-    signed: Signed,
     #[serde(default)]
     signature: String,
 }
@@ -100,12 +79,11 @@ pub(crate) async fn plan(
     At(visitor): At,
     Form(which): Form<Which>,
 ) -> Result<Response, Failed> {
-    visitor.check_form(&which.signed.form)?;
     let body = match which.signature.as_str() {
         "" => json!({}),
         signature => json!({ "signature": signature }),
     };
-    let plan: Plan = house.order(&visitor, "/api/v1/replays", &body).await?;
+    let plan: ReplayPlan = house.order(&visitor, "/api/v1/replays", &body).await?;
     Ok(Redirect::to(&format!("/replays/{}", page::encoded(&plan.id))).into_response())
 }
 
@@ -114,7 +92,7 @@ pub(crate) async fn plan(
 struct One {
     frame: Frame,
     row: Row,
-    plan: Plan,
+    plan: ReplayPlan,
     took: String,
     foretold: String,
     share: String,
@@ -130,7 +108,7 @@ pub(crate) async fn one(
     At(visitor): At,
     Path(id): Path<String>,
 ) -> Result<Response, Failed> {
-    let plan: Plan = house
+    let plan: ReplayPlan = house
         .ask(&visitor, &format!("/api/v1/replays/{}", page::encoded(&id)))
         .await?;
     let prediction = &plan.content.prediction;
@@ -139,8 +117,8 @@ pub(crate) async fn one(
     Ok(page::show(&One {
         frame: Frame::new(&visitor, "replays", format!("Replay {}", plan.id)),
         row: row(&plan),
-        took: took(plan.progress.worked_ms),
-        foretold: took(prediction.milliseconds),
+        took: when::took_ms(plan.progress.worked_ms),
+        foretold: when::took_ms(prediction.milliseconds),
         share: (percent * 10).to_string(),
         percent,
         left: prediction.synced_since + prediction.agree,
@@ -153,19 +131,9 @@ pub(crate) async fn one(
     }))
 }
 
-#[allow(
-    clippy::cast_precision_loss,
-    reason = "milliseconds of a replay need no 53 bits"
-)]
-fn took(ms: u64) -> String {
-    when::took(ms as f64)
-}
-
 /// What a button of a plan sends.
 #[derive(Deserialize)]
 pub(crate) struct Act {
-    #[serde(flatten)]
-    signed: Signed,
     #[serde(default)]
     digest: String,
 }
@@ -177,14 +145,13 @@ pub(crate) async fn act(
     Path((id, name)): Path<(String, String)>,
     Form(act): Form<Act>,
 ) -> Result<Response, Failed> {
-    visitor.check_form(&act.signed.form)?;
     let body = match name.as_str() {
         "start" => json!({ "digest": act.digest }),
         "pause" | "abort" => json!({}),
         _ => return Err(Error::new(Code::NotFound, "a replay can be started, paused or given up").into()),
     };
     let here = format!("/replays/{}", page::encoded(&id));
-    let _: Plan = house
+    let _: ReplayPlan = house
         .order(&visitor, &format!("/api/v1{here}/{name}"), &body)
         .await?;
     Ok(Redirect::to(&here).into_response())

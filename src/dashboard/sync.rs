@@ -1,56 +1,30 @@
 //! One sync: its stages as a waterfall, what it decided, and what can be done about it.
 
 use askama::Template;
-use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use cpq_api::sessions::Visitor;
+use cpq_api::{Stage, StageStatus, SyncDecisions, SyncPlan, SyncReport};
 use cpq_domain::error::Report;
-use cpq_domain::resolve::Decision;
 use cpq_domain::run::SyncResult;
 use http::Method;
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::doors::{At, Signed};
+use crate::asked::{Form, Query};
+use crate::doors::At;
 use crate::fields::{self, Row};
 use crate::house::{self, House};
 use crate::page::{self, Failed, Frame};
-use crate::syncs::{self, Sync};
+use crate::syncs;
 use crate::when;
 
 /// Width of the waterfall, in its own units.
 const WIDE: f64 = 1_000.0;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Whole {
-    #[serde(flatten)]
-    sync: Sync,
-    #[serde(default)]
-    stages: Vec<Stage>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Stage {
-    name: String,
-    status: String,
-    attempt: u32,
-    started_at: Timestamp,
-    duration_ms: Option<f64>,
-    error: Option<Report>,
-}
-
-#[derive(Deserialize)]
-struct Decisions {
-    decisions: Vec<Decision>,
-}
-
 #[derive(Template)]
 #[template(path = "sync.html")]
-struct SyncPage {
+struct Page {
     frame: Frame,
     row: syncs::Row,
     report: Option<Report>,
@@ -83,25 +57,24 @@ pub(crate) async fn page(
     Path(id): Path<String>,
 ) -> Result<Response, Failed> {
     let path = format!("/api/v1/sync/{}", page::encoded(&id));
-    let whole: Whole = house.ask(&visitor, &path).await?;
-    let decided: Decisions = house.ask(&visitor, &format!("{path}/decisions")).await?;
-    let row = syncs::row(&whole.sync);
-    let bars = bars(&whole.stages);
-    let (rows, rest) = fields::rows(&decided.decisions);
-    let outcome = whole.sync.result.outcome.as_ref();
-    Ok(page::show(&SyncPage {
+    let sync: SyncReport = house.ask(&visitor, &path).await?;
+    let decided: SyncDecisions = house.ask(&visitor, &format!("{path}/decisions")).await?;
+    let row = syncs::row(&sync);
+    let bars = bars(sync.stages.as_deref().unwrap_or_default());
+    let (rows, rest) = fields::rows(decided.decisions.iter().map(|one| &one.decision));
+    let outcome = sync.result.outcome.as_ref();
+    Ok(page::show(&Page {
         frame: Frame::new(&visitor, "syncs", format!("Sync {}", row.correlation)),
-        report: whole.sync.result.error.clone(),
+        report: sync.result.error.clone(),
         warnings: outcome
             .map(|outcome| outcome.warnings.clone())
             .unwrap_or_default(),
-        caller: whole
-            .sync
+        caller: sync
             .result
             .caller_correlation_id
             .map(|id| id.to_string())
             .unwrap_or_default(),
-        retry: when::perhaps(&whole.sync.result.retry_at),
+        retry: when::perhaps(&sync.result.retry_at),
         ended: matches!(
             row.status.as_str(),
             "success" | "dead" | "superseded" | "cancelled"
@@ -121,12 +94,12 @@ fn bars(stages: &[Stage]) -> Vec<Bar> {
     let bar = |stage: &Stage| Bar {
         name: stage.name.clone(),
         attempt: stage.attempt,
-        mark: match stage.status.as_str() {
-            "done" => "good",
-            "failed" => "bad",
-            _ => "wait",
+        mark: match stage.status {
+            StageStatus::Done => "good",
+            StageStatus::Failed => "bad",
+            StageStatus::Open => "wait",
         },
-        status: stage.status.clone(),
+        status: fields::word(&stage.status),
         took: stage.duration_ms.map(when::took).unwrap_or_default(),
         at: format!("+{}", when::took(offset(stage))),
         x: format!("{:.1}", (offset(stage) / whole * WIDE).min(WIDE - 6.0)),
@@ -146,32 +119,13 @@ pub(crate) struct Which {
     opportunity: String,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Planned {
-    effect: String,
-    quote_number: Option<String>,
-    matrix_version: String,
-    decisions: Vec<Decision>,
-    calls: Vec<PlannedCall>,
-    warnings: Vec<String>,
-    priced: bool,
-}
-
-#[derive(Deserialize)]
-struct PlannedCall {
-    system: String,
-    does: String,
-    writes: bool,
-}
-
 #[derive(Template)]
 #[template(path = "plan.html")]
 struct PlanPage {
     frame: Frame,
     opportunity: String,
     effect: String,
-    plan: Option<Planned>,
+    plan: Option<SyncPlan>,
     rows: Vec<Row>,
     rest: Vec<Row>,
 }
@@ -196,9 +150,9 @@ pub(crate) async fn plan(
             "/api/v1/sync/opportunities/{}/plan",
             page::encoded(&shown.opportunity)
         );
-        let plan: Planned = house.order(&visitor, &path, &json!({})).await?;
-        shown.effect = fields::effect(&plan.effect);
-        (shown.rows, shown.rest) = fields::rows(&plan.decisions);
+        let plan: SyncPlan = house.order(&visitor, &path, &json!({})).await?;
+        shown.effect = fields::effect(plan.effect).to_owned();
+        (shown.rows, shown.rest) = fields::rows(plan.decisions.iter());
         shown.plan = Some(plan);
     }
     Ok(page::show(&shown))
@@ -207,8 +161,6 @@ pub(crate) async fn plan(
 /// What the button of a plan sends.
 #[derive(Deserialize)]
 pub(crate) struct Start {
-    #[serde(flatten)]
-    signed: Signed,
     opportunity: String,
 }
 
@@ -218,7 +170,6 @@ pub(crate) async fn start(
     At(visitor): At,
     Form(start): Form<Start>,
 ) -> Result<Response, Failed> {
-    visitor.check_form(&start.signed.form)?;
     let path = format!(
         "/api/v1/sync/opportunities/{}",
         page::encoded(start.opportunity.trim())
@@ -231,9 +182,7 @@ pub(crate) async fn replay(
     State(house): State<House>,
     At(visitor): At,
     Path(id): Path<String>,
-    Form(signed): Form<Signed>,
 ) -> Result<Response, Failed> {
-    visitor.check_form(&signed.form)?;
     let path = format!("/api/v1/sync/{}/replay", page::encoded(&id));
     shown(&house, &visitor, &path).await
 }

@@ -1,13 +1,13 @@
 //! The history of syncs.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
-use cpq_domain::Result;
-use cpq_domain::run::{SyncResult, Trigger};
-use jiff::Timestamp;
+use cpq_api::{SyncPage, SyncReport};
+use cpq_domain::run::SyncResult;
 use serde::Deserialize;
 
+use crate::asked::Query;
 use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
@@ -24,26 +24,6 @@ const STATES: &[&str] = &[
     "dead",
     "cancelled",
 ];
-
-/// A sync as the API tells of it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Sync {
-    #[serde(flatten)]
-    pub(crate) result: SyncResult,
-    pub(crate) connection: String,
-    pub(crate) opportunity: String,
-    pub(crate) trigger: Trigger,
-    pub(crate) attempt: u32,
-    pub(crate) created_at: Timestamp,
-    pub(crate) updated_at: Timestamp,
-}
-
-#[derive(Deserialize)]
-struct Found {
-    syncs: Vec<Sync>,
-    next: Option<String>,
-}
 
 /// What to look for.
 #[derive(Default, Deserialize)]
@@ -98,7 +78,7 @@ pub(crate) async fn page(
         ("opportunity", find),
         ("before", &search.before),
     ];
-    let found: Found = house.ask(&visitor, &page::query("/api/v1/sync", &asked)).await?;
+    let found: SyncPage = house.ask(&visitor, &page::query("/api/v1/sync", &asked)).await?;
     let next = found.next.map(|next| {
         page::query(
             "/syncs",
@@ -115,7 +95,7 @@ pub(crate) async fn page(
     }))
 }
 
-pub(crate) fn row(sync: &Sync) -> Row {
+pub(crate) fn row(sync: &SyncReport) -> Row {
     let status = sync.result.status.clone();
     let took = sync.updated_at.duration_since(sync.created_at);
     Row {

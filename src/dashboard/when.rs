@@ -21,6 +21,12 @@ pub(crate) fn took(ms: f64) -> String {
     }
 }
 
+/// The same of whole milliseconds.
+#[allow(clippy::cast_precision_loss, reason = "2^53 milliseconds are 285,000 years")]
+pub(crate) fn took_ms(ms: u64) -> String {
+    took(ms as f64)
+}
+
 /// Seconds: `12 s`, `5 min`, `3 h`, `2 days`.
 pub(crate) fn span(seconds: i64) -> String {
     match seconds {

@@ -36,6 +36,9 @@ const SHARED: usize = 6;
 
 /// Not when the last decision about the field was the same: one that leaves things as they are is made anew at every
 /// look, and a run that started over tells again what it told before. Rows without a field fill the statement up.
+///
+/// The last decision is a sub-select, and the newest by a sum: by `NOT EXISTS` or the bare position PostgreSQL reads the
+/// whole table for it.
 static APPEND: LazyLock<String> = LazyLock::new(|| {
     format!(
         "INSERT INTO decisions (run_id, correlation, connection, opportunity_id, matrix_version, at,

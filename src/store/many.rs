@@ -11,7 +11,7 @@ use crate::tx::{Param, Tx};
 /// Keys of one statement.
 const KEYS: usize = 50;
 
-/// The placeholders of the keys; `$1` is left to what they have in common.
+/// The parameters of the keys; `$1` is left to what they have in common.
 macro_rules! keys {
     () => {
         "$2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, \

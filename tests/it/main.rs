@@ -5,6 +5,7 @@ mod changes;
 mod conflicts;
 mod copy;
 mod crash;
+mod dashboard;
 mod dead_letters;
 mod deletes;
 mod fixtures;

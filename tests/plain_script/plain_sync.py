@@ -2,7 +2,7 @@
 """What a person would write in an afternoon: a quote record for each opportunity, with simple-salesforce.
 
     pip install simple-salesforce==1.12.10
-    cpq sandbox --listen 127.0.0.1:7070 &
+    cpq seed --scenario crm-sync      # starts a sandbox whose org has the fields that this writes
     tests/plain_script/plain_sync.py http://127.0.0.1:7070 --opportunities 1000 --threads 1
 
 For each opportunity it reads it with account and lines, upserts a quote record by its external id, and writes number,

@@ -93,7 +93,7 @@ const PURGE_DRAFTS: &str = delete_some!(
     "certificate_drafts",
     "reconciliation < $1 ORDER BY reconciliation"
 );
-const PURGE_CERTIFICATES: &str = delete_some!("certificates", "TRUE AND made_at < $1");
+const PURGE_CERTIFICATES: &str = delete_some!("certificates", "made_at < $1");
 const PURGE_RECORDS: &str = delete_some!("reconcile_records", "reconciliation < $1 ORDER BY reconciliation");
 const PURGE_ITEMS: &str = delete_some!("replay_items", "plan <= $1 ORDER BY plan, position");
 const PURGE_BROWSERS: &str = delete_some!("browser_sessions", "ends_at <= $1 ORDER BY ends_at");

@@ -20,7 +20,7 @@ impl Texts {
     }
 }
 
-/// Our statements hold no `$` but placeholders; the registry's test prepares each of them. Locks on rows are for engines
+/// Our statements hold no `$` but that of a parameter; the registry's test prepares each of them. Locks on rows are for engines
 /// with several writers.
 pub(crate) fn rewrite(sql: &str) -> String {
     let sql = sql.strip_suffix(" FOR UPDATE").unwrap_or(sql);
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_keep_their_numbers_out_of_order() {
+    fn parameters_keep_their_numbers_out_of_order() {
         assert_eq!(rewrite("SELECT $2, $1, $12"), "SELECT ?2, ?1, ?12");
         assert_eq!(
             rewrite("SELECT a FROM b LIMIT $1 FOR UPDATE"),

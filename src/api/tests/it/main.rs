@@ -8,6 +8,7 @@
 mod actors;
 mod conflicts;
 mod document;
+mod events;
 mod frame;
 mod house;
 mod idempotency;

@@ -1,0 +1,388 @@
+//! The dashboard as a browser meets it: who gets in, which forms count, and every page.
+
+use cpq_dashboard::{PAGES, Page};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::house::{House, Service};
+
+/// A browser that follows no redirect by itself.
+struct Browser<'a> {
+    service: &'a Service,
+    cookie: Option<String>,
+}
+
+/// An answer to a browser.
+#[derive(Debug)]
+struct Shown {
+    status: u16,
+    to: String,
+    cookie: String,
+    hx: String,
+    policy: String,
+    body: String,
+}
+
+const SAME: (&str, &str) = ("sec-fetch-site", "same-origin");
+
+impl<'a> Browser<'a> {
+    fn new(service: &'a Service) -> Browser<'a> {
+        Browser {
+            service,
+            cookie: None,
+        }
+    }
+
+    fn logged_in(service: &'a Service) -> Browser<'a> {
+        let mut browser = Browser::new(service);
+        let shown = browser.enter(&service.token, "/");
+        assert_eq!((shown.status, shown.to.as_str()), (303, "/"), "{shown:?}");
+        let secret = shown.cookie.split(';').next().expect("a cookie").to_owned();
+        browser.cookie = Some(secret);
+        browser
+    }
+
+    fn enter(&self, token: &str, back: &str) -> Shown {
+        self.send(
+            Method::POST,
+            "/login",
+            &[SAME],
+            &[("token", token), ("back", back)],
+        )
+    }
+
+    fn get(&self, path: &str) -> Shown {
+        self.send(Method::GET, path, &[], &[])
+    }
+
+    /// Sends the form of a page, with what that page gave us.
+    fn post(&self, path: &str, fields: &[(&str, &str)]) -> Shown {
+        let page = self.get("/connections").body;
+        let given = page.split("name=\"form\" value=\"").nth(1).expect("a form");
+        let given = given.split('"').next().expect("its value");
+        let all = [&[("form", given)], fields].concat();
+        self.send(Method::POST, path, &[SAME], &all)
+    }
+
+    fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> Shown {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .expect("a client");
+        let mut request = client.request(method.clone(), format!("{}{path}", self.service.url));
+        if method == Method::POST {
+            request = request.form(fields);
+        }
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        runtime.block_on(async {
+            let answer = request.send().await.expect("an answer");
+            let text = |name: &str| {
+                let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
+                value.unwrap_or_default().to_owned()
+            };
+            Shown {
+                status: answer.status().as_u16(),
+                to: text("location"),
+                cookie: text("set-cookie"),
+                hx: text("hx-redirect"),
+                policy: text("content-security-policy"),
+                body: answer.text().await.expect("a body"),
+            }
+        })
+    }
+}
+
+/// The path of a page, with something in place of its variables.
+fn some(page: &Page) -> String {
+    page.path.replace("{id}", "csync-001").replace("{act}", "pause")
+}
+
+#[test]
+fn nobody_sees_a_page_or_sends_a_form_without_a_login() {
+    let house = House::seeded();
+    let service = house.serve();
+    let stranger = Browser::new(&service);
+    for page in PAGES.iter().filter(|page| !page.open) {
+        let (method, path) = (page.method.parse().expect("a method"), some(page));
+        let shown = stranger.send(method, &path, &[SAME], &[]);
+        assert_eq!(shown.status, 303, "{page:?}: {shown:?}");
+        assert!(shown.to.starts_with("/login?back=%2F"), "{page:?}: {shown:?}");
+    }
+    let part = stranger.send(Method::GET, "/syncs?state=dead", &[("hx-request", "true")], &[]);
+    assert_eq!(
+        (part.status, part.hx.as_str()),
+        (204, "/login?back=%2Fsyncs%3Fstate%3Ddead")
+    );
+    assert_eq!(stranger.get("/login").status, 200);
+    assert_eq!(stranger.get("/assets/style.css").status, 200);
+    assert_eq!(stranger.get("/assets/secret.txt").status, 404);
+}
+
+#[test]
+fn a_session_begins_with_a_token_of_ours_and_ends_with_it() {
+    let house = House::seeded();
+    let service = house.serve();
+    let stranger = Browser::new(&service);
+    let refused = stranger.enter("cpq_nothing", "/");
+    assert_eq!(
+        (refused.status, refused.cookie.as_str()),
+        (401, ""),
+        "{refused:?}"
+    );
+    assert!(
+        !refused.body.contains("cpq_nothing"),
+        "what was typed is not told again"
+    );
+    for elsewhere in [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "evil",
+    ] {
+        assert_eq!(stranger.enter(&service.token, elsewhere).to, "/", "{elsewhere}");
+    }
+    let entered = stranger.enter(&service.token, "/syncs?state=dead");
+    assert_eq!(entered.to, "/syncs?state=dead");
+    for part in ["; HttpOnly", "; SameSite=Strict", "; Path=/"] {
+        assert!(entered.cookie.contains(part), "{}", entered.cookie);
+    }
+    let browser = Browser::logged_in(&service);
+    let page = browser.get("/");
+    assert!(!page.body.contains(&service.token), "the token is in no page");
+    assert!(page.policy.contains("script-src 'self'"), "{}", page.policy);
+    let other = Browser::logged_in(&service);
+    assert_eq!(other.post("/logout", &[]).to, "/login");
+    assert_eq!(
+        other.get("/").status,
+        303,
+        "the session has ended, whoever keeps its cookie"
+    );
+    assert_eq!(browser.get("/").status, 200, "another one has not");
+    let mut twice = Browser::logged_in(&service);
+    let one = twice.cookie.clone().expect("a cookie");
+    twice.cookie = Some(format!("{one}; {one}"));
+    assert_eq!(twice.get("/").status, 303, "two secrets are none");
+    let list = house.cpq(&["token", "list", "--json"]).ok().json();
+    let tokens = list["tokens"]
+        .as_array()
+        .or(list.as_array())
+        .expect("tokens")
+        .clone();
+    for token in tokens {
+        house
+            .cpq(&["token", "revoke", token["id"].as_str().expect("an id")])
+            .ok();
+    }
+    assert_eq!(browser.get("/").status, 303, "its token was revoked");
+}
+
+#[test]
+fn a_form_counts_only_from_a_page_that_this_browser_was_given() {
+    let house = House::synced();
+    let service = house.serve();
+    let browser = Browser::logged_in(&service);
+    for page in PAGES.iter().filter(|page| page.method == "POST" && !page.open) {
+        let bare = browser.send(Method::POST, &some(page), &[SAME], &[]);
+        assert_eq!(bare.status, 403, "{page:?}: {bare:?}");
+        assert!(bare.body.contains("FORM_FORGED"), "{page:?}: {bare:?}");
+    }
+    let foreign = |headers: &[(&str, &str)]| {
+        let page = browser.get("/connections").body;
+        let given = page.split("name=\"form\" value=\"").nth(1).expect("a form");
+        let given = given.split('"').next().expect("its value");
+        browser
+            .send(
+                Method::POST,
+                "/syncs/csync-001/replay",
+                headers,
+                &[("form", given)],
+            )
+            .status
+    };
+    assert_eq!(foreign(&[("sec-fetch-site", "cross-site")]), 403);
+    assert_eq!(foreign(&[("sec-fetch-site", "same-site")]), 403);
+    assert_eq!(foreign(&[("origin", "https://evil.example")]), 403);
+    assert_eq!(
+        foreign(&[("origin", &service.url)]),
+        303,
+        "an older browser says no more"
+    );
+    let stranger = Browser::new(&service);
+    let login = [("sec-fetch-site", "cross-site")];
+    let login = stranger.send(Method::POST, "/login", &login, &[("token", &service.token)]);
+    assert_eq!(login.status, 403, "nobody is logged in by another site");
+    let long = "x".repeat(1_100_000);
+    assert_eq!(stranger.enter(&long, "/").status, 413);
+}
+
+#[test]
+fn every_page_shows_what_there_is() {
+    let house = House::connected();
+    let service = house.serve();
+    let browser = Browser::logged_in(&service);
+    let planned = browser.get("/plan?opportunity=OPP-4482");
+    assert!(
+        planned.body.contains("a new one") && planned.body.contains("CRM → CPQ"),
+        "{planned:?}"
+    );
+    let synced = browser.post("/syncs/start", &[("opportunity", "OPP-4482")]);
+    assert_eq!(
+        (synced.status, synced.to.as_str()),
+        (303, "/syncs/csync-001"),
+        "{synced:?}"
+    );
+    let sync = browser.get("/syncs/csync-001");
+    for part in ["Q-2026-0137", "write.crm", "opportunity.name", "Sync again"] {
+        assert!(sync.body.contains(part), "{part}: {sync:?}");
+    }
+    let died = browser.post("/syncs/start", &[("opportunity", "OPP-0000")]);
+    assert_eq!(
+        (died.status, died.to.as_str()),
+        (303, "/syncs/csync-002"),
+        "{died:?}"
+    );
+    assert!(
+        browser
+            .get("/syncs/csync-002")
+            .body
+            .contains("OPPORTUNITY_NOT_FOUND")
+    );
+    let plan = browser.post("/replays", &[]);
+    assert_eq!(
+        (plan.status, plan.to.as_str()),
+        (303, "/replays/rp-001"),
+        "{plan:?}"
+    );
+    let compared = browser.post("/reconciliations", &[]);
+    assert_eq!(compared.status, 303, "{compared:?}");
+    let shown = [
+        ("/", "Open failures"),
+        ("/syncs", "csync-002"),
+        ("/syncs?find=OPP-4482", "Q-2026-0137"),
+        ("/syncs/csync-001", "Stages"),
+        ("/plan", "Nothing is written anywhere"),
+        ("/conflicts", "No conflict fits"),
+        ("/ownership", "opportunity.stage"),
+        ("/why?opportunity=OPP-4482&field=quote.status", "draft"),
+        ("/dead-letters", "OPPORTUNITY_NOT_FOUND"),
+        ("/dead-letters/list", "csync-002"),
+        ("/dead-letters/csync-002", "Why it is given up"),
+        ("/replays", "rp-001"),
+        ("/replays/rp-001", "Foretold"),
+        ("/reconciliations", "Compare both sides now"),
+        (compared.to.as_str(), "Looked at"),
+        ("/connections", "API calls"),
+    ];
+    for (path, part) in shown {
+        let page = browser.get(path);
+        assert_eq!(page.status, 200, "{path}: {page:?}");
+        assert!(
+            page.body.contains(part),
+            "{path} says nothing of {part}: {page:?}"
+        );
+    }
+    let covers = |page: &&Page| {
+        let fixed = page.path.split('{').next().unwrap_or_default();
+        let same = |path: &str| match page.path.contains('{') {
+            true => path.starts_with(fixed) && path.len() > fixed.len(),
+            false => path.split('?').next() == Some(page.path),
+        };
+        shown.iter().any(|(path, _)| same(path))
+    };
+    let looked_at_elsewhere = ["/live", "/conflicts/{id}", "/login", "/assets/{name}"];
+    let missing: Vec<_> = PAGES
+        .iter()
+        .filter(|page| page.method == "GET" && !looked_at_elsewhere.contains(&page.path))
+        .filter(|page| !covers(page))
+        .collect();
+    assert!(missing.is_empty(), "nobody looks at {missing:#?}");
+    let given_up = browser.post("/dead-letters/csync-002/discard", &[("reason", "a typing error")]);
+    assert_eq!(given_up.status, 303, "{given_up:?}");
+    assert!(
+        browser
+            .get("/dead-letters/csync-002")
+            .body
+            .contains("a typing error")
+    );
+    let missing = browser.get("/syncs/csync-999");
+    assert_eq!(missing.status, 404, "{missing:?}");
+    assert!(
+        missing.body.contains("CORRELATION_NOT_FOUND") && missing.body.contains("Log out"),
+        "{missing:?}"
+    );
+    let nonsense = browser.get("/reconciliations/nonsense");
+    assert_eq!(nonsense.status, 400, "{nonsense:?}");
+}
+
+/// What a token may not do, its browser may not do either.
+#[test]
+fn a_page_can_do_no_more_than_the_token() {
+    let house = House::synced();
+    let service = house.serve();
+    let reader = house
+        .cpq(&["token", "create", "--client", "reader", "--scope", "sync:read"])
+        .ok();
+    let mut browser = Browser::new(&service);
+    let entered = browser.enter(reader.out.trim(), "/");
+    browser.cookie = entered.cookie.split(';').next().map(str::to_owned);
+    assert_eq!(browser.get("/syncs").status, 200);
+    for path in ["/conflicts", "/ownership", "/dead-letters", "/reconciliations"] {
+        let page = browser.get(path);
+        assert_eq!(page.status, 403, "{path}: {page:?}");
+        assert!(page.body.contains("SCOPE_INSUFFICIENT"), "{path}: {page:?}");
+    }
+    let form = browser.get("/syncs").body;
+    let given = form
+        .split("name=\"form\" value=\"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    let fields = [("form", given.expect("a form")), ("opportunity", "OPP-4482")];
+    let refused = browser.send(Method::POST, "/syncs/start", &[SAME], &fields);
+    assert_eq!(refused.status, 403, "{refused:?}");
+    let list = house.cpq(&["sync", "list", "--json"]).ok().json();
+    assert_eq!(
+        list["syncs"].as_array().map(Vec::len),
+        Some(1),
+        "no sync was begun: {list}"
+    );
+}
+
+#[test]
+fn what_the_crm_holds_is_text_in_every_page() {
+    let house = House::connected();
+    let script = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>";
+    let found = house.soql("SELECT Id FROM Opportunity WHERE Opportunity_Number__c = 'OPP-4482'");
+    let id = found[0]["Id"].as_str().expect("an id");
+    let change = json!({ "Name": script, "StageName": "Proposal/Price Quote", "NextStep": script });
+    house.crm(Method::PATCH, &format!("sobjects/Opportunity/{id}"), &change);
+    let service = house.serve();
+    let browser = Browser::logged_in(&service);
+    browser.post("/syncs/start", &[("opportunity", "OPP-4482")]);
+    let asked = "/syncs?find=%3Cscript%3Ealert('x')%3C/script%3E";
+    let pages = [
+        "/plan?opportunity=OPP-4482",
+        "/syncs/csync-001",
+        "/why?opportunity=OPP-4482&field=opportunity.name",
+    ];
+    for path in pages {
+        let page = browser.get(path);
+        assert!(
+            page.body.contains("&#60;script&#62;"),
+            "{path} shows the name: {page:?}"
+        );
+    }
+    for path in pages.iter().chain([&asked, &"/", &"/syncs"]) {
+        let page = browser.get(path);
+        assert!(
+            !page.body.contains("<script>alert") && !page.body.contains("<img src=x"),
+            "{path}: {page:?}"
+        );
+    }
+}

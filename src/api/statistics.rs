@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::Response;
 use cpq_store::runs;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -64,9 +64,7 @@ pub(crate) async fn syncs(
         .filter_map(|hour| Timestamp::from_second(hour * 3_600).ok())
         .collect();
     let since = starts.first().copied().unwrap_or(Timestamp::UNIX_EPOCH);
-    // Ids are made a moment before what they name is accepted.
-    let first = since - SignedDuration::from_mins(10);
-    let found = api.store.read(move |tx| Box::pin(runs::hours(tx, first))).await?;
+    let found = api.store.read(move |tx| Box::pin(runs::hours(tx, since))).await?;
     let mut counted: BTreeMap<Timestamp, BTreeMap<String, u64>> =
         starts.into_iter().map(|hour| (hour, BTreeMap::new())).collect();
     for one in found {

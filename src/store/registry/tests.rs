@@ -120,3 +120,21 @@ async fn the_queue_never_looks_at_ended_runs() {
         assert!(!plan.iter().any(looks_back), "{sql}\n{plan:#?}");
     }
 }
+
+/// Home and the list of connections ask how many wait; they must not count what has ended.
+#[tokio::test]
+async fn what_waits_is_counted_without_the_history() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let raw = raw(&directory).await;
+    let counts = |sql: &&&str| {
+        sql.starts_with("SELECT COUNT(*)") && sql.contains("FROM runs") && sql.contains("connection")
+    };
+    let texts = crate::runs::STATEMENTS.concat();
+    let texts: Vec<_> = texts.iter().filter(counts).collect();
+    assert_eq!(texts.len(), 2, "ready, and waiting for a person: {texts:#?}");
+    for sql in texts {
+        let plan = plan(&raw, sql);
+        let history = |line: &String| line.contains("runs_by_connection") || line.contains("runs_by_lane");
+        assert!(!plan.iter().any(history), "{sql}\n{plan:#?}");
+    }
+}

@@ -5,9 +5,7 @@ use jiff::Timestamp;
 
 use crate::tx::{Tx, params};
 
-/// Ids of runs begin with the moment in which they were made (UUID version 7, RFC 9562), so the newest are read without
-/// an index of their own.
-const HOURS: &str = "SELECT created_at / 3600000000, state, COUNT(*) FROM runs WHERE id >= $1
+const HOURS: &str = "SELECT created_at / 3600000000, state, COUNT(*) FROM runs WHERE created_at >= $1
   GROUP BY created_at / 3600000000, state ORDER BY created_at / 3600000000, state";
 
 pub(super) const STATEMENTS: &[&str] = &[HOURS];
@@ -25,7 +23,7 @@ pub struct Hour {
 
 /// Syncs that were accepted since then, by the hour of that and the state in which they are.
 pub async fn hours(tx: &mut dyn Tx, since: Timestamp) -> Result<Vec<Hour>> {
-    let rows = tx.query(HOURS, params![first_id(since)]).await?;
+    let rows = tx.query(HOURS, params![since]).await?;
     let read = |mut row: crate::row::Row| {
         let hour: i64 = row.take()?;
         Ok(Hour {
@@ -35,10 +33,4 @@ pub async fn hours(tx: &mut dyn Tx, since: Timestamp) -> Result<Vec<Hour>> {
         })
     };
     rows.into_iter().map(read).collect()
-}
-
-/// What every id that was made since then is above: 48 bits of milliseconds.
-fn first_id(since: Timestamp) -> String {
-    let millis = since.as_millisecond().max(0);
-    format!("{:08x}-{:04x}", millis >> 16, millis & 0xffff)
 }

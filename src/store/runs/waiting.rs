@@ -9,7 +9,8 @@ use crate::tx::{Tx, params};
 const READY: &str =
     "SELECT COUNT(*), COALESCE(SUM(CASE WHEN state = 'parked' THEN 1 ELSE 0 END), 0), MIN(ready_at)
   FROM runs WHERE connection = $1 AND ready_at IS NOT NULL";
-const PERSON: &str = "SELECT COUNT(*) FROM runs WHERE state = 'waiting' AND connection = $1";
+/// By the state alone: the index of a connection holds its whole history.
+const PERSON: &str = "SELECT COUNT(*) FROM runs WHERE state = 'waiting' AND COALESCE(connection, '') = $1";
 
 pub(super) const STATEMENTS: &[&str] = &[READY, PERSON];
 

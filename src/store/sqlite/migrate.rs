@@ -57,8 +57,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         version: 9,
-        name: "0009_browsers",
-        sql: include_str!("../../../migrations/sqlite/0009_browsers.sql"),
+        name: "0009_dashboard",
+        sql: include_str!("../../../migrations/sqlite/0009_dashboard.sql"),
     },
 ];
 

@@ -64,6 +64,22 @@ impl<'a> Browser<'a> {
         self.send(Method::POST, path, &[SAME], &all)
     }
 
+    fn shows(&self, path: &str, parts: &[&str]) {
+        let page = self.get(path);
+        assert_eq!(page.status, 200, "{path}: {page:?}");
+        for part in parts {
+            assert!(
+                page.body.contains(part),
+                "{path} says nothing of {part}: {page:?}"
+            );
+        }
+    }
+
+    fn moves(&self, path: &str, fields: &[(&str, &str)], to: &str) {
+        let shown = self.post(path, fields);
+        assert_eq!((shown.status, shown.to.as_str()), (303, to), "{shown:?}");
+    }
+
     fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> Shown {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let client = reqwest::Client::builder()
@@ -227,41 +243,7 @@ fn every_page_shows_what_there_is() {
     let house = House::connected();
     let service = house.serve();
     let browser = Browser::logged_in(&service);
-    let planned = browser.get("/plan?opportunity=OPP-4482");
-    assert!(
-        planned.body.contains("a new one") && planned.body.contains("CRM → CPQ"),
-        "{planned:?}"
-    );
-    let synced = browser.post("/syncs/start", &[("opportunity", "OPP-4482")]);
-    assert_eq!(
-        (synced.status, synced.to.as_str()),
-        (303, "/syncs/csync-001"),
-        "{synced:?}"
-    );
-    let sync = browser.get("/syncs/csync-001");
-    for part in ["Q-2026-0137", "write.crm", "opportunity.name", "Sync again"] {
-        assert!(sync.body.contains(part), "{part}: {sync:?}");
-    }
-    let died = browser.post("/syncs/start", &[("opportunity", "OPP-0000")]);
-    assert_eq!(
-        (died.status, died.to.as_str()),
-        (303, "/syncs/csync-002"),
-        "{died:?}"
-    );
-    assert!(
-        browser
-            .get("/syncs/csync-002")
-            .body
-            .contains("OPPORTUNITY_NOT_FOUND")
-    );
-    let plan = browser.post("/replays", &[]);
-    assert_eq!(
-        (plan.status, plan.to.as_str()),
-        (303, "/replays/rp-001"),
-        "{plan:?}"
-    );
-    let compared = browser.post("/reconciliations", &[]);
-    assert_eq!(compared.status, 303, "{compared:?}");
+    let compared = act(&browser);
     let shown = [
         ("/", "Open failures"),
         ("/syncs", "csync-002"),
@@ -277,40 +259,19 @@ fn every_page_shows_what_there_is() {
         ("/replays", "rp-001"),
         ("/replays/rp-001", "Foretold"),
         ("/reconciliations", "Compare both sides now"),
-        (compared.to.as_str(), "Looked at"),
+        (compared.as_str(), "Looked at"),
         ("/connections", "API calls"),
     ];
     for (path, part) in shown {
-        let page = browser.get(path);
-        assert_eq!(page.status, 200, "{path}: {page:?}");
-        assert!(
-            page.body.contains(part),
-            "{path} says nothing of {part}: {page:?}"
-        );
+        browser.shows(path, &[part]);
     }
-    let covers = |page: &&Page| {
-        let fixed = page.path.split('{').next().unwrap_or_default();
-        let same = |path: &str| match page.path.contains('{') {
-            true => path.starts_with(fixed) && path.len() > fixed.len(),
-            false => path.split('?').next() == Some(page.path),
-        };
-        shown.iter().any(|(path, _)| same(path))
-    };
-    let looked_at_elsewhere = ["/live", "/conflicts/{id}", "/login", "/assets/{name}"];
-    let missing: Vec<_> = PAGES
-        .iter()
-        .filter(|page| page.method == "GET" && !looked_at_elsewhere.contains(&page.path))
-        .filter(|page| !covers(page))
-        .collect();
-    assert!(missing.is_empty(), "nobody looks at {missing:#?}");
-    let given_up = browser.post("/dead-letters/csync-002/discard", &[("reason", "a typing error")]);
-    assert_eq!(given_up.status, 303, "{given_up:?}");
-    assert!(
-        browser
-            .get("/dead-letters/csync-002")
-            .body
-            .contains("a typing error")
+    nothing_is_left_out(&shown.map(|(path, _)| path));
+    browser.moves(
+        "/dead-letters/csync-002/discard",
+        &[("reason", "a typing error")],
+        "/dead-letters/csync-002",
     );
+    browser.shows("/dead-letters/csync-002", &["a typing error"]);
     let missing = browser.get("/syncs/csync-999");
     assert_eq!(missing.status, 404, "{missing:?}");
     assert!(
@@ -319,6 +280,41 @@ fn every_page_shows_what_there_is() {
     );
     let nonsense = browser.get("/reconciliations/nonsense");
     assert_eq!(nonsense.status, 400, "{nonsense:?}");
+}
+
+/// A sync that succeeds, one that dies, a plan to replay it and a comparison: what the pages then show. Returns the
+/// page of the comparison.
+fn act(browser: &Browser<'_>) -> String {
+    browser.shows("/plan?opportunity=OPP-4482", &["a new one", "CRM → CPQ"]);
+    browser.moves("/syncs/start", &[("opportunity", "OPP-4482")], "/syncs/csync-001");
+    browser.shows(
+        "/syncs/csync-001",
+        &["Q-2026-0137", "write.crm", "opportunity.name", "Sync again"],
+    );
+    browser.moves("/syncs/start", &[("opportunity", "OPP-0000")], "/syncs/csync-002");
+    browser.shows("/syncs/csync-002", &["OPPORTUNITY_NOT_FOUND"]);
+    browser.moves("/replays", &[], "/replays/rp-001");
+    let compared = browser.post("/reconciliations", &[]);
+    assert_eq!(compared.status, 303, "{compared:?}");
+    compared.to
+}
+
+/// Fails if a page is not among the paths.
+fn nothing_is_left_out(paths: &[&str]) {
+    let looked_at_elsewhere = ["/live", "/conflicts/{id}", "/login", "/assets/{name}"];
+    let covers = |page: &&Page| {
+        let fixed = page.path.split('{').next().unwrap_or_default();
+        paths.iter().any(|path| match page.path.contains('{') {
+            true => path.starts_with(fixed) && path.len() > fixed.len(),
+            false => path.split('?').next() == Some(page.path),
+        })
+    };
+    let missing: Vec<_> = PAGES
+        .iter()
+        .filter(|page| page.method == "GET" && !looked_at_elsewhere.contains(&page.path))
+        .filter(|page| !covers(page))
+        .collect();
+    assert!(missing.is_empty(), "nobody looks at {missing:#?}");
 }
 
 /// What a token may not do, its browser may not do either.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cpq_adapters::rest_cpq::{Config as RestCpqConfig, RestCpqAdapter};
 use cpq_adapters::salesforce;
-use cpq_api::{ApiSettings, ApiState, Hosts, Organizations, PathSecret};
+use cpq_api::{ApiSettings, ApiState, Hosts, Organizations, PathSecret, Rate, Throttle};
 use cpq_auth::{Broker, Keyring};
 use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CpqAdapter, CrmAdapter};
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::changes::Supervisor;
 use crate::config::{ChangesConfig, Config, CpqKind};
+use crate::door::Door;
 use crate::fixtures::YEAR_SETTING;
 use crate::matrix;
 use crate::quote_feed;
@@ -58,6 +59,7 @@ pub struct App {
     vault: Arc<dyn TokenVault>,
     matrix: Arc<matrix::Live>,
     settings: ApiSettings,
+    throttle: Throttle,
     metrics: PrometheusHandle,
     damage: retention::Damage,
 }
@@ -125,6 +127,10 @@ impl App {
             Role::Command => retention::Damage::default(),
         };
         let settings = api_settings(config)?;
+        let throttle = Throttle::new(Rate {
+            per_second: config.service.requests_per_second,
+            burst: config.service.requests_burst,
+        });
         Ok(App {
             store,
             world,
@@ -135,6 +141,7 @@ impl App {
             vault,
             matrix,
             settings,
+            throttle,
             metrics: metrics_handle(),
             damage,
         })
@@ -151,10 +158,10 @@ impl App {
         supervisor.start();
     }
 
-    /// Serves the API on `listener` until `stop`.
-    pub async fn serve(&self, listener: tokio::net::TcpListener, stop: CancellationToken) {
+    /// Serves API and dashboard at the door until `stop`.
+    pub async fn serve(&self, door: Door, stop: CancellationToken) {
         let router = cpq_dashboard::over(self.api_state(stop.clone()));
-        if let Err(error) = cpq_api::serve(listener, router, stop.cancelled_owned()).await {
+        if let Err(error) = cpq_api::serve(door.listener, door.tls, router, stop.cancelled_owned()).await {
             tracing::error!(code = %error.code, error = %error, "the API ended");
         }
     }
@@ -171,7 +178,7 @@ impl App {
             .map_err(|error| Error::new(Code::Internal, "a listener without address").cause(error))?;
         let stop = CancellationToken::new();
         let router = cpq_dashboard::over(self.api_state(stop.clone()));
-        let served = cpq_api::serve(listener, router, stop.clone().cancelled_owned());
+        let served = cpq_api::serve(listener, None, router, stop.clone().cancelled_owned());
         let served = tokio::spawn(async move { drop(served.await) });
         Ok((format!("http://{address}"), stop, served))
     }
@@ -246,6 +253,7 @@ impl App {
             settings: Arc::new(self.settings.clone()),
             readiness: readiness(self.damage.clone()),
             readers: ApiState::places(),
+            throttle: self.throttle.clone(),
             stopping: stop,
             metrics: self.metrics.clone(),
         }
@@ -392,11 +400,9 @@ fn api_settings(config: &Config) -> Result<ApiSettings> {
     let mut settings = ApiSettings {
         default_wait: Duration::from_secs(config.service.default_wait_seconds),
         default_connection: config.crm.connection.clone(),
-        hosts: Hosts {
-            loopback_only: true,
-            allow: Vec::new(),
-        },
-        metrics_open_on_loopback: true,
+        hosts: Hosts::of_listener(config.service.listen.ip(), config.service.host_names.clone()),
+        trusted_proxies: config.service.trusted_proxies.clone(),
+        metrics_open_on_loopback: config.service.metrics_open_on_loopback,
         ..ApiSettings::default()
     };
     for (source, secret) in &config.webhooks.sources {

@@ -119,13 +119,21 @@ impl Config {
     fn check(&self) -> Result<()> {
         let refuse =
             |key: &str, why: &str| Err(Error::new(Code::ConfigInvalid, format!("{key} {why}")).field(key));
-        for (key, address) in [
-            ("service.listen", self.service.listen),
-            ("sandbox.listen", self.sandbox.listen),
-        ] {
-            if !address.ip().is_loopback() {
-                return refuse(key, "must be a loopback address such as 127.0.0.1:7080");
-            }
+        if !self.sandbox.listen.ip().is_loopback() {
+            return refuse(
+                "sandbox.listen",
+                "must be a loopback address such as 127.0.0.1:7070",
+            );
+        }
+        let (certificate, key) = (&self.service.tls_certificate, &self.service.tls_key);
+        if certificate.as_os_str().is_empty() != key.as_os_str().is_empty() {
+            return refuse("service.tls_certificate", "and service.tls_key belong together");
+        }
+        if self.service.requests_per_second > 0 && self.service.requests_burst == 0 {
+            return refuse(
+                "service.requests_burst",
+                "must be at least 1 where requests are limited",
+            );
         }
         if self.service.concurrency == 0 || self.service.concurrency > 4_096 {
             return refuse("service.concurrency", "must be between 1 and 4096");

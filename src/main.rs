@@ -4,6 +4,7 @@ mod app;
 mod changes;
 mod cli;
 mod config;
+mod door;
 mod fixtures;
 mod mapping;
 mod matrix;

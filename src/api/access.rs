@@ -1,14 +1,16 @@
 //! Who may call what: every route with its key, in one table, and the door that asks for it.
 
+use std::net::IpAddr;
+
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use cpq_domain::{Code, Error, Result};
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::caller::single;
 use crate::failure::Failure;
-use crate::serve::Peer;
+use crate::frame::Origin;
 use crate::sessions::Vouched;
 use crate::state::ApiState;
 use crate::tokens::{self, Grantee};
@@ -194,22 +196,35 @@ pub(crate) async fn guard(State(api): State<ApiState>, mut request: Request, nex
     let Some(route) = find(request.method(), &path) else {
         return wrong_method(request.method(), &path);
     };
-    let local = request
-        .extensions()
-        .get::<Peer>()
-        .is_some_and(|peer| peer.0.ip().is_loopback());
+    let address = request.extensions().get::<Origin>().map(|origin| origin.address);
+    let local = address.is_some_and(|address| address.is_loopback());
     let vouched = request.extensions_mut().remove::<Vouched>();
     let admitted = match vouched {
         Some(Vouched(grantee)) => within(route.access, grantee),
         None => admit(&api, route.access, request.headers(), local).await,
     };
-    match admitted {
+    let answer = match admitted {
         Ok(None) => next.run(request).await,
-        Ok(Some(grantee)) => {
-            request.extensions_mut().insert(grantee);
-            next.run(request).await
-        }
+        Ok(Some(grantee)) => match api.throttle.client(grantee.client.as_str()) {
+            Ok(()) => {
+                request.extensions_mut().insert(grantee);
+                next.run(request).await
+            }
+            Err(error) => return Failure(error).into_response(),
+        },
         Err(error) => challenge(error),
+    };
+    slowed(&api, address, answer)
+}
+
+/// The answer; or, to an address that was often refused for its key, that it should wait.
+fn slowed(api: &ApiState, address: Option<IpAddr>, answer: Response) -> Response {
+    let Some(address) = address.filter(|_| answer.status() == StatusCode::UNAUTHORIZED) else {
+        return answer;
+    };
+    match api.throttle.refusal(address) {
+        Ok(()) => answer,
+        Err(error) => Failure(error).into_response(),
     }
 }
 

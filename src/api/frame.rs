@@ -1,5 +1,6 @@
 //! What surrounds every request: limits on its head, a name for it, one shape for its errors, safe headers, a log line.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 
 use axum::Router;
@@ -16,12 +17,26 @@ use crate::caller::{CORRELATION, Caller};
 use crate::failure::{Failed, Failure};
 use crate::input::invalid;
 use crate::limits;
+use crate::origin;
+use crate::serve::Peer;
 use crate::sessions::Vouched;
 use crate::state::ApiState;
+
+/// A browser that came by TLS once comes by nothing else for a year (RFC 6797).
+const ALWAYS_TLS: &str = "max-age=31536000";
 
 /// Puts the frame around further routes, e.g. pages.
 pub fn around(state: ApiState, routes: Router) -> Router {
     routes.layer(middleware::from_fn_with_state(state, frame))
+}
+
+/// Whom a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Address of the client; behind a trusted proxy, whom that names.
+    pub address: IpAddr,
+    /// Whether it came by TLS, to us or to such a proxy.
+    pub secure: bool,
 }
 
 /// The outermost layer.
@@ -35,6 +50,7 @@ pub(crate) async fn frame(State(api): State<ApiState>, mut request: Request, nex
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
     request.extensions_mut().insert(caller.clone());
+    let origin = origin(&api, &mut request);
     let answer = match head(&api, &request) {
         Ok(()) => AssertUnwindSafe(next.run(request))
             .catch_unwind()
@@ -45,6 +61,13 @@ pub(crate) async fn frame(State(api): State<ApiState>, mut request: Request, nex
     let mut response = rendered(answer, &caller);
     name(response.headers_mut(), &caller);
     secure(response.headers_mut());
+    if origin.is_some_and(|origin| origin.secure) {
+        let headers = response.headers_mut();
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static(ALWAYS_TLS),
+        );
+    }
     let took_us = api.world.monotonic_us().saturating_sub(start);
     record(
         method.as_str(),
@@ -54,6 +77,22 @@ pub(crate) async fn frame(State(api): State<ApiState>, mut request: Request, nex
         &caller,
     );
     response
+}
+
+/// Notes whom a request comes from; one of our own comes from nobody.
+fn origin(api: &ApiState, request: &mut Request) -> Option<Origin> {
+    let peer = *request.extensions().get::<Peer>()?;
+    let (ip, headers, trusted) = (
+        peer.address.ip(),
+        request.headers(),
+        &api.settings.trusted_proxies,
+    );
+    let origin = Origin {
+        address: origin::client(ip, headers, trusted),
+        secure: origin::is_secure(peer.secure, ip, headers, trusted),
+    };
+    request.extensions_mut().insert(origin);
+    Some(origin)
 }
 
 /// Limits on target and header fields, and the host name; a request of our own has none.

@@ -40,6 +40,17 @@ pub const STREAMS_OF_EVENTS: usize = 64;
 pub const STREAM_LOOK: Duration = Duration::from_millis(500);
 /// How long a stream lasts before its reader shows its token again: so long can a revoked one still read.
 pub const STREAM_LIFE: Duration = Duration::from_secs(300);
+/// Requests in a minute from one address that are refused for their key: more than any honest program sends before
+/// somebody looks.
+pub const REFUSALS_PER_MINUTE: u32 = 60;
+/// Logins that are tried in a minute from one address: a team behind one address in the morning.
+pub const LOGINS_PER_MINUTE: u32 = 10;
+/// Clients or addresses that are remembered for how often they come, before those are forgotten that have not come lately.
+pub const THROTTLED: usize = 10_000;
+/// How often it is looked whether the certificate was renewed.
+pub const CERTIFICATE_LOOK: Duration = Duration::from_secs(60);
+/// Bytes of a file with a certificate or its key: a chain of a few certificates takes 8 KiB.
+pub const CERTIFICATE_BYTES: u64 = 256 * 1024;
 /// How often a stream says that it lives: proxies cut connections that say nothing for a minute.
 pub const STREAM_ALIVE: Duration = Duration::from_secs(15);
 /// How far a webhook's timestamp may be off, in seconds, to either side (the tolerance of Standard Webhooks).

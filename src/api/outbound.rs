@@ -108,6 +108,8 @@ pub(crate) async fn take(
 async fn accept(api: &ApiState, source: &str, bytes: &[u8]) -> Result<()> {
     let message = envelope::read(bytes)?;
     let connection = connection_of(api, &message.organization).await?;
+    api.throttle
+        .client(&format!("{WEBHOOK_CLIENT}outbound-message:{source}"))?;
     if message.with_session {
         tracing::warn!(
             source,

@@ -13,19 +13,32 @@ use cpq_domain::{Code, Error, Result};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower_service::Service;
 
 use crate::limits;
+use crate::tls::Tls;
 
 /// The other end of a connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether the connection is under TLS.
+    pub secure: bool,
+}
 
-/// Serves until `shutdown` resolves, then lets the requests in hand end for at most [`limits::DRAIN`].
-pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<Output = ()>) -> Result<()> {
+/// Serves until `shutdown` resolves, then lets the requests in hand end for at most [`limits::DRAIN`]. With `tls`
+/// nothing but TLS is spoken.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) -> Result<()> {
     let builder = Arc::new(builder());
     let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -45,11 +58,19 @@ pub async fn serve(listener: TcpListener, router: Router, shutdown: impl Future<
             },
             () = &mut shutdown => break,
         };
-        let connection = connection(&builder, stream, peer, router.clone());
-        let watched = graceful.watch(connection);
+        let served = Served {
+            builder: builder.clone(),
+            router: router.clone(),
+            watcher: graceful.watcher(),
+            peer: Peer {
+                address: peer,
+                secure: tls.is_some(),
+            },
+        };
+        let tls = tls.clone();
         tokio::spawn(async move {
             // Broken connections are the clients' daily life; what matters is logged per request.
-            if let Err(error) = watched.await {
+            if let Err(error) = served.run(stream, tls).await {
                 tracing::debug!(%peer, error, "connection ended early");
             }
             drop(slot);
@@ -83,22 +104,39 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-fn connection(
-    builder: &Builder<TokioExecutor>,
-    stream: TcpStream,
-    peer: SocketAddr,
+/// One connection, and what it takes to serve it.
+struct Served {
+    builder: Arc<Builder<TokioExecutor>>,
     router: Router,
-) -> impl hyper_util::server::graceful::GracefulConnection<Error = Box<dyn std::error::Error + Send + Sync>> + use<>
-{
-    // Small answers must not wait for more bytes; a socket that cannot be set still works.
-    let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        router.clone().call(request)
-    });
-    builder
-        .serve_connection(TokioIo::new(stream), service)
-        .into_owned()
+    watcher: Watcher,
+    peer: Peer,
+}
+
+type Ended = std::result::Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+impl Served {
+    async fn run(self, stream: TcpStream, tls: Option<Tls>) -> Ended {
+        // Small answers must not wait for more bytes; a socket that cannot be set still works.
+        let _ = stream.set_nodelay(true);
+        match tls {
+            // Who does not end the handshake holds a connection, as one who does not end its head does.
+            Some(tls) => {
+                let accepted = tokio::time::timeout(limits::HEADER_TIMEOUT, tls.accept(stream)).await;
+                self.speak(accepted??).await
+            }
+            None => self.speak(stream).await,
+        }
+    }
+
+    async fn speak(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Ended {
+        let (peer, router) = (self.peer, self.router);
+        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.clone().call(request)
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        self.watcher.watch(connection.into_owned()).await
+    }
 }
 
 /// A failed accept is either the client's (gone again) or ours (no more file handles); the second needs a pause.

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::limits;
 use crate::outbound::OutboundSettings;
 use crate::signature::WebhookSecret;
+use crate::throttle::Throttle;
 
 /// The matrix in force, asked for at each call: it may change while we serve.
 pub type MatrixSource = Arc<dyn Fn() -> InForce + Send + Sync>;
@@ -61,6 +62,8 @@ pub struct ApiState {
     pub readiness: Readiness,
     /// Places of those who follow the events; see [`ApiState::places`].
     pub readers: Arc<Semaphore>,
+    /// How often somebody may come.
+    pub throttle: Throttle,
     /// Says that the service ends. What never ends by itself, as a stream of events, ends then.
     pub stopping: CancellationToken,
     /// Where `/metrics` reads from.
@@ -89,8 +92,10 @@ pub struct ApiSettings {
     pub outbound: OutboundSettings,
     /// Host names under which we may be called.
     pub hosts: Hosts,
-    /// Whether callers on this machine may read `/metrics` without a token. Leave it off behind a local proxy: then
-    /// every caller seems to be on this machine.
+    /// Proxies in front of us: their word counts for whom a request comes from and whether it came by TLS.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Whether callers on this machine may read `/metrics` without a token. A request that a trusted proxy hands on comes
+    /// from whom the proxy names; leave it off behind one that names nobody.
     pub metrics_open_on_loopback: bool,
 }
 
@@ -103,6 +108,7 @@ impl Default for ApiSettings {
             webhooks: BTreeMap::new(),
             outbound: OutboundSettings::default(),
             hosts: Hosts::default(),
+            trusted_proxies: Vec::new(),
             metrics_open_on_loopback: false,
         }
     }

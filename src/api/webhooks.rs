@@ -91,6 +91,7 @@ pub(crate) async fn take(
     let bytes = input::read(&parts.headers, body).await?;
     let secrets = api.settings.webhooks.get(&source).map(Vec::as_slice);
     let delivery = signature::verify(secrets, &parts.headers, &bytes, api.world.now())?;
+    api.throttle.client(&format!("{WEBHOOK_CLIENT}{source}"))?;
     let hints = hints(&bytes)?;
     let mut accepted = Vec::with_capacity(hints.len());
     for (index, hint) in hints.into_iter().enumerate() {

@@ -63,11 +63,7 @@ impl Answer {
 impl Client {
     /// Finds the running service, or hosts one for the length of the command.
     pub async fn connect(config: &Config) -> Result<Client> {
-        let http = reqwest::Client::builder()
-            .timeout(CALL_TIMEOUT)
-            .no_proxy()
-            .build()
-            .map_err(|error| Error::new(Code::Internal, "cannot make an HTTP client").cause(error))?;
+        let http = http(config)?;
         if let Some(running) = place::load::<Listening>(&config.state_dir, place::SERVICE)
             && alive(&http, &running.url).await
         {
@@ -177,6 +173,29 @@ fn unreachable(base: &str, error: reqwest::Error) -> Error {
     Error::new(Code::Internal, format!("the service at {base} does not answer"))
         .next("see whether `cpq serve` still runs; nothing that it accepted is lost")
         .cause(error)
+}
+
+/// A client of the service in this state directory, which may speak TLS under a certificate that only we know.
+fn http(config: &Config) -> Result<reqwest::Client> {
+    let service = &config.service;
+    let mut builder = reqwest::Client::builder().timeout(CALL_TIMEOUT).no_proxy();
+    if !service.tls_certificate.as_os_str().is_empty() {
+        let trusted = std::fs::read(&service.tls_certificate)
+            .ok()
+            .and_then(|pem| reqwest::Certificate::from_pem_bundle(&pem).ok());
+        builder = builder.tls_certs_merge(trusted.unwrap_or_default());
+        if let Some(name) = service.host_names.first() {
+            // The name may lead to a proxy in front; the service itself is here.
+            let here = if service.listen.ip().is_unspecified() {
+                [127, 0, 0, 1].into()
+            } else {
+                service.listen.ip()
+            };
+            builder = builder.resolve(name, (here, 0).into());
+        }
+    }
+    let built = builder.build();
+    built.map_err(|error| Error::new(Code::Internal, "cannot make an HTTP client").cause(error))
 }
 
 async fn alive(http: &reqwest::Client, url: &str) -> bool {

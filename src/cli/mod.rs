@@ -20,7 +20,7 @@ mod serve;
 mod store;
 mod suite;
 mod sync;
-mod token;
+pub mod token;
 mod why;
 
 use std::path::PathBuf;

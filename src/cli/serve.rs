@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use cpq_domain::Result;
-use cpq_domain::error::{Code, Error};
 use serde_json::json;
 
 use crate::app::{App, Role};
 use crate::cli::output::Output;
 use crate::cli::place::{self, Listening};
 use crate::config::{ChangesMode, Config};
+use crate::door;
 
 /// Longest time that runs in hand may take to end when the service stops. What is left over goes on at the next start.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -17,7 +17,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// `cpq serve`
 #[derive(clap::Args)]
 pub struct Args {
-    /// Address of the API; loopback only, port 0 takes a free one.
+    /// Address of API and dashboard, port 0 takes a free one. Beyond this machine it wants TLS; see `cpq config show`.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<std::net::SocketAddr>,
     /// How to learn of changes in the CRM; the configuration says so otherwise.
@@ -26,55 +26,42 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
-    let listen = args.listen.unwrap_or(config.service.listen);
+pub async fn run(args: Args, mut config: Config, output: Output) -> Result<u8> {
+    config.service.listen = args.listen.unwrap_or(config.service.listen);
+    config.changes.mode = args.changes.unwrap_or(config.changes.mode);
     let app = App::open(&config, Role::Service).await?;
-    let listener = bind(listen).await?;
-    let mut changes = config.changes.clone();
-    changes.mode = args.changes.unwrap_or(changes.mode);
-    app.follow_changes(changes);
-    let url = format!("http://{}", listener.local_addr().unwrap_or(listen));
-    let listening = Listening {
-        url: url.clone(),
-        pid: std::process::id(),
-    };
-    place::save(
-        &config.state_dir,
-        place::SERVICE,
-        &serde_json::to_string(&listening).unwrap_or_default(),
-    )?;
-    output.data(
-        &json!({"url": url, "openapi": format!("{url}/api/v1/openapi.json")}),
-        || format!("cpq={url}"),
-    );
-    output.say(format!(
-        "API description: {url}/api/v1/openapi.json; stop with Ctrl-C"
-    ));
+    let door = door::open(&config, &app.store, app.world.as_ref()).await?;
+    app.follow_changes(config.changes.clone());
+    tell(&config, &door.url, output)?;
     let stop = tokio_util::sync::CancellationToken::new();
     let stopper = stop.clone();
     tokio::spawn(async move {
         until_stopped().await;
         stopper.cancel();
     });
-    app.serve(listener, stop).await;
+    app.serve(door, stop).await;
     app.engine.stop(DRAIN).await;
     place::remove(&config.state_dir, place::SERVICE);
     Ok(0)
 }
 
-/// Takes an address to listen on; loopback only.
-pub async fn bind(listen: std::net::SocketAddr) -> Result<tokio::net::TcpListener> {
-    if !listen.ip().is_loopback() {
-        return Err(
-            Error::new(Code::ConfigInvalid, format!("{listen} is not a loopback address"))
-                .next("listen on 127.0.0.1 and put a proxy with TLS in front"),
-        );
-    }
-    tokio::net::TcpListener::bind(listen).await.map_err(|error| {
-        Error::new(Code::PortInUse, format!("cannot listen on {listen}: {error}"))
-            .fact("listen", listen.to_string())
-            .cause(error)
-    })
+/// Says where the service listens: to people, and to the commands that look for it.
+fn tell(config: &Config, url: &str, output: Output) -> Result<()> {
+    let listening = Listening {
+        url: url.to_owned(),
+        pid: std::process::id(),
+    };
+    let text = serde_json::to_string(&listening).unwrap_or_default();
+    place::save(&config.state_dir, place::SERVICE, &text)?;
+    output.data(
+        &json!({"url": url, "dashboard": format!("{url}/"), "openapi": format!("{url}/api/v1/openapi.json")}),
+        || format!("cpq={url}"),
+    );
+    output.say(format!(
+        "dashboard: {url}/, entered with a token of `cpq token create`; API description: {url}/api/v1/openapi.json; \
+         stop with Ctrl-C"
+    ));
+    Ok(())
 }
 
 /// Resolves on interrupt (Ctrl-C) or termination (`kill`).

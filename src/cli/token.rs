@@ -140,7 +140,7 @@ pub async fn own(config: &Config, store: Store) -> Result<String> {
     {
         return Ok(token.trim().to_owned());
     }
-    let client = ClientId::new("cpq-cli")?;
+    let client = ClientId::new(OWN_CLIENT)?;
     let scopes: Vec<String> = SCOPES.iter().map(|scope| (*scope).to_owned()).collect();
     let made = make(&desk, &client, &scopes, OWN_DAYS).await?;
     place::save(&config.state_dir, place::CLI_TOKEN, made.secret.expose_secret())?;
@@ -153,5 +153,7 @@ fn has_all_scopes(grantee: &tokens::Grantee) -> bool {
         .all(|scope| grantee.scopes.iter().any(|granted| granted == scope))
 }
 
+/// Client of the command line's own token.
+pub const OWN_CLIENT: &str = "cpq-cli";
 /// Days for which the command line's own token holds. It makes itself a new one by itself.
 const OWN_DAYS: u32 = 30;

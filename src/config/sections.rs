@@ -1,7 +1,7 @@
 //! The sections of the configuration, key by key. What each key means, and its default, is told in `cpq.default.toml`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use cpq_adapters::salesforce::Watched;
@@ -29,6 +29,22 @@ sections! {
     ServiceConfig {
         /// Address of the API.
         listen: SocketAddr,
+        /// Certificate with its chain, as PEM, or empty.
+        tls_certificate: PathBuf,
+        /// Its key, as PEM, or empty.
+        tls_key: PathBuf,
+        /// Whether tokens may cross the network in clear.
+        plain_http_beyond_loopback: bool,
+        /// Names under which the service is called, beside those of this machine.
+        host_names: Vec<String>,
+        /// Proxies whose word counts for whom a request comes from.
+        trusted_proxies: Vec<IpAddr>,
+        /// Whether callers on this machine read the metrics without a token.
+        metrics_open_on_loopback: bool,
+        /// Requests of one client in a second; 0: no limit.
+        requests_per_second: u32,
+        /// Requests of one client at once.
+        requests_burst: u32,
         /// Syncs at the same time.
         concurrency: usize,
         /// Seconds to wait for a sync to end.

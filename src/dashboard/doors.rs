@@ -1,9 +1,11 @@
 //! Who may see a page: browsers that are logged in; and which forms may be sent: those that we gave them.
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use cpq_api::Origin;
 use cpq_api::sessions::Visitor;
 use cpq_domain::error::Written;
 use cpq_domain::{Code, Error};
@@ -247,13 +249,18 @@ fn hidden<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> 
 /// Logs a browser in.
 pub(crate) async fn enter(
     State(house): State<House>,
-    headers: HeaderMap,
+    origin: Option<Extension<Origin>>,
     Form(login): Form<Login>,
 ) -> Response {
-    match house.sessions.enter(&login.token).await {
+    let tried = origin.map_or(Ok(()), |origin| house.throttle.login(origin.address));
+    let entered = match tried {
+        Ok(()) => house.sessions.enter(&login.token).await,
+        Err(error) => Err(error),
+    };
+    match entered {
         Ok(secret) => {
             let mut response = Redirect::to(login.back.place()).into_response();
-            hand(&mut response, secret.expose_secret(), "", is_secure(&headers));
+            hand(&mut response, secret.expose_secret(), "", is_secure(origin));
             response
         }
         Err(error) => page::login(login.back.place(), Some(&error)),
@@ -261,20 +268,22 @@ pub(crate) async fn enter(
 }
 
 /// Logs a browser out.
-pub(crate) async fn logout(State(house): State<House>, headers: HeaderMap) -> Result<Response, Failed> {
+pub(crate) async fn logout(
+    State(house): State<House>,
+    origin: Option<Extension<Origin>>,
+    headers: HeaderMap,
+) -> Result<Response, Failed> {
     if let Some(secret) = secret(&headers) {
         house.sessions.leave(&secret).await?;
     }
     let mut response = Redirect::to("/login").into_response();
-    hand(&mut response, "", "; Max-Age=0", is_secure(&headers));
+    hand(&mut response, "", "; Max-Age=0", is_secure(origin));
     Ok(response)
 }
 
-/// Whether the browser came by HTTPS, as the proxy in front of us says.
-fn is_secure(headers: &HeaderMap) -> bool {
-    headers
-        .get("x-forwarded-proto")
-        .is_some_and(|value| value == "https")
+/// Whether the browser came by TLS.
+fn is_secure(origin: Option<Extension<Origin>>) -> bool {
+    origin.is_some_and(|origin| origin.secure)
 }
 
 /// Gives the browser its secret: for our pages alone, out of the reach of scripts, and never with requests that come from

@@ -4,8 +4,8 @@ use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use cpq_api::ApiState;
 use cpq_api::sessions::{Sessions, Visitor};
+use cpq_api::{ApiState, Throttle};
 use cpq_domain::error::Report;
 use cpq_domain::{Code, Error};
 use http::{Method, Request, header};
@@ -29,6 +29,8 @@ pub(crate) struct House {
     api: Router,
     /// Who is logged in.
     pub(crate) sessions: Sessions,
+    /// How often somebody may try to log in.
+    pub(crate) throttle: Throttle,
 }
 
 /// The API, and the dashboard over it.
@@ -38,6 +40,7 @@ pub fn over(state: ApiState) -> Router {
     let house = House {
         api: api.clone(),
         sessions,
+        throttle: state.throttle.clone(),
     };
     cpq_api::around(state, pages(house)).fallback_service(api)
 }

@@ -98,8 +98,14 @@ struct Login<'a> {
 /// The login page; with what was wrong with the token.
 pub(crate) fn login(back: &str, error: Option<&Error>) -> Response {
     let status = error.map_or(200, |error| error.code.http_status());
+    let pause_ms = error.and_then(|error| error.retry_after_ms);
     let error = error.map(ToString::to_string);
-    answer(status_of(status), &Login { back, error })
+    let mut response = answer(status_of(status), &Login { back, error });
+    if let Some(pause_ms) = pause_ms {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, pause_ms.div_ceil(1_000).max(1).into());
+    }
+    response
 }
 
 /// A failure, as the API tells it. The page is made at the door, where it is known who is logged in.

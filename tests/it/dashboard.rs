@@ -200,6 +200,22 @@ fn a_session_begins_with_a_token_of_ours_and_ends_with_it() {
 }
 
 #[test]
+fn logins_that_are_tried_too_often_wait_and_sessions_go_on() {
+    let house = House::seeded();
+    let service = house.serve();
+    let browser = Browser::logged_in(&service);
+    let stranger = Browser::new(&service);
+    let tried = || stranger.enter("cpq_nothing", "/").status;
+    let statuses: Vec<_> = (0..12).map(|_| tried()).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 9);
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+    let right = stranger.enter(&service.token, "/");
+    assert_eq!((right.status, right.cookie.as_str()), (429, ""), "{right:?}");
+    assert!(right.body.contains("too many logins"), "{right:?}");
+    assert_eq!(browser.get("/").status, 200);
+}
+
+#[test]
 fn a_form_counts_only_from_a_page_that_this_browser_was_given() {
     let house = House::synced();
     let service = house.serve();

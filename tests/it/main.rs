@@ -8,6 +8,7 @@ mod crash;
 mod dashboard;
 mod dead_letters;
 mod deletes;
+mod door;
 mod fixtures;
 mod full_disk;
 mod golden;

@@ -46,9 +46,9 @@ const PLAN: &[Room] = &[
     // People and hooks. A request never calls a CRM: it submits a run.
     Room { folder: "src/api", name: "cpq-api", rooms: &["cpq-domain", "cpq-store", "cpq-orchestrator", "cpq-auth"],
         crates: &[
-        "async-trait", "aws-lc-rs", "axum", "base64", "futures-util", "http", "hyper", "hyper-util", "jiff", "metrics",
-        "metrics-exporter-prometheus", "roxmltree", "rust_decimal", "secrecy", "serde", "serde_json",
-        "serde_path_to_error", "tokio",
+        "async-trait", "aws-lc-rs", "axum", "base64", "futures-util", "governor", "http", "hyper", "hyper-util", "jiff",
+        "metrics", "metrics-exporter-prometheus", "roxmltree", "rust_decimal", "rustls", "secrecy", "serde", "serde_json",
+        "serde_path_to_error", "tokio", "tokio-rustls",
         "tokio-util", "tower", "tower-http", "tower-service", "tracing", "url", "utoipa", "utoipa-axum", "uuid",
     ] },
     // Pages for people: one more client of the API. Knows no store and no engine.

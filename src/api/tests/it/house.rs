@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use cpq_api::tokens::{self, NewToken};
-use cpq_api::{ApiSettings, ApiState, InForce, PathSecret, WebhookSecret};
+use cpq_api::{ApiSettings, ApiState, InForce, PathSecret, Rate, Throttle, WebhookSecret};
 use cpq_domain::id::{ClientId, ConnectionName, CorrelationId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::run::Run;
@@ -177,6 +177,10 @@ impl House {
             settings: Arc::new(settings),
             readiness: Arc::new(|| Box::pin(async { Vec::new() })),
             readers: ApiState::places(),
+            throttle: Throttle::new(Rate {
+                per_second: 0,
+                burst: 0,
+            }),
             stopping: CancellationToken::new(),
             metrics: PrometheusBuilder::new().build_recorder().handle(),
         };

@@ -17,4 +17,6 @@ mod outbound;
 mod quotes;
 mod serve;
 mod sync;
+mod throttle;
+mod tls;
 mod webhooks;

@@ -20,7 +20,7 @@ async fn serve(house: &House) -> Served {
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async { drop(stopped.await) };
-    let task = tokio::spawn(cpq_api::serve(listener, house.router.clone(), shutdown));
+    let task = tokio::spawn(cpq_api::serve(listener, None, house.router.clone(), shutdown));
     Served { address, stop, task }
 }
 

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use cpq_domain::{Code, Error, Result};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
+use crate::audit;
 use crate::caller::single;
 use crate::failure::Failure;
 use crate::frame::Origin;
@@ -154,6 +155,7 @@ pub const ROUTES: &[Route] = &[
         Access::Scope("reconcile:read"),
     ),
     route("GET", "/api/v1/certificates", Access::Scope("reconcile:read")),
+    route("GET", "/api/v1/audit", Access::Scope("audit:read")),
     route("POST", "/api/v1/webhooks/{source}", Access::Signed),
     route(
         "POST",
@@ -182,6 +184,7 @@ pub const SCOPES: &[&str] = &[
     "reconcile:read",
     "reconcile:write",
     "metrics:read",
+    "audit:read",
 ];
 
 /// The door: lets a request through to its handler, or refuses it. Runs before the body is read.
@@ -208,7 +211,8 @@ pub(crate) async fn guard(State(api): State<ApiState>, mut request: Request, nex
         Ok(Some(grantee)) => match api.throttle.client(grantee.client.as_str()) {
             Ok(()) => {
                 request.extensions_mut().insert(grantee);
-                next.run(request).await
+                let told = audit::told(&api, route, request, next).await;
+                told.unwrap_or_else(IntoResponse::into_response)
             }
             Err(error) => return Failure(error).into_response(),
         },

@@ -8,6 +8,7 @@
 //! read.
 
 pub mod access;
+pub mod audit;
 pub mod connections;
 pub mod feeds;
 pub mod limits;

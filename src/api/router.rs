@@ -10,9 +10,9 @@ use utoipa_axum::routes;
 use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
-    access, certificates, conflicts, connections, dead_letters, decided, deleted, document, events, feeds,
-    frame, health, outbound, ownership, quotes, reconcile, replays, statistics, sync, timeline, webhooks,
-    why,
+    access, audit, certificates, conflicts, connections, dead_letters, decided, deleted, document, events,
+    feeds, frame, health, outbound, ownership, quotes, reconcile, replays, statistics, sync, timeline,
+    webhooks, why,
 };
 
 /// The API, ready to be served.
@@ -65,6 +65,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(reconcile::get))
         .routes(routes!(reconcile::records))
         .routes(routes!(certificates::list))
+        .routes(routes!(audit::list))
         .routes(routes!(webhooks::take))
         .routes(routes!(outbound::take))
         .routes(routes!(document::get))

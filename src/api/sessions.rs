@@ -19,7 +19,9 @@ use http::Extensions;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::audit::{Act, Audit};
 use crate::fingerprint::sha256;
+use crate::frame::Origin;
 use crate::limits::{SESSION_IDLE, SESSION_LIFE};
 use crate::tokens::{self, Grantee};
 
@@ -38,6 +40,7 @@ pub struct Sessions {
 pub struct Visitor {
     grantee: Grantee,
     forms: String,
+    origin: Option<Origin>,
 }
 
 impl Sessions {
@@ -49,9 +52,11 @@ impl Sessions {
     /// Logs a browser in. Returns the secret that it is to hold.
     ///
     /// [`Code::Unauthenticated`] when the token is none of ours, has ended or was revoked.
-    pub async fn enter(&self, token: &SecretString) -> Result<SecretString> {
+    pub async fn enter(&self, token: &SecretString, origin: Option<Origin>) -> Result<SecretString> {
         let presented = token.expose_secret().trim();
-        let grantee = tokens::authenticate(&self.store, &self.world, presented).await?;
+        let grantee = tokens::authenticate(&self.store, &self.world, presented).await;
+        self.tell("login", &grantee, origin).await?;
+        let grantee = grantee?;
         let mut random = [0; 32];
         self.world.fill_random(&mut random);
         let secret = URL_SAFE_NO_PAD.encode(random);
@@ -100,6 +105,7 @@ impl Sessions {
         Ok(Some(Visitor {
             grantee,
             forms: forms(secret),
+            origin: None,
         }))
     }
 
@@ -108,6 +114,29 @@ impl Sessions {
         let hash = sha256(secret.as_bytes());
         self.store
             .write(move |tx| Box::pin(async move { browser_sessions::remove(tx, &hash).await }))
+            .await
+    }
+
+    /// Tells of a login, or that one was refused, in the audit log. Without that nobody gets in.
+    async fn tell(&self, what: &str, grantee: &Result<Grantee>, origin: Option<Origin>) -> Result<()> {
+        let act = Act {
+            client: grantee
+                .as_ref()
+                .map(|grantee| grantee.client.to_string())
+                .unwrap_or_default(),
+            origin: origin.map(|origin| origin.address.to_string()),
+            act: what.to_owned(),
+            subject: grantee
+                .as_ref()
+                .map(|grantee| grantee.token_id.clone())
+                .unwrap_or_default(),
+            ..Act::default()
+        };
+        let result = grantee
+            .as_ref()
+            .map_or_else(|error| error.code.as_str(), |_| "done");
+        Audit::new(self.store.clone(), self.world.clone())
+            .tell(&act, result)
             .await
     }
 
@@ -131,6 +160,11 @@ impl Visitor {
         self.grantee.client.as_str()
     }
 
+    /// The same, and where the browser is.
+    pub fn at(self, origin: Option<Origin>) -> Visitor {
+        Visitor { origin, ..self }
+    }
+
     /// What the forms of this browser carry.
     pub fn forms(&self) -> &str {
         &self.forms
@@ -148,6 +182,9 @@ impl Visitor {
     /// such a mark.
     pub fn vouch(&self, extensions: &mut Extensions) {
         extensions.insert(Vouched(self.grantee.clone()));
+        if let Some(origin) = self.origin {
+            extensions.insert(origin);
+        }
     }
 }
 

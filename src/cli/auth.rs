@@ -47,7 +47,7 @@ pub enum Command {
 pub struct ConnectArgs {
     /// Name of the connection; the configured one if left out.
     #[arg(long)]
-    name: Option<String>,
+    pub name: Option<String>,
     /// How to log in: in the browser, with a signed assertion, or as the app's run-as user.
     #[arg(long, value_enum, default_value_t = FlowArg::Web)]
     flow: FlowArg,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use cpq_api::audit::PERSON;
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error, Report};
 use reqwest::{Method, StatusCode};
@@ -10,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::app::{App, Role, open_store};
+use crate::cli::acts;
 use crate::cli::place::{self, Listening};
 use crate::cli::token;
 use crate::config::Config;
@@ -121,9 +123,14 @@ impl Client {
     }
 
     fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        self.http
+        let request = self
+            .http
             .request(method, format!("{}{path}", self.base))
-            .bearer_auth(&self.token)
+            .bearer_auth(&self.token);
+        match acts::person() {
+            Some(person) => request.header(PERSON, person),
+            None => request,
+        }
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer> {

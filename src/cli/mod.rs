@@ -1,5 +1,7 @@
 //! The command line.
 
+mod acts;
+mod audit;
 mod auth;
 mod bench;
 mod client;
@@ -12,6 +14,7 @@ mod mapping;
 mod output;
 mod ownership;
 mod place;
+mod privacy;
 mod quote;
 mod reconcile;
 mod sandbox;
@@ -114,6 +117,12 @@ enum Command {
     /// Tokens for our own API.
     #[command(subcommand)]
     Token(token::Command),
+    /// Who did what, and the proof that nothing of it was changed.
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// What is kept about a person or an opportunity: find it, export it, erase it.
+    #[command(subcommand)]
+    Privacy(privacy::Command),
     /// Prove the event log, take backups, remove values for good.
     #[command(subcommand)]
     Store(store::Command),
@@ -181,7 +190,16 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
     config.name_store(cli.store.as_deref().unwrap_or_default());
     let serves = matches!(cli.command, Command::Serve(_));
     telemetry::start(&config.log, cli.verbose, serves);
-    match cli.command {
+    let begun = acts::begin(&cli.command, &config).await?;
+    let outcome = carry_out(cli.command, config, output).await;
+    if let Some(begun) = begun {
+        begun.end(&outcome).await;
+    }
+    outcome
+}
+
+async fn carry_out(command: Command, config: Config, output: Output) -> Result<u8> {
+    match command {
         Command::Demo(args) => demo::run(args, config, output).await,
         Command::Serve(args) => serve::run(args, config, output).await,
         Command::Auth(command) => auth::run(command, config, output).await,
@@ -196,6 +214,8 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         Command::Ownership(command) => ownership::run(command, &config, output).await,
         Command::Mapping(command) => mapping::run(command, &config, output).await,
         Command::Token(command) => token::run(command, config, output).await,
+        Command::Audit(command) => audit::run(command, config, output).await,
+        Command::Privacy(command) => privacy::run(command, config, output).await,
         Command::Store(command) => store::run(command, config, output).await,
         Command::Sandbox(args) => sandbox::run(args, config, output).await,
         Command::Seed(args) => seed::run(args, config, output).await,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use cpq_api::audit::{Act, Audit};
 use cpq_domain::Result;
 use serde_json::json;
 
@@ -39,10 +40,30 @@ pub async fn run(args: Args, mut config: Config, output: Output) -> Result<u8> {
         until_stopped().await;
         stopper.cancel();
     });
+    let audit = Audit::new(app.store.clone(), app.world.clone());
+    audit.tell(&act("service.start", &door.url), "done").await?;
+    let url = door.url.clone();
     app.serve(door, stop).await;
     app.engine.stop(DRAIN).await;
+    if let Err(error) = audit.tell(&act("service.stop", &url), "done").await {
+        tracing::warn!(code = %error.code, error = %error, "the end of the service cannot be told in the audit log");
+    }
     place::remove(&config.state_dir, place::SERVICE);
     Ok(0)
+}
+
+fn act(what: &str, url: &str) -> Act {
+    Act {
+        client: "service".to_owned(),
+        origin: Some(format!(
+            "process {}, version {}",
+            std::process::id(),
+            env!("CARGO_PKG_VERSION")
+        )),
+        act: what.to_owned(),
+        subject: url.to_owned(),
+        ..Act::default()
+    }
 }
 
 /// Says where the service listens: to people, and to the commands that look for it.

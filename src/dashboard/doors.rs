@@ -100,6 +100,8 @@ pub(crate) async fn guard(State(house): State<House>, request: Request, next: Ne
         Some(secret) => house.sessions.who(&secret).await,
         None => Ok(None),
     };
+    let origin = request.extensions().get::<Origin>().copied();
+    let visitor = visitor.map(|visitor| visitor.map(|visitor| visitor.at(origin)));
     let visitor = match visitor {
         Ok(None) if !page.open => return to_login(&request),
         Ok(visitor) => visitor,
@@ -254,7 +256,10 @@ pub(crate) async fn enter(
 ) -> Response {
     let tried = origin.map_or(Ok(()), |origin| house.throttle.login(origin.address));
     let entered = match tried {
-        Ok(()) => house.sessions.enter(&login.token).await,
+        Ok(()) => {
+            let origin = origin.map(|Extension(origin)| origin);
+            house.sessions.enter(&login.token, origin).await
+        }
         Err(error) => Err(error),
     };
     match entered {

@@ -15,6 +15,7 @@
 //! # }
 //! ```
 
+pub mod audit;
 pub mod bases;
 pub mod browser_sessions;
 pub mod call_budgets;
@@ -32,6 +33,7 @@ pub mod journal;
 pub mod limits;
 pub mod links;
 pub mod ownership;
+pub mod personal;
 pub mod positions;
 pub mod purge;
 pub mod quote_events;

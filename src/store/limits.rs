@@ -44,6 +44,8 @@ pub const OPEN_CONFLICTS: i64 = 5_000;
 pub const REVISIONS: i64 = 1_000;
 /// API tokens or grants in one list.
 pub const CREDENTIALS: i64 = 10_000;
+/// Entries of the audit log in one answer: an entry takes about 400 bytes.
+pub const AUDIT_PAGE: i64 = 1_000;
 /// Ended sessions of browsers that one login takes away, so that it is not held up.
 pub const SESSIONS_ENDED: i64 = 100;
 /// Feeds in one list: a few for each connection.

@@ -1,14 +1,16 @@
 //! Every statement of the house, so that each can be prepared on each engine before anybody needs it.
 
 use crate::{
-    bases, browser_sessions, call_budgets, certificates, check, circuits, conflicts, counters, dead_letters,
-    decisions, deletions, grants, idempotency, journal, links, ownership, positions, purge, quote_events,
-    quotes, reconcile_records, reconciliations, replays, runs, schemas, settings, tokens, webhooks,
+    audit, bases, browser_sessions, call_budgets, certificates, check, circuits, conflicts, counters,
+    dead_letters, decisions, deletions, grants, idempotency, journal, links, ownership, personal, positions,
+    purge, quote_events, quotes, reconcile_records, reconciliations, replays, runs, schemas, settings,
+    tokens, webhooks,
 };
 
 /// All statements, by module.
 pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
+        ("audit", audit::STATEMENTS.to_vec()),
         ("bases", bases::STATEMENTS.to_vec()),
         ("browser_sessions", browser_sessions::STATEMENTS.to_vec()),
         ("call_budgets", call_budgets::STATEMENTS.to_vec()),
@@ -25,6 +27,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("journal", journal::statements()),
         ("links", links::STATEMENTS.to_vec()),
         ("ownership", ownership::STATEMENTS.to_vec()),
+        ("personal", personal::STATEMENTS.to_vec()),
         ("positions", positions::STATEMENTS.to_vec()),
         ("purge", purge::STATEMENTS.concat()),
         ("quote_events", quote_events::STATEMENTS.to_vec()),

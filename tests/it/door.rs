@@ -61,6 +61,7 @@ fn seen(house: &House, service: &Service) -> (u16, u16, bool) {
     let trusted = reqwest::Certificate::from_pem(&pem).expect("a certificate");
     let client = reqwest::Client::builder()
         .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
         .tls_certs_only([trusted])
         .build()
         .expect("a client");

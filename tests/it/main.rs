@@ -1,5 +1,6 @@
 //! The product as its users have it: the real binary, in processes of its own, on real files and real sockets.
 
+mod audit;
 mod bad_input;
 mod changes;
 mod conflicts;
@@ -22,6 +23,7 @@ mod nodes;
 mod outage;
 mod outbound;
 mod ownership;
+mod privacy;
 mod quote_record;
 mod reconcile;
 mod remote_cpq;

@@ -25,7 +25,7 @@ const PLAN: &[Room] = &[
     ] },
     // The memory: the only SQL. Calls nobody.
     Room { folder: "src/store", name: "cpq-store", rooms: &["cpq-domain"], crates: &[
-        "async-trait", "bytes", "deadpool-postgres", "futures-util", "jiff", "rusqlite", "rustls", "rustls-native-certs",
+        "async-trait", "aws-lc-rs", "bytes", "deadpool-postgres", "futures-util", "jiff", "rusqlite", "rustls", "rustls-native-certs",
         "serde", "serde_json", "tokio", "tokio-postgres", "tokio-postgres-rustls", "tracing", "uuid",
     ] },
     // The hands: speak to vendors. Cannot remember, cannot enqueue.

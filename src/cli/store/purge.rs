@@ -32,6 +32,22 @@ pub struct Args {
     dry_run: bool,
 }
 
+impl Args {
+    /// How what goes is called in the audit log.
+    pub fn subject(&self) -> String {
+        let what = match (&self.opportunity, self.before) {
+            (Some(key), _) => key.clone(),
+            (None, Some(before)) => format!("before {before}"),
+            (None, None) => "past its retention".to_owned(),
+        };
+        if self.dry_run {
+            format!("{what}, foreseen only")
+        } else {
+            what
+        }
+    }
+}
+
 /// Runs the command.
 pub async fn run(args: Args, config: &Config, output: Output) -> Result<u8> {
     let store = open_store(config).await?;

@@ -59,6 +59,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0009_dashboard",
         sql: include_str!("../../../migrations/postgres/0009_dashboard.sql"),
     },
+    Migration {
+        version: 10,
+        name: "0010_audit",
+        sql: include_str!("../../../migrations/postgres/0010_audit.sql"),
+    },
 ];
 
 /// Advisory locks of ours are pairs: what for, and in which schema.

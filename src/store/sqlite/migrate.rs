@@ -60,6 +60,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0009_dashboard",
         sql: include_str!("../../../migrations/sqlite/0009_dashboard.sql"),
     },
+    Migration {
+        version: 10,
+        name: "0010_audit",
+        sql: include_str!("../../../migrations/sqlite/0010_audit.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

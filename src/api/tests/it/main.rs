@@ -6,6 +6,7 @@
 )]
 
 mod actors;
+mod audit;
 mod conflicts;
 mod document;
 mod events;

@@ -1,5 +1,6 @@
 //! What every store must keep, whatever engine is behind it. Each promise is a function over an open, empty store.
 
+mod audit;
 mod bookkeeping;
 mod conflicts;
 mod copy;
@@ -53,6 +54,7 @@ macro_rules! promises {
 }
 
 promises! {
+    audit: entries_follow_from_each_other_whoever_adds_them, whatever_is_changed_shows, an_act_that_fails_leaves_no_gap;
     transactions: a_failed_job_leaves_nothing, a_panic_fails_alone, a_job_that_waits_is_refused,
         a_reader_cannot_write, a_dropped_caller_does_not_undo_its_job, an_oversized_value_is_refused;
     runs: a_run_reads_back_as_it_was, correlation_finds_ours_and_the_callers, a_page_follows_the_page_before,

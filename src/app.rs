@@ -186,13 +186,7 @@ impl App {
     /// Asks the CRM what its objects look like and keeps the answer, so that no sync has to ask. Returns what cannot be
     /// synced there, each with its reason.
     pub async fn describe(&self, name: &ConnectionName) -> Result<Vec<String>> {
-        let crm = self.sides.salesforce(name).await?;
-        let schema = crm.describe(&Call::live(CorrelationId::new("describe")?)).await?;
-        let (name, now) = (name.clone(), self.world.now());
-        self.store
-            .write(move |tx| Box::pin(async move { schemas::put(tx, &name, &schema, now).await }))
-            .await?;
-        Ok(crm.mapping().warnings.clone())
+        describe(&self.sides, &self.store, self.world.as_ref(), name).await
     }
 
     /// The CRM behind a connection.
@@ -241,6 +235,20 @@ impl App {
         self.engine.resume(name).await
     }
 
+    /// What is done once a connection is made: the login is good whatever the CRM says of its objects.
+    fn welcome(&self) -> cpq_api::Welcome {
+        let (sides, store, world) = (self.sides.clone(), self.store.clone(), self.world.clone());
+        let engine = self.engine.clone();
+        Arc::new(move |name| {
+            let (sides, store, world, engine) = (sides.clone(), store.clone(), world.clone(), engine.clone());
+            Box::pin(async move {
+                let described = describe(&sides, &store, world.as_ref(), &name).await;
+                let warnings = described.unwrap_or_else(|error| vec![error.to_string()]);
+                Ok((warnings, engine.resume(&name).await?))
+            })
+        })
+    }
+
     fn api_state(&self, stop: CancellationToken) -> ApiState {
         let matrix = self.matrix.clone();
         ApiState {
@@ -249,6 +257,8 @@ impl App {
             desk: self.desk.clone(),
             world: self.world.clone(),
             matrix: Arc::new(move || matrix.in_force()),
+            broker: self.broker.clone(),
+            welcome: self.welcome(),
             organizations: organizations(self.broker.clone()),
             settings: Arc::new(self.settings.clone()),
             readiness: readiness(self.damage.clone()),
@@ -258,6 +268,21 @@ impl App {
             metrics: self.metrics.clone(),
         }
     }
+}
+
+async fn describe(
+    sides: &Connected,
+    store: &Store,
+    world: &dyn World,
+    name: &ConnectionName,
+) -> Result<Vec<String>> {
+    let crm = sides.salesforce(name).await?;
+    let schema = crm.describe(&Call::live(CorrelationId::new("describe")?)).await?;
+    let (name, now) = (name.clone(), world.now());
+    store
+        .write(move |tx| Box::pin(async move { schemas::put(tx, &name, &schema, now).await }))
+        .await?;
+    Ok(crm.mapping().warnings.clone())
 }
 
 /// What stands against being ready, beyond the store's answers.

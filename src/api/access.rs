@@ -72,6 +72,21 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/events", Access::Scope("sync:read")),
     route("GET", "/api/v1/feeds", Access::Scope("sync:read")),
     route("GET", "/api/v1/connections", Access::Scope("sync:read")),
+    route(
+        "POST",
+        "/api/v1/connections/logins",
+        Access::Scope("connections:write"),
+    ),
+    route(
+        "POST",
+        "/api/v1/connections/logins/finish",
+        Access::Scope("connections:write"),
+    ),
+    route(
+        "POST",
+        "/api/v1/connections/{name}/disconnect",
+        Access::Scope("connections:write"),
+    ),
     route("POST", "/api/v1/quotes", Access::Scope("quotes:write")),
     route("GET", "/api/v1/quotes", Access::Scope("quotes:read")),
     route("POST", "/api/v1/quotes/preview", Access::Scope("quotes:read")),
@@ -172,6 +187,7 @@ pub const ROUTES: &[Route] = &[
 pub const SCOPES: &[&str] = &[
     "sync:read",
     "sync:write",
+    "connections:write",
     "quotes:read",
     "quotes:write",
     "conflicts:read",

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use cpq_domain::breaker::{Breaker, Circuit};
 use cpq_domain::call_budget::Purpose;
+use cpq_domain::connection::Flow;
 use cpq_domain::error::{Hold, Report};
 use cpq_domain::vault::{GrantState, StoredGrant};
 use cpq_orchestrator::Standing;
@@ -31,6 +32,27 @@ pub struct Connections {
 pub struct Connection {
     /// Its name.
     pub connection: String,
+    /// User that we are there; empty if the CRM did not tell.
+    #[serde(default)]
+    pub username: String,
+    /// The organization; empty if the CRM did not tell.
+    #[serde(default)]
+    pub organization_id: String,
+    /// Where its data is.
+    #[serde(default)]
+    pub instance_url: String,
+    /// Granted scopes.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// How it logs in: `web`, `jwt` or `client_credentials`.
+    #[schema(value_type = String)]
+    pub flow: Flow,
+    /// When it was connected.
+    #[schema(value_type = String, format = DateTime)]
+    pub connected_at: Timestamp,
+    /// When its access token was renewed last.
+    #[schema(value_type = String, format = DateTime)]
+    pub refreshed_at: Timestamp,
     /// Why its grant is dead; absent while it lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead: Option<String>,
@@ -127,6 +149,13 @@ fn connection(grant: &StoredGrant, standing: Standing) -> Connection {
     };
     Connection {
         connection: standing.connection.to_string(),
+        username: grant.identity.username.clone(),
+        organization_id: grant.identity.organization_id.clone(),
+        instance_url: grant.identity.instance_url.clone(),
+        scopes: grant.identity.scopes.clone(),
+        flow: grant.settings.flow,
+        connected_at: grant.settings.connected_at,
+        refreshed_at: grant.refreshed_at,
         dead,
         calls: calls(&standing),
         circuit: standing.breaker.map(circuit),

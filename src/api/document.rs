@@ -28,6 +28,7 @@ const BEARER: &str = "bearer";
     ),
     tags(
         (name = "sync", description = "Starting syncs and looking at them"),
+        (name = "connections", description = "Connecting a CRM and giving a connection up"),
         (name = "quotes", description = "Quotes of the embedded CPQ; 404 where another CPQ keeps them"),
         (name = "conflicts", description = "Edits that lost, fields that wait for a person, and why a field has its value"),
         (name = "dead letters", description = "Syncs that failed for good, and their replay"),

@@ -11,8 +11,8 @@ use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
     access, audit, certificates, conflicts, connections, dead_letters, decided, deleted, document, events,
-    feeds, frame, health, outbound, ownership, quotes, reconcile, replays, statistics, sync, timeline,
-    webhooks, why,
+    feeds, frame, health, logins, outbound, ownership, quotes, reconcile, replays, statistics, sync,
+    timeline, webhooks, why,
 };
 
 /// The API, ready to be served.
@@ -60,6 +60,9 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(why::line_field))
         .routes(routes!(feeds::list))
         .routes(routes!(connections::list))
+        .routes(routes!(logins::begin))
+        .routes(routes!(logins::finish))
+        .routes(routes!(logins::disconnect))
         .routes(routes!(ownership::get))
         .routes(routes!(reconcile::start, reconcile::list))
         .routes(routes!(reconcile::get))

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use cpq_auth::Broker;
 use cpq_domain::Result;
 use cpq_domain::desk::QuoteDesk;
 use cpq_domain::id::ConnectionName;
@@ -41,6 +42,11 @@ pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sy
 pub type Organizations =
     Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<(ConnectionName, String)>>> + Send + Sync>;
 
+/// Told of a connection that was just made: reads what the CRM's objects look like, and lets syncs go on that wait for it.
+/// Tells what cannot be synced there, each with its reason, and how many go on.
+pub type Welcome =
+    Arc<dyn Fn(ConnectionName) -> BoxFuture<'static, Result<(Vec<String>, usize)>> + Send + Sync>;
+
 /// Everything that the routes work with. Cheap to clone.
 #[derive(Clone)]
 pub struct ApiState {
@@ -54,6 +60,10 @@ pub struct ApiState {
     pub world: Arc<dyn World>,
     /// The ownership matrix in force.
     pub matrix: MatrixSource,
+    /// Logs connections in and out.
+    pub broker: Arc<Broker>,
+    /// What is done once one is connected.
+    pub welcome: Welcome,
     /// Connections with the ids of their organizations.
     pub organizations: Organizations,
     /// Settings.

@@ -14,6 +14,7 @@
 //! (PKCE), RFC 8252 (native apps), RFC 9207 (issuer), RFC 9700 (security best practice), and Salesforce Help
 //! "OAuth 2.0 Authorization Flows" with its error pages.
 
+mod again;
 mod authorize;
 mod broker;
 mod connect;

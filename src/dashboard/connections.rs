@@ -1,25 +1,35 @@
 //! The connections to CRMs: whether they live, what they may still call, what waits for them, and their feeds.
 
 use askama::Template;
+use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
+use cpq_api::Origin;
 use cpq_api::connections::{Connection, Connections};
 use cpq_api::feeds::{Feed, Feeds};
+use http::HeaderMap;
 
 use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
-use crate::{fields, when};
+use crate::{fields, logins, when};
 
 #[derive(Template)]
 #[template(path = "connections.html")]
 struct Page {
     frame: Frame,
     rows: Vec<Row>,
+    callback: String,
 }
 
 struct Row {
     name: String,
+    username: String,
+    organization: String,
+    instance: String,
+    scopes: String,
+    login: String,
+    refreshed: String,
     dead: String,
     circuit: String,
     queued: u64,
@@ -51,11 +61,17 @@ struct FeedRow {
 }
 
 /// The page.
-pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<Response, Failed> {
+pub(crate) async fn page(
+    State(house): State<House>,
+    At(visitor): At,
+    origin: Option<Extension<Origin>>,
+    headers: HeaderMap,
+) -> Result<Response, Failed> {
     let found: Connections = house.ask(&visitor, "/api/v1/connections").await?;
     let feeds: Feeds = house.ask(&visitor, "/api/v1/feeds").await?;
     Ok(page::show(&Page {
         frame: Frame::new(&visitor, "connections", "Connections"),
+        callback: logins::callback(origin, &headers),
         rows: found
             .connections
             .iter()
@@ -76,6 +92,16 @@ fn row(of: &Connection, feeds: &[Feed]) -> Row {
     });
     Row {
         name: of.connection.clone(),
+        username: of.username.clone(),
+        organization: of.organization_id.clone(),
+        instance: of.instance_url.clone(),
+        scopes: of.scopes.join(" "),
+        login: format!(
+            "{} since {}",
+            fields::word(&of.flow),
+            when::moment(&of.connected_at)
+        ),
+        refreshed: when::moment(&of.refreshed_at),
         dead: of.dead.clone().unwrap_or_default(),
         circuit: circuit.unwrap_or_default(),
         queued: of.queued,

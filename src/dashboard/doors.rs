@@ -80,6 +80,10 @@ pub const PAGES: &[Page] = &[
     page("POST", "/reconciliations"),
     page("GET", "/reconciliations/{id}"),
     page("GET", "/connections"),
+    page("POST", "/connections/connect"),
+    page("GET", "/connections/finish"),
+    page("POST", "/connections/disconnect"),
+    open("GET", "/oauth/callback"),
 ];
 
 /// Lets a browser through to a page, or leads it to the login.
@@ -179,13 +183,17 @@ fn forged() -> Error {
     .written(Written::No)
 }
 
-/// The secret in the cookie. A browser that sends two of the name is in doubt, and counts as logged out.
 fn secret(headers: &HeaderMap) -> Option<String> {
+    single_cookie(headers, COOKIE)
+}
+
+/// What is in a cookie. A browser that sends two of the name is in doubt, and counts as one without.
+pub(crate) fn single_cookie(headers: &HeaderMap, wanted: &str) -> Option<String> {
     let lines = headers.get_all(header::COOKIE).iter();
     let pairs = lines
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(';'));
-    let mut found = pairs.filter_map(|pair| pair.trim().split_once('=').filter(|(name, _)| *name == COOKIE));
+    let mut found = pairs.filter_map(|pair| pair.trim().split_once('=').filter(|(name, _)| *name == wanted));
     match (found.next(), found.next()) {
         (Some((_, value)), None) => Some(value.to_owned()),
         _ => None,

@@ -14,7 +14,8 @@ use tower::ServiceExt;
 
 use crate::page::Failed;
 use crate::{
-    assets, conflicts, connections, doors, home, letters, live, ownership, reconcile, replays, sync, syncs,
+    assets, conflicts, connections, doors, home, letters, live, logins, ownership, reconcile, replays, sync,
+    syncs,
 };
 
 /// Longest body that a page is made from: a page of 200 rows with all that is known about each.
@@ -69,6 +70,10 @@ fn pages(house: House) -> Router {
         .route("/reconciliations", get(reconcile::page).post(reconcile::start))
         .route("/reconciliations/{id}", get(reconcile::one))
         .route("/connections", get(connections::page))
+        .route("/connections/connect", post(logins::begin))
+        .route("/connections/finish", get(logins::finish))
+        .route("/connections/disconnect", post(logins::disconnect))
+        .route("/oauth/callback", get(logins::back))
         .route("/live", get(live::events))
         .route("/logout", post(doors::logout))
         .route("/login", get(doors::login).post(doors::enter))

@@ -15,6 +15,7 @@ mod home;
 mod house;
 mod letters;
 mod live;
+mod logins;
 mod ownership;
 mod page;
 mod reconcile;

@@ -4,6 +4,7 @@ mod audit;
 mod bad_input;
 mod changes;
 mod conflicts;
+mod connect;
 mod copy;
 mod crash;
 mod dashboard;

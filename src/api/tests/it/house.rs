@@ -1,5 +1,6 @@
 //! A house for one test: a store in memory, a real engine, small systems on both sides, and the API in front.
 
+use secrecy::SecretString;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use cpq_api::tokens::{self, NewToken};
 use cpq_api::{ApiSettings, ApiState, InForce, PathSecret, Rate, Throttle, WebhookSecret};
+use cpq_auth::{Broker, Keyring, Options};
 use cpq_domain::id::{ClientId, ConnectionName, CorrelationId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::run::Run;
@@ -171,6 +173,8 @@ impl House {
                 matrix: matrix.clone(),
                 refused: None,
             }),
+            broker: Arc::new(broker(&store, &world)),
+            welcome: Arc::new(|_| Box::pin(async { Ok((Vec::new(), 0)) })),
             organizations: Arc::new(|| {
                 Box::pin(async { Ok(vec![(ConnectionName::new("crm")?, ORGANIZATION.into())]) })
             }),
@@ -275,4 +279,12 @@ impl House {
         };
         self.engine.list(filter).await.expect("a list")
     }
+}
+
+/// Nobody is connected.
+fn broker(store: &Store, world: &Arc<TestWorld>) -> Broker {
+    let key = SecretString::from("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=".to_owned());
+    let keyring = Keyring::from_base64(&key).expect("a key");
+    let vault = Arc::new(cpq_store::Vault(store.clone()));
+    Broker::new(vault, world.clone(), keyring, Options::default()).expect("a broker")
 }

@@ -69,6 +69,11 @@ pub const ROUTES: &[Route] = &[
         Access::Scope("sync:read"),
     ),
     route("GET", "/api/v1/statistics/sync", Access::Scope("sync:read")),
+    route(
+        "GET",
+        "/api/v1/statistics/conflicts",
+        Access::Scope("conflicts:read"),
+    ),
     route("GET", "/api/v1/events", Access::Scope("sync:read")),
     route("GET", "/api/v1/feeds", Access::Scope("sync:read")),
     route("GET", "/api/v1/connections", Access::Scope("sync:read")),

@@ -28,6 +28,7 @@ mod events;
 mod failure;
 mod fingerprint;
 mod frame;
+mod habits;
 mod health;
 mod input;
 mod logins;
@@ -57,6 +58,7 @@ pub use dead_letters::{DeadLetterGroups, DeadLetterPage, DeadLetterReport, Disca
 pub use decided::{SyncDecision, SyncDecisions};
 pub use document::{openapi, openapi_json};
 pub use frame::{Origin, around};
+pub use habits::ConflictStatistics;
 pub use input::gathered;
 pub use logins::{ConnectedReport, DisconnectReport, LoginBegun};
 pub use outbound::{OutboundSettings, PathSecret};

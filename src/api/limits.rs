@@ -34,6 +34,10 @@ pub const SESSION_IDLE: Duration = Duration::from_secs(8 * 3_600);
 pub const SESSION_LIFE: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// Hours that syncs are counted by at most: a week.
 pub const STATISTICS_HOURS: i64 = 168;
+/// Days that conflicts are counted for at most: a leap year.
+pub const STATISTICS_DAYS: i64 = 366;
+/// Conflicts that are looked at for it: a few megabytes.
+pub const STATISTICS_CONFLICTS: usize = 5_000;
 /// Readers that follow the events at the same time. Each looks into the store twice a second.
 pub const STREAMS_OF_EVENTS: usize = 64;
 /// How long a reader that has seen everything waits before it looks again.

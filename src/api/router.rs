@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
     access, audit, certificates, conflicts, connections, dead_letters, decided, deleted, document, events,
-    feeds, frame, health, logins, outbound, ownership, quotes, reconcile, replays, statistics, sync,
+    feeds, frame, habits, health, logins, outbound, ownership, quotes, reconcile, replays, statistics, sync,
     timeline, webhooks, why,
 };
 
@@ -35,6 +35,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(timeline::list))
         .routes(routes!(decided::list))
         .routes(routes!(statistics::syncs))
+        .routes(routes!(habits::list))
         .routes(routes!(events::follow))
         .routes(routes!(quotes::create, quotes::list))
         .routes(routes!(quotes::preview))

@@ -1,5 +1,7 @@
 //! `cpq conflicts`: edits that lost, fields that wait for a person, and deciding them.
 
+mod suggest;
+
 use cpq_api::{ConflictDecided, ConflictPage};
 use cpq_domain::Result;
 use cpq_domain::conflict::{Claim, Conflict, ConflictState, Take};
@@ -39,6 +41,12 @@ pub enum Command {
     Show {
         /// Its name, e.g. cf-001.
         id: String,
+    },
+    /// What past conflicts say: how many there were, whose value people took, and which rule could be better.
+    Suggest {
+        /// Days to look back.
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=366))]
+        days: u32,
     },
     /// Decide a conflict, and sync the opportunity so that both sides hold what was decided.
     Resolve {
@@ -102,6 +110,7 @@ fn check(command: &Command) -> Result<()> {
             }
             before.as_ref().map(ConflictId::new).transpose().map(drop)
         }
+        Command::Suggest { .. } => Ok(()),
         Command::Show { id } | Command::Resolve { id, .. } => ConflictId::new(id).map(drop),
     }
 }
@@ -115,6 +124,7 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
             output.data(&conflict, || shown(&conflict));
             Ok(0)
         }
+        Command::Suggest { days } => suggest::run(client, days, output).await,
         Command::Resolve { .. } => resolve(client, command, output).await,
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cpq_api::{ConflictDecided, ConflictPage};
-use cpq_domain::conflict::{Claim, Conflict, ConflictState};
+use cpq_api::{ConflictDecided, ConflictPage, ConflictStatistics};
+use cpq_domain::conflict::{Claim, Conflict, ConflictDay, ConflictState, Habit};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -18,6 +18,11 @@ use crate::{fields, when};
 
 /// Who wrote it, where nobody knows.
 const NOBODY: &str = "not known";
+/// Days of the trend before the last one, and the width of each with its gap.
+const TREND_DAYS: i32 = 30;
+const TREND_STEP: usize = 20;
+/// Height of the day with the most conflicts.
+const TREND_HIGH: u64 = 60;
 /// Writers in the heat map; the rest share a column.
 const WRITERS: usize = 8;
 
@@ -54,6 +59,8 @@ struct Conflicts {
     rows: Vec<Row>,
     next: Option<String>,
     map: Map,
+    days: Vec<Day>,
+    suggestions: Vec<Habit>,
 }
 
 /// A conflict as a line.
@@ -70,6 +77,14 @@ struct Row {
     opened: String,
 }
 
+/// A day of the trend, as bars of a picture 60 high.
+struct Day {
+    x: usize,
+    title: String,
+    settled: u64,
+    asked: u64,
+}
+
 /// Conflicts by field and by who wrote the value that is in the way.
 struct Map {
     writers: Vec<String>,
@@ -80,6 +95,33 @@ struct Cell {
     count: u64,
     /// 0 for none to 4 for the most.
     heat: u64,
+}
+
+/// The days as bars beside each other; days without conflicts leave a gap.
+fn trend(days: &[ConflictDay]) -> Vec<Day> {
+    let most = days
+        .iter()
+        .map(|day| day.settled + day.asked)
+        .max()
+        .unwrap_or(0)
+        .max(1);
+    let high = |count: u64| count * TREND_HIGH / most;
+    let Some(last) = days.last().map(|day| day.day) else {
+        return Vec::new();
+    };
+    let bar = |day: &ConflictDay| {
+        let ago = last.since(day.day).map(|span| span.get_days()).unwrap_or(0);
+        Day {
+            x: usize::try_from(TREND_DAYS - i32::from(ago)).unwrap_or(0) * TREND_STEP,
+            title: format!(
+                "{}: {} settled, {} for people, {} decided",
+                day.day, day.settled, day.asked, day.decided
+            ),
+            settled: high(day.settled),
+            asked: high(day.asked),
+        }
+    };
+    days.iter().map(bar).collect()
 }
 
 /// The page.
@@ -100,6 +142,9 @@ pub(crate) async fn page(
     };
     let found: ConflictPage = house.ask(&visitor, &asked(&search.before, "50")).await?;
     let last: ConflictPage = house.ask(&visitor, "/api/v1/conflicts?limit=200").await?;
+    let past: ConflictStatistics = house
+        .ask(&visitor, "/api/v1/statistics/conflicts?days=30")
+        .await?;
     let next = found.next.as_ref().map(|next| {
         let pairs = [
             ("state", search.state.as_str()),
@@ -115,6 +160,12 @@ pub(crate) async fn page(
         rows: found.conflicts.iter().map(row).collect(),
         next,
         map: map(&last.conflicts),
+        days: trend(&past.days),
+        suggestions: past
+            .fields
+            .into_iter()
+            .filter(|habit| habit.suggestion.is_some())
+            .collect(),
         search,
     }))
 }

@@ -18,12 +18,28 @@ use crate::house::House;
 use crate::page::{self, Failed, Frame};
 use crate::{fields, when};
 
+/// Looks at everything that the table of the drift shows: two weeks of nights.
+const DRIFT_LOOKS: usize = 14;
+
 #[derive(Template)]
 #[template(path = "reconciles.html")]
 struct Page {
     frame: Frame,
     rows: Vec<Row>,
     certificates: Vec<Proof>,
+    drift: Drift,
+}
+
+/// What differed at each of the last looks at everything, field by field; oldest first.
+struct Drift {
+    looks: Vec<(String, String)>,
+    fields: Vec<(String, Vec<Count>)>,
+}
+
+struct Count {
+    count: u64,
+    /// 0 for none to 4 for the most.
+    heat: u64,
 }
 
 struct Row {
@@ -58,8 +74,40 @@ pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<
     Ok(page::show(&Page {
         frame: Frame::new(&visitor, "reconcile", "Reconcile"),
         rows: found.reconciliations.iter().map(row).collect(),
+        drift: drift(&found.reconciliations),
         certificates: certificates.certificates.into_iter().map(proof).collect(),
     }))
+}
+
+fn drift(all: &[ReconcileView]) -> Drift {
+    let whole = all
+        .iter()
+        .filter(|one| one.state == ReconcileState::Done && one.since.is_none());
+    let mut looks: Vec<&ReconcileView> = whole.take(DRIFT_LOOKS).collect();
+    looks.reverse();
+    let mut fields: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for (at, look) in looks.iter().enumerate() {
+        for found in &look.report.found.fields {
+            let name = found.field.as_ref().map(ToString::to_string);
+            let name = name.unwrap_or_else(|| fields::word(&found.cause));
+            fields.entry(name).or_insert_with(|| vec![0; looks.len()])[at] += found.count;
+        }
+    }
+    let most = fields.values().flatten().copied().max().unwrap_or(0).max(1);
+    let count = |count: u64| Count {
+        count,
+        heat: (count * 4).div_ceil(most),
+    };
+    Drift {
+        looks: looks
+            .iter()
+            .map(|look| (look.id.clone(), when::moment(&look.started_at)))
+            .collect(),
+        fields: fields
+            .into_iter()
+            .map(|(name, counts)| (name, counts.into_iter().map(count).collect()))
+            .collect(),
+    }
 }
 
 fn row(one: &ReconcileView) -> Row {
@@ -176,4 +224,43 @@ pub(crate) async fn start(
     let body = json!({ "repair": order.repair.is_some() });
     let started: ReconcileView = house.order(&visitor, "/api/v1/reconciliations", &body).await?;
     Ok(Redirect::to(&format!("/reconciliations/{}", page::encoded(&started.id))).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(day: u32, state: &str, since: Option<&str>, count: u64) -> ReconcileView {
+        let at = format!("2026-03-{day:02}T02:00:00Z");
+        let fields = [
+            json!({"object": "opportunity", "field": "quote.status", "cause": "crm_edited", "count": count}),
+        ];
+        let found = json!({"records": count, "fields": fields, "causes": []});
+        serde_json::from_value(json!({
+            "id": format!("look-{day}"), "connection": "crm", "state": state, "alive": false, "phase": "end",
+            "since": since, "repair": false, "askedBy": "schedule", "startedAt": at, "updatedAt": at,
+            "matrixVersion": "v1", "differing": count,
+            "report": {
+                "lookedAt": 100, "quotesCounted": 100, "found": found, "inFlight": 0, "excluded": 0,
+                "settledOnSecondLook": 0, "storedDifferently": 0, "apiCalls": 1, "durationMs": 1, "recordsHeld": 1,
+            },
+        }))
+        .expect("a reconcile")
+    }
+
+    #[test]
+    fn drift_shows_looks_at_everything_oldest_first() {
+        let all = [
+            look(4, "done", None, 8),
+            look(3, "done", Some("2026-03-02T00:00:00Z"), 5),
+            look(2, "failed", None, 9),
+            look(1, "done", None, 1),
+        ];
+        let drift = drift(&all);
+        let looks: Vec<&str> = drift.looks.iter().map(|(id, _)| id.as_str()).collect();
+        assert_eq!(looks, ["look-1", "look-4"]);
+        let (name, counts) = &drift.fields[0];
+        let counts: Vec<_> = counts.iter().map(|one| (one.count, one.heat)).collect();
+        assert_eq!((name.as_str(), counts), ("quote.status", vec![(1, 1), (8, 4)]));
+    }
 }

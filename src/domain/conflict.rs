@@ -12,8 +12,10 @@ use crate::value::Value as FieldValue;
 use crate::value::Value;
 use crate::view::FieldName;
 
+mod habit;
 mod parse;
 
+pub use habit::{ConflictDay, Habit, Suggestion, by_day, habits};
 pub use parse::parse_like;
 
 /// Where a conflict is.

@@ -240,3 +240,47 @@ async fn reading_and_deciding_need_their_own_scopes() {
     );
     house.send(why).await.is(403, "SCOPE_INSUFFICIENT");
 }
+
+#[tokio::test]
+async fn the_past_is_counted_by_the_day_and_suggests_a_rule() {
+    let house = House::new().await;
+    let asked = async |query: &str| {
+        let answer = house.get(&format!("/api/v1/statistics/conflicts{query}")).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.body);
+        answer.json()
+    };
+    assert_eq!(
+        asked("").await,
+        json!({"days": [], "fields": [], "counted": 0, "complete": true})
+    );
+    for number in 1..=400 {
+        planted(&house, number, 1, "quote.a", ConflictState::Obsolete).await;
+    }
+    let told = asked("").await;
+    assert_eq!(
+        (&told["counted"], &told["complete"]),
+        (&json!(400), &json!(true)),
+        "pages that end evenly"
+    );
+    planted(&house, 401, 1, "quote.b", ConflictState::Settled).await;
+    let told = asked("?days=366").await;
+    assert_eq!(told["counted"], 401);
+    assert_eq!(
+        told["days"],
+        json!([{"day": "2026-03-01", "settled": 1, "asked": 400, "decided": 0}])
+    );
+    let fields: Vec<_> = told["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|field| &field["field"])
+        .collect();
+    assert_eq!(fields, ["quote.a", "quote.b"]);
+    house.world.advance(jiff::SignedDuration::from_hours(24 * 40));
+    assert_eq!(asked("").await["counted"], 0, "longer ago than 30 days");
+    assert_eq!(asked("?days=60").await["counted"], 401);
+    for wrong in ["?days=0", "?days=367", "?days=x", "?since=1"] {
+        let path = format!("/api/v1/statistics/conflicts{wrong}");
+        house.get(&path).await.is(400, "REQUEST_INVALID");
+    }
+}

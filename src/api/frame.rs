@@ -11,6 +11,7 @@ use cpq_domain::error::Written;
 use cpq_domain::{Code, Error, Result};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
+use tracing::Instrument as _;
 
 use crate::caller::{CORRELATION, Caller};
 use crate::failure::{Failed, Failure};
@@ -18,6 +19,7 @@ use crate::input::invalid;
 use crate::limits;
 use crate::sessions::Vouched;
 use crate::state::ApiState;
+use crate::traced;
 
 /// Puts the frame around further routes, e.g. pages.
 pub fn around(state: ApiState, routes: Router) -> Router {
@@ -25,15 +27,29 @@ pub fn around(state: ApiState, routes: Router) -> Router {
 }
 
 /// The outermost layer.
-pub(crate) async fn frame(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
-    let start = api.world.monotonic_us();
+pub(crate) async fn frame(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     let caller = Caller::of(request.headers(), api.world.as_ref());
-    let method = request.method().clone();
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
+    let span = traced::request(request.method(), &route, &caller);
+    framed(api, caller, route, request, next).instrument(span).await
+}
+
+async fn framed(
+    api: ApiState,
+    mut caller: Caller,
+    route: String,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let start = api.world.monotonic_us();
+    if let Some(here) = api.world.trace_context() {
+        caller.trace = Some(here.to_string());
+    }
+    let method = request.method().clone();
     request.extensions_mut().insert(caller.clone());
     let answer = match head(&api, &request) {
         Ok(()) => AssertUnwindSafe(next.run(request))
@@ -45,6 +61,7 @@ pub(crate) async fn frame(State(api): State<ApiState>, mut request: Request, nex
     let mut response = rendered(answer, &caller);
     name(response.headers_mut(), &caller);
     secure(response.headers_mut());
+    traced::answered(&response);
     let took_us = api.world.monotonic_us().saturating_sub(start);
     record(
         method.as_str(),
@@ -101,6 +118,7 @@ fn rendered(response: Response, caller: &Caller) -> Response {
     let Some(Failed(error)) = head.extensions.remove::<Failed>() else {
         return Response::from_parts(head, body);
     };
+    traced::failed(error.code);
     if error.code.http_status() >= 500 {
         let cause = std::error::Error::source(error.as_ref())
             .map(ToString::to_string)

@@ -43,6 +43,7 @@ mod statistics;
 mod strict;
 mod sync;
 mod timeline;
+mod traced;
 mod webhooks;
 mod why;
 

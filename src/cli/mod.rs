@@ -180,8 +180,14 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
     let mut config = Config::load(cli.config.as_deref(), &cli.state_dir)?;
     config.name_store(cli.store.as_deref().unwrap_or_default());
     let serves = matches!(cli.command, Command::Serve(_));
-    telemetry::start(&config.log, cli.verbose, serves);
-    match cli.command {
+    let telemetry = telemetry::start(&config.log, &config.traces, cli.verbose, serves)?;
+    let done = execute(cli.command, config, output).await;
+    telemetry.finish().await;
+    done
+}
+
+async fn execute(command: Command, config: Config, output: Output) -> Result<u8> {
+    match command {
         Command::Demo(args) => demo::run(args, config, output).await,
         Command::Serve(args) => serve::run(args, config, output).await,
         Command::Auth(command) => auth::run(command, config, output).await,

@@ -19,13 +19,16 @@ const QUEUE_SPANS: usize = 16_384;
 const BATCH_SPANS: usize = 512;
 /// Longest time that a span waits for company.
 const BATCH_WAIT: Duration = Duration::from_secs(1);
-/// Longest time for one delivery with its repeats; `OTEL_EXPORTER_OTLP_TIMEOUT` makes it shorter.
+/// Longest time for one delivery, unless a variable says otherwise.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Variables that name a collector: of traces alone, and of everything.
 const ENDPOINTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
 ];
+
+/// Variables with the milliseconds of a delivery.
+const TIMEOUTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"];
 
 /// Why spans are lost.
 #[derive(Clone, Copy)]
@@ -105,7 +108,7 @@ fn exporter(endpoint: Option<&String>) -> Result<SpanExporter> {
         .user_agent(concat!("cpq/", env!("CARGO_PKG_VERSION")))
         // Headers with a key must never follow a redirect to another host.
         .redirect(reqwest::redirect::Policy::none())
-        .timeout(DELIVERY_TIMEOUT)
+        .timeout(delivery_timeout())
         .build()
         .map_err(|cause| wrong(cause.to_string()))?;
     let mut builder = SpanExporter::builder().with_http().with_http_client(client);
@@ -115,6 +118,12 @@ fn exporter(endpoint: Option<&String>) -> Result<SpanExporter> {
     let mut exporter = builder.build().map_err(|cause| wrong(cause.to_string()))?;
     exporter.set_resource(&resource());
     Ok(exporter)
+}
+
+fn delivery_timeout() -> Duration {
+    let named = TIMEOUTS.iter().find_map(|name| std::env::var(name).ok());
+    let millis = named.and_then(|text| text.trim().parse().ok());
+    millis.map_or(DELIVERY_TIMEOUT, Duration::from_millis)
 }
 
 /// A base URL, as the variable has it, or the whole one.

@@ -143,7 +143,7 @@ impl Line {
         all.insert("target".into(), target.into());
         all.insert("message".into(), self.message.into());
         for name in FIRST {
-            let value = self.fields.remove(name);
+            let value = self.fields.shift_remove(name);
             all.extend(value.map(|value| (name.to_owned(), value)));
         }
         if let Some(place) = self.place {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod changes;
+mod collector;
 mod conflicts;
 mod copy;
 mod crash;
@@ -15,6 +16,7 @@ mod handover;
 mod house;
 mod kill;
 mod lines;
+mod log_lines;
 mod many_lines;
 mod mapping;
 mod nodes;
@@ -32,3 +34,4 @@ mod service;
 mod soak;
 mod store;
 mod tokens;
+mod traces;

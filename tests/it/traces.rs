@@ -238,7 +238,7 @@ fn a_sync_that_another_process_takes_up_goes_on_in_its_trace() {
     };
     until("the failure", || state(&service), |state| state == "parked");
     service.end();
-    house.faults(json!([]));
+    house.control(Method::DELETE, "/sandbox/faults", &json!(null));
     let service = traced(&house, &collector, &[]);
     until("the end", || state(&service), |state| state == "success");
     service.end();

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use cpq_domain::Result;
 use cpq_domain::trace::TraceContext;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -44,6 +45,7 @@ pub fn start(log: &LogConfig, traces: &TracesConfig, verbosity: u8, serves: bool
     let queue = export::start(traces)?;
     let ours = OurSpans {
         traced: queue.is_some(),
+        logged: events.max_level_hint() != Some(LevelFilter::OFF),
     };
     let tracing = match &queue {
         Some(queue) => Some(Tracing::new(traces, queue.clone())?),

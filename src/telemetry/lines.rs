@@ -45,7 +45,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Filter<S> for Admitted {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        // Our spans are of level INFO.
+        // Our spans are of level INFO, and nothing is wanted of them where nothing is logged.
+        if !self.ours.logged {
+            return Some(LevelFilter::OFF);
+        }
         Filter::<S>::max_level_hint(&self.events).map(|level| level.max(LevelFilter::INFO))
     }
 
@@ -98,9 +101,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
             }
         }
         let now = format!("{:.6}", self.world.now());
+        let (level, target) = (event.metadata().level(), event.metadata().target());
         let mut text = match self.format {
-            LogFormat::Json => line.json(now, event.metadata()),
-            LogFormat::Human => line.human(&now, event.metadata(), self.colours),
+            LogFormat::Json => line.json(now, *level, target),
+            LogFormat::Human => line.human(&now, *level, target, self.colours),
         };
         text.push('\n');
         // Who reads the log may have gone; that is no reason to stop.
@@ -134,12 +138,12 @@ impl Line {
         }
     }
 
-    fn json(mut self, now: String, metadata: &Metadata<'_>) -> String {
+    fn json(mut self, now: String, level: Level, target: &str) -> String {
         const FIRST: [&str; 4] = ["correlation", "connection", "opportunity", "code"];
-        let target = self.target.as_deref().unwrap_or(metadata.target());
+        let target = self.target.as_deref().unwrap_or(target);
         let mut all = Map::new();
         all.insert("timestamp".into(), now.into());
-        all.insert("level".into(), metadata.level().as_str().into());
+        all.insert("level".into(), level.as_str().into());
         all.insert("target".into(), target.into());
         all.insert("message".into(), self.message.into());
         for name in FIRST {
@@ -162,11 +166,10 @@ impl Line {
         Value::Object(all).to_string()
     }
 
-    fn human(&self, now: &str, metadata: &Metadata<'_>, colours: bool) -> String {
-        let level = metadata.level();
-        let target = self.target.as_deref().unwrap_or(metadata.target());
+    fn human(&self, now: &str, level: Level, target: &str, colours: bool) -> String {
+        let target = self.target.as_deref().unwrap_or(target);
         let (on, off) = if colours {
-            (colour(*level), "\x1b[0m")
+            (colour(level), "\x1b[0m")
         } else {
             ("", "")
         };
@@ -237,5 +240,57 @@ fn colour(level: Level) -> &'static str {
         Level::WARN => "\x1b[33m",
         Level::INFO => "\x1b[32m",
         _ => "\x1b[34m",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2026-11-27T08:59:34.355056Z";
+
+    fn line(message: &str, fields: &[(&str, &str)]) -> Line {
+        let mut line = Line {
+            message: message.to_owned(),
+            place: TraceContext::new(1, 2, true),
+            ..Line::default()
+        };
+        fields.iter().for_each(|(name, value)| line.add(name, *value));
+        line
+    }
+
+    #[test]
+    fn the_first_members_of_a_json_line_are_always_the_same() {
+        let told = Told {
+            correlation: Some("csync-001".into()),
+            connection: Some("crm".into()),
+            opportunity: None,
+        };
+        let fields = [
+            ("micros", "7"),
+            ("level", "9"),
+            ("code", "X"),
+            ("correlation", "own"),
+        ];
+        let mut line = line("called", &fields);
+        line.within(&told);
+        assert_eq!(
+            line.json(NOW.into(), Level::INFO, "cpq"),
+            concat!(
+                r#"{"timestamp":"2026-11-27T08:59:34.355056Z","level":"INFO","target":"cpq","message":"called","#,
+                r#""correlation":"own","connection":"crm","code":"X","#,
+                r#""trace_id":"00000000000000000000000000000001","span_id":"0000000000000002","#,
+                r#""micros":"7","level_":"9"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_line_for_people_stays_one_line_whatever_it_quotes() {
+        let line = line("said \u{1b}[2J\nx", &[("error", "a\nb"), ("code", "X")]);
+        assert_eq!(
+            line.human(NOW, Level::WARN, "cpq", false),
+            format!(r#"{NOW}  WARN cpq: said \u{{1b}}[2J\nx error="a\nb" code=X"#)
+        );
     }
 }

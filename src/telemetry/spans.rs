@@ -31,17 +31,18 @@ const HELD_SPANS: usize = 1_000;
 /// Links of a span; a call carries at most 200 syncs.
 const LINKS: usize = 256;
 
-/// Admits spans of ours: all when there are traces, else only those whose fields belong to log lines.
+/// Admits spans of ours: all when there are traces, else only those whose fields belong to log lines, if there are any.
 #[derive(Clone, Copy)]
 pub(super) struct OurSpans {
     pub(super) traced: bool,
+    pub(super) logged: bool,
 }
 
 impl OurSpans {
     pub(super) fn admits(self, metadata: &Metadata<'_>) -> bool {
         metadata.is_span()
             && metadata.target() == TARGET
-            && (self.traced || metadata.fields().field("correlation").is_some())
+            && (self.traced || (self.logged && metadata.fields().field("correlation").is_some()))
     }
 }
 

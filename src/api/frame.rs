@@ -61,7 +61,7 @@ async fn framed(
     let mut response = rendered(answer, &caller);
     name(response.headers_mut(), &caller);
     secure(response.headers_mut());
-    traced::answered(&response);
+    let sync = traced::answered(&response).filter(|id| *id != caller.request.as_str());
     let took_us = api.world.monotonic_us().saturating_sub(start);
     record(
         method.as_str(),
@@ -69,6 +69,7 @@ async fn framed(
         response.status().as_u16(),
         took_us,
         &caller,
+        sync,
     );
     response
 }
@@ -173,8 +174,8 @@ fn secure(headers: &mut HeaderMap) {
     }
 }
 
-fn record(method: &str, route: &str, status: u16, took_us: u64, caller: &Caller) {
-    tracing::info!(method, route, status, took_us, correlation = %caller.request, "request");
+fn record(method: &str, route: &str, status: u16, took_us: u64, caller: &Caller, sync: Option<&str>) {
+    tracing::info!(method, route, status, took_us, correlation = %caller.request, sync, "request");
     // Methods come from outside; only known ones become label values.
     let method = match method {
         "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS" => method.to_owned(),

@@ -48,16 +48,16 @@ pub(crate) fn failed(code: Code) {
     }
 }
 
-/// What is known of the answer: its status, and the sync that it is about.
-pub(crate) fn answered(response: &Response) {
+/// What is known of the answer: its status, and the sync that it is about, which is returned.
+pub(crate) fn answered(response: &Response) -> Option<&str> {
     let (span, status) = (Span::current(), response.status());
     span.record("http.response.status_code", status.as_u16());
     if status.is_server_error() {
         span.record("code", status.as_str());
     }
-    if let Some(sync) = single(response.headers(), CORRELATION) {
-        span.record("correlation", sync);
-    }
+    let sync = single(response.headers(), CORRELATION)?;
+    span.record("correlation", sync);
+    Some(sync)
 }
 
 /// A sync is done for the request, in a trace of its own or in one that another request began.

@@ -88,6 +88,12 @@ fn every_json_line_of_a_session_names_its_request_or_sync() {
                 .is_some_and(|name| name.starts_with("MANY-"))
         );
     }
+    for id in &ids {
+        let led_here = named("request")
+            .into_iter()
+            .filter(|line| line["sync"] == *id.as_str());
+        assert_eq!(led_here.count(), 1, "{id}");
+    }
     assert_eq!(named("access token renewed").len(), 1);
     let failed = named("sync")
         .into_iter()

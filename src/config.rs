@@ -62,6 +62,8 @@ pub struct Config {
     pub sandbox: SandboxConfig,
     /// Logs.
     pub log: LogConfig,
+    /// Traces.
+    pub traces: TracesConfig,
     /// Where everything is kept that is not configuration.
     #[serde(skip)]
     pub state_dir: PathBuf,
@@ -165,6 +167,9 @@ impl Config {
         }
         if !(1..=256).contains(&self.reconcile.repairs_at_once) {
             return refuse("reconcile.repairs_at_once", "must be between 1 and 256");
+        }
+        if !(0.0..=1.0).contains(&self.traces.ratio) {
+            return refuse("traces.ratio", "must be between 0.0 and 1.0");
         }
         if self.cpq.kind == CpqKind::Rest && self.cpq.url.is_empty() {
             return refuse("cpq.url", "is needed when cpq.kind is \"rest\"");

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use cpq_domain::trace::TraceContext;
 use cpq_domain::world::World;
 use cpq_store::Store;
 use jiff::Timestamp;
@@ -76,5 +77,9 @@ impl World for SharedWorld {
 
     fn fill_random(&self, bytes: &mut [u8]) {
         self.own.fill_random(bytes);
+    }
+
+    fn trace_context(&self) -> Option<TraceContext> {
+        crate::telemetry::trace_context()
     }
 }

@@ -17,7 +17,7 @@ use cpq_domain::error::{Class, Written};
 use cpq_domain::{Code, Error, Result};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use crate::limits::{BATCH_CALM, BATCH_IN_FLIGHT, BATCH_LINGER, BATCH_WAITING, LINGERS};
 
@@ -45,6 +45,9 @@ pub(crate) trait Job: Send + Sync + 'static {
 
     /// What an item is for: of those that wait, what is more urgent goes first, and of equals what came first.
     fn purpose(item: &Self::Item) -> Purpose;
+
+    /// Correlation id of whom an item is for.
+    fn correlation(item: &Self::Item) -> &str;
 
     /// How many of those that wait fit into one call, from the first on.
     fn fitting<'a>(waiting: impl Iterator<Item = &'a Self::Item>) -> usize
@@ -111,6 +114,8 @@ impl<J: Job> Queue<J> {
 
 struct Waiting<J: Job> {
     item: J::Item,
+    /// What waits for it.
+    span: Span,
     answer: oneshot::Sender<Result<J::Answer>>,
 }
 
@@ -136,9 +141,14 @@ impl<J: Job> Gather<J> {
     /// Those of the job, and [`Code::Overloaded`] when too many wait already.
     pub(crate) async fn call(&self, item: J::Item) -> Result<J::Answer> {
         let (sender, answer) = oneshot::channel();
-        if self.enter(Waiting { item, answer: sender })? {
+        let waiting = Waiting {
+            item,
+            span: Span::current(),
+            answer: sender,
+        };
+        if self.enter(waiting)? {
             let (job, queue) = (self.job.clone(), self.queue.clone());
-            tokio::spawn(drain(job, queue).in_current_span());
+            tokio::spawn(drain(job, queue));
         }
         answer.await.unwrap_or_else(|_| {
             let (code, written) = J::BROKEN;
@@ -257,23 +267,45 @@ async fn drain<J: Job>(job: Arc<J>, queue: Arc<Mutex<Queue<J>>>) {
     let mut took = Duration::ZERO;
     loop {
         place.linger(took).await;
-        let (items, answers): (Vec<_>, Vec<_>) = place
+        let (items, (spans, answers)): (Vec<_>, (Vec<_>, Vec<_>)) = place
             .next(job.in_flight())
             .into_iter()
-            .map(|waiting| (waiting.item, waiting.answer))
+            .map(|waiting| (waiting.item, (waiting.span, waiting.answer)))
             .unzip();
         if items.is_empty() {
             return;
         }
         metrics::histogram!("cpq_crm_batch_items", "kind" => J::NAME).record(count(items.len()));
         let begin = Instant::now();
-        let results = run(&*job, &items).await;
+        let results = run(&*job, &items).instrument(shared::<J>(&items, spans)).await;
         took = begin.elapsed();
         for (answer, result) in answers.into_iter().zip(results) {
             // The caller may have gone meanwhile; the answer is then of no use to anyone.
             let _ = answer.send(result);
         }
     }
+}
+
+/// The span of a remote call: that of the only one who waits for it. What many share belongs to none of their traces; it
+/// is one of its own, linked with each of them.
+fn shared<J: Job>(items: &[J::Item], mut spans: Vec<Span>) -> Span {
+    if spans.len() == 1 {
+        return spans.remove(0);
+    }
+    let all = || items.iter().map(J::correlation).collect::<Vec<_>>().join(",");
+    let span = tracing::info_span!(
+        target: "cpq_trace",
+        parent: None,
+        "batch",
+        otel.name = format!("batch {}", J::NAME),
+        joint = true,
+        correlation = all(),
+        "cpq.batch.size" = items.len(),
+    );
+    for one in &spans {
+        span.follows_from(one);
+    }
+    span
 }
 
 /// Runs a batch. One that is refused as a whole is taken apart, so that one bad item does not take others with it.

@@ -21,4 +21,5 @@ mod json;
 mod limits;
 pub mod rest_cpq;
 pub mod salesforce;
+mod traced;
 mod transport;

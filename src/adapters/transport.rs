@@ -11,6 +11,7 @@ use cpq_domain::{Code, Error, Result};
 use http::{HeaderMap, StatusCode};
 
 use crate::limits::{CALL_TIMEOUT, CONNECT_TIMEOUT};
+use crate::traced;
 
 /// An answer, whole.
 pub(crate) struct Answer {
@@ -114,6 +115,7 @@ pub(crate) fn client(ca_certificates_pem: &[Vec<u8>]) -> Result<reqwest::Client>
 /// Sends the request once and reads the whole answer, up to [`RESPONSE_BYTES`].
 pub(crate) async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Lost> {
     let mut response = request.send().await.map_err(lost)?;
+    traced::answered(response.status());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(after_send)? {
         if body.len() + chunk.len() > RESPONSE_BYTES {

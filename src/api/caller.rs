@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cpq_domain::id::CorrelationId;
+use cpq_domain::trace::TraceContext;
 use cpq_domain::world::World;
 use http::HeaderMap;
 
@@ -18,6 +19,8 @@ pub(crate) struct Caller {
     pub(crate) correlation: Option<CorrelationId>,
     /// The caller's W3C trace context, if it gave a valid one.
     pub(crate) traceparent: Option<String>,
+    /// Where in a trace the request itself is: what a sync is kept with that is done for it.
+    pub(crate) trace: Option<String>,
     /// What this request is called in answers and logs until a sync gives it a name: the caller's id, or a fresh one.
     pub(crate) request: CorrelationId,
 }
@@ -27,7 +30,7 @@ impl Caller {
         let correlation = single(headers, CORRELATION).filter(|text| !is_ours(text));
         let correlation = correlation.and_then(|text| CorrelationId::new(text).ok());
         let traceparent = single(headers, "traceparent")
-            .filter(|text| is_traceparent(text))
+            .filter(|text| TraceContext::parse(text).is_some())
             .map(str::to_owned);
         let request = correlation.clone().unwrap_or_else(|| {
             CorrelationId::new(format!("req-{}", world.uuid()))
@@ -35,6 +38,7 @@ impl Caller {
         });
         Caller {
             correlation,
+            trace: traceparent.clone(),
             traceparent,
             request,
         }
@@ -55,22 +59,6 @@ pub(crate) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         (Some(value), None) => value.to_str().ok(),
         _ => None,
     }
-}
-
-/// Version 00 of W3C Trace Context: `00-<32 hex>-<16 hex>-<2 hex>`, neither id all zeros.
-fn is_traceparent(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let hex = |part: &str, chars: usize| {
-        part.len() == chars
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-    };
-    let [version, trace, span, flags] = parts[..] else {
-        return false;
-    };
-    let zero = |part: &str| part.bytes().all(|b| b == b'0');
-    version == "00" && hex(trace, 32) && hex(span, 16) && hex(flags, 2) && !zero(trace) && !zero(span)
 }
 
 /// How long the caller will wait: `Prefer: wait=N` or `respond-async` (RFC 7240). What we do not understand is
@@ -123,22 +111,5 @@ mod tests {
         assert_eq!(asked("respond-async"), 0);
         assert_eq!(asked("respond-async, wait=3"), 3);
         assert_eq!(asked("wait=soon"), 10);
-    }
-
-    #[test]
-    fn only_a_well_formed_trace_context_is_kept() {
-        assert!(is_traceparent(
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-        ));
-        for bad in [
-            "",
-            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
-            "00-0-0-0",
-        ] {
-            assert!(!is_traceparent(bad), "{bad}");
-        }
-        assert!(!is_traceparent(
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01"
-        ));
     }
 }

@@ -62,7 +62,7 @@ pub(crate) async fn answer(
     let lane = sync::lane(&api, id, sync::SyncRequest { connection })?;
     let submission = Submission {
         caller_correlation: asked.caller.correlation,
-        traceparent: asked.caller.traceparent,
+        traceparent: asked.caller.trace,
         ..Submission::of(lane, Trigger::Decision)
     };
     let engine = api.engine.clone();

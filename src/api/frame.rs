@@ -12,6 +12,7 @@ use cpq_domain::error::Written;
 use cpq_domain::{Code, Error, Result};
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
+use tracing::Instrument as _;
 
 use crate::caller::{CORRELATION, Caller};
 use crate::failure::{Failed, Failure};
@@ -21,6 +22,7 @@ use crate::origin;
 use crate::serve::Peer;
 use crate::sessions::Vouched;
 use crate::state::ApiState;
+use crate::traced;
 
 /// A browser that came by TLS once comes by nothing else for a year (RFC 6797).
 const ALWAYS_TLS: &str = "max-age=31536000";
@@ -40,15 +42,29 @@ pub struct Origin {
 }
 
 /// The outermost layer.
-pub(crate) async fn frame(State(api): State<ApiState>, mut request: Request, next: Next) -> Response {
-    let start = api.world.monotonic_us();
+pub(crate) async fn frame(State(api): State<ApiState>, request: Request, next: Next) -> Response {
     let caller = Caller::of(request.headers(), api.world.as_ref());
-    let method = request.method().clone();
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
+    let span = traced::request(request.method(), &route, &caller);
+    framed(api, caller, route, request, next).instrument(span).await
+}
+
+async fn framed(
+    api: ApiState,
+    mut caller: Caller,
+    route: String,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let start = api.world.monotonic_us();
+    if let Some(here) = api.world.trace_context() {
+        caller.trace = Some(here.to_string());
+    }
+    let method = request.method().clone();
     request.extensions_mut().insert(caller.clone());
     let origin = origin(&api, &mut request);
     let answer = match head(&api, &request) {
@@ -68,6 +84,7 @@ pub(crate) async fn frame(State(api): State<ApiState>, mut request: Request, nex
             HeaderValue::from_static(ALWAYS_TLS),
         );
     }
+    let sync = traced::answered(&response).filter(|id| *id != caller.request.as_str());
     let took_us = api.world.monotonic_us().saturating_sub(start);
     record(
         method.as_str(),
@@ -75,6 +92,7 @@ pub(crate) async fn frame(State(api): State<ApiState>, mut request: Request, nex
         response.status().as_u16(),
         took_us,
         &caller,
+        sync,
     );
     response
 }
@@ -140,6 +158,7 @@ fn rendered(response: Response, caller: &Caller) -> Response {
     let Some(Failed(error)) = head.extensions.remove::<Failed>() else {
         return Response::from_parts(head, body);
     };
+    traced::failed(error.code);
     if error.code.http_status() >= 500 {
         let cause = std::error::Error::source(error.as_ref())
             .map(ToString::to_string)
@@ -194,8 +213,8 @@ fn secure(headers: &mut HeaderMap) {
     }
 }
 
-fn record(method: &str, route: &str, status: u16, took_us: u64, caller: &Caller) {
-    tracing::info!(method, route, status, took_us, correlation = %caller.request, "request");
+fn record(method: &str, route: &str, status: u16, took_us: u64, caller: &Caller, sync: Option<&str>) {
+    tracing::info!(method, route, status, took_us, correlation = %caller.request, sync, "request");
     // Methods come from outside; only known ones become label values.
     let method = match method {
         "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS" => method.to_owned(),

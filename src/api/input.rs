@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use http::request::Parts;
 use http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
+use tracing::Instrument as _;
 
 use crate::caller::single;
 use crate::failure::Failure;
@@ -222,7 +223,7 @@ pub(crate) fn invalid(message: impl Into<String>) -> Error {
 pub(crate) async fn detached<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    match tokio::spawn(work).await {
+    match tokio::spawn(work.in_current_span()).await {
         Ok(result) => result,
         Err(error) => Err(Error::new(
             Code::Internal,

@@ -49,6 +49,7 @@ mod sync;
 mod throttle;
 mod timeline;
 mod tls;
+mod traced;
 mod webhooks;
 mod why;
 

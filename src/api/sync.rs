@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::input::{OptionalJson, Segment, detached};
 use crate::plan::SyncPlan;
 use crate::state::ApiState;
-use crate::{answer, caller, limits};
+use crate::{answer, caller, limits, traced};
 
 /// What a sync is asked with. May be left out.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -71,7 +71,7 @@ pub(crate) async fn start(
         lane: lane(&api, id, body.value)?,
         trigger: Trigger::Request,
         caller_correlation: asked.caller.correlation,
-        traceparent: asked.caller.traceparent,
+        traceparent: asked.caller.trace,
         keyed: keyed.clone(),
         hints: Vec::new(),
     };
@@ -111,7 +111,11 @@ pub(crate) async fn plan(
 /// it runs apart from the request.
 pub(crate) async fn submit(engine: &Engine, submission: Submission) -> cpq_domain::Result<Submitted> {
     let engine = engine.clone();
-    detached(async move { engine.submit(submission).await }).await
+    let submitted = detached(async move { engine.submit(submission).await }).await?;
+    if let Submitted::Accepted(run) | Submitted::Joined(run) | Submitted::Running { run, .. } = &submitted {
+        traced::leads_to(run);
+    }
+    Ok(submitted)
 }
 
 pub(crate) fn lane(api: &ApiState, id: String, asked: SyncRequest) -> cpq_domain::Result<Lane> {

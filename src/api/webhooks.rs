@@ -93,10 +93,19 @@ pub(crate) async fn take(
     let delivery = signature::verify(secrets, &parts.headers, &bytes, api.world.now())?;
     api.throttle.client(&format!("{WEBHOOK_CLIENT}{source}"))?;
     let hints = hints(&bytes)?;
+    let caller = parts.extensions.get::<Caller>().cloned();
+    // Each sync has a trace of its own: only a single one is part of this request's, unless the caller wants it so.
+    let caller = caller.map(|caller| match hints.len() {
+        1 => caller,
+        _ => Caller {
+            trace: caller.traceparent.clone(),
+            ..caller
+        },
+    });
     let mut accepted = Vec::with_capacity(hints.len());
     for (index, hint) in hints.into_iter().enumerate() {
         let keyed = keyed(&source, &delivery, index)?;
-        accepted.push(start(&api, parts.extensions.get::<Caller>(), hint, keyed).await?);
+        accepted.push(start(&api, caller.as_ref(), hint, keyed).await?);
     }
     Ok(answer::of(202, &WebhookReceipt { accepted })?)
 }
@@ -154,7 +163,7 @@ async fn start(
         },
         trigger: Trigger::Webhook,
         caller_correlation: caller.and_then(|caller| caller.correlation.clone()),
-        traceparent: caller.and_then(|caller| caller.traceparent.clone()),
+        traceparent: caller.and_then(|caller| caller.trace.clone()),
         keyed: Some(keyed),
         hints: Vec::new(),
     };

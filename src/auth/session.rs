@@ -8,6 +8,8 @@ use cpq_domain::id::ConnectionName;
 use cpq_domain::{Code, Error, Result};
 use secrecy::SecretString;
 use tokio::sync::watch;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::context::Context;
 use crate::endpoint_url;
@@ -121,15 +123,25 @@ impl Session {
     fn take_off(self: &Arc<Self>, seen: u64) -> watch::Receiver<Option<Outcome>> {
         let (land, flight) = watch::channel(None);
         let session = Arc::clone(self);
-        tokio::spawn(async move {
+        // It is part of the trace of whoever asked first; the others wait for it in theirs.
+        let span = tracing::info_span!(
+            target: "cpq_trace",
+            "renewal",
+            otel.name = "renew token",
+            connection = self.name.as_str(),
+            code = Empty,
+        );
+        let renewed = async move {
             let landing = Landing(&session);
             let outcome = session.renew_alone(seen).await;
             if let Err(error) = &outcome {
+                Span::current().record("code", error.code.as_str());
                 tracing::warn!(connection = %session.name, code = %error.code, %error, "access token not renewed");
             }
             drop(landing);
             land.send_replace(Some(outcome.map_err(|error| Arc::new(error.report(None)))));
-        });
+        };
+        tokio::spawn(renewed.instrument(span).in_current_span());
         flight
     }
 

@@ -4,6 +4,8 @@ use cpq_domain::connection::ConnectionSettings;
 use cpq_domain::{Code, Error};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 use zeroize::Zeroizing;
 
 use crate::endpoint_url;
@@ -70,20 +72,58 @@ pub(crate) async fn request(
     if let Some(secret) = client_secret {
         form.push(("client_secret", secret.expose_secret()));
     }
+    let (address, port) = (url.host_str().map(str::to_owned), url.port_or_known_default());
     let request = http.post(url).header("accept", "application/json").form(&form);
+    let span = tracing::info_span!(
+        target: "cpq_trace",
+        "call",
+        otel.name = "POST token",
+        otel.kind = "client",
+        connection = settings.name.as_str(),
+        code = Empty,
+        "http.request.method" = "POST",
+        "http.response.status_code" = Empty,
+        "server.address" = address,
+        "server.port" = port,
+        "cpq.operation" = "token",
+    );
+    let answer = exchange(request, settings).instrument(span.clone()).await;
+    let answered = answer.and_then(|(status, body)| read(settings, asked, status, &body, &form));
+    if let Err(refused) = &answered {
+        span.record("code", refused.error.code.as_str());
+    }
+    answered
+}
+
+/// Status and body of the answer.
+async fn exchange(
+    request: reqwest::RequestBuilder,
+    settings: &ConnectionSettings,
+) -> Result<(u16, Zeroizing<Vec<u8>>), Refused> {
     let unreachable = |cause: reqwest::Error| unreachable(settings, cause);
     let response = request.send().await.map_err(unreachable)?;
     let status = response.status().as_u16();
+    Span::current().record("http.response.status_code", status);
     let body = capped_body(response).await.map_err(unreachable)?;
+    Ok((status, body))
+}
+
+fn read(
+    settings: &ConnectionSettings,
+    asked: Asked,
+    status: u16,
+    body: &[u8],
+    form: &[(&str, &str)],
+) -> Result<Tokens, Refused> {
     if status == 200 && body.first() == Some(&b'{') {
-        return tokens(settings, &body);
+        return tokens(settings, body);
     }
     let secrets: Vec<&str> = form
         .iter()
         .filter(|(name, _)| is_secret(name))
         .map(|(_, value)| *value)
         .collect();
-    Err(refused(settings, asked, status, &body, &secrets))
+    Err(refused(settings, asked, status, body, &secrets))
 }
 
 /// Reads at most [`ANSWER_BYTES`] of a body into memory that is wiped; the rest is cut off.

@@ -189,12 +189,13 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
     let mut config = Config::load(cli.config.as_deref(), &cli.state_dir)?;
     config.name_store(cli.store.as_deref().unwrap_or_default());
     let serves = matches!(cli.command, Command::Serve(_));
-    telemetry::start(&config.log, cli.verbose, serves);
+    let telemetry = telemetry::start(&config.log, &config.traces, cli.verbose, serves)?;
     let begun = acts::begin(&cli.command, &config).await?;
     let outcome = carry_out(cli.command, config, output).await;
     if let Some(begun) = begun {
         begun.end(&outcome).await;
     }
+    telemetry.finish().await;
     outcome
 }
 

@@ -313,10 +313,11 @@ fn stages(sync: &Json) -> String {
     };
     let rows = sync["stages"].as_array().into_iter().flatten().map(row);
     let head = format!(
-        "status={} quote={} correlation={}",
+        "status={} quote={} correlation={} trace={}",
         text(&sync["status"]),
         sync["quoteId"].as_str().unwrap_or("-"),
-        text(&sync["correlationId"])
+        text(&sync["correlationId"]),
+        sync["traceId"].as_str().unwrap_or("-")
     );
     let events = sync["events"].as_array().into_iter().flatten();
     let purged = events.filter_map(|event| Purged::of(&event["data"])).next();

@@ -179,6 +179,15 @@ sections! {
         /// `human` or `json`.
         format: LogFormat,
     }
+    /// `[traces]`
+    TracesConfig {
+        /// Collector, or empty.
+        endpoint: String,
+        /// Share of the traces that are sent.
+        ratio: f64,
+        /// Whether what failed is sent in any case.
+        keep_failures: bool,
+    }
 }
 
 /// Where quotes live.

@@ -22,7 +22,7 @@ use crate::view::{FieldName, Fields, Patch, View};
 pub struct Call {
     /// Our correlation id, sent as `X-Correlation-Id` and written to the CRM where a field is configured.
     pub correlation: CorrelationId,
-    /// W3C trace context of the caller.
+    /// W3C trace context of what the call is made for; sent where the call itself is not traced.
     pub traceparent: Option<String>,
     /// What it is made for: who pays for it of the calls of a day.
     pub purpose: Purpose,

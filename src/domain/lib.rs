@@ -39,6 +39,7 @@ pub mod retry_budget;
 pub mod run;
 pub mod schema;
 pub mod subject;
+pub mod trace;
 pub mod value;
 pub mod vault;
 pub mod view;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::dead_letter;
 use crate::error::Report;
 use crate::id::{CorrelationId, Lane, RunId};
+use crate::trace::TraceContext;
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -194,7 +195,8 @@ pub struct Run {
     pub correlation: CorrelationId,
     /// The caller's own correlation id, if it gave one.
     pub caller_correlation: Option<CorrelationId>,
-    /// The caller's W3C `traceparent`, if it gave one.
+    /// The W3C `traceparent` of what led to it: of our own span of the request where those are made, else the caller's, if it
+    /// gave one. A replay has that of the sync that it replays.
     pub traceparent: Option<String>,
     /// What asked for it.
     pub trigger: Trigger,
@@ -235,6 +237,9 @@ pub struct SyncResult {
     /// The caller's own, if it gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caller_correlation_id: Option<CorrelationId>,
+    /// W3C trace id of the sync: the caller's, if it gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<String>,
     /// What was done, once it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
@@ -248,6 +253,12 @@ pub struct SyncResult {
 }
 
 impl Run {
+    /// Under which span it happens, whichever process takes it up: what led to it, else its own beginning.
+    pub fn trace(&self) -> TraceContext {
+        let given = self.traceparent.as_deref().and_then(TraceContext::parse);
+        given.unwrap_or_else(|| TraceContext::of_run(self.id))
+    }
+
     /// What a caller is told.
     pub fn result(&self) -> SyncResult {
         let succeeded = self.state == RunState::Succeeded;
@@ -260,6 +271,7 @@ impl Run {
             quote_id: self.outcome.as_ref().map(|outcome| outcome.quote_number.clone()),
             correlation_id: self.correlation.clone(),
             caller_correlation_id: self.caller_correlation.clone(),
+            trace_id: Some(self.trace().trace_id()),
             outcome: self.outcome.clone(),
             error: if succeeded { None } else { self.told_error() },
             retry_at: (self.state == RunState::Parked).then_some(self.due_at),

@@ -7,6 +7,7 @@ use cpq_domain::event::EventKind;
 use cpq_domain::id::RunId;
 use cpq_domain::replay::{Item, ItemState, PlanId, ReplayOf, Selection};
 use cpq_domain::run::{Run, RunEvent, RunState};
+use cpq_domain::trace::TraceContext;
 use cpq_store::{Tx, dead_letters, journal, replays, runs};
 use jiff::Timestamp;
 use serde_json::json;
@@ -46,6 +47,8 @@ pub(crate) struct Replays {
     /// A sync that was replayed without being a dead letter.
     other: Option<Run>,
     of: ReplayOf,
+    /// Where in a trace the sync was; of several, the newest.
+    trace: Option<TraceContext>,
 }
 
 impl Along {
@@ -97,11 +100,16 @@ impl Along {
                     count: letters.len() as u64,
                     plan: Some(*plan),
                 };
+                let newest = match letters.first() {
+                    Some(letter) => runs::by_id(tx, letter.run_id).await?,
+                    None => None,
+                };
                 Ok(Some(Replays {
                     source,
                     letters,
                     other: None,
                     of,
+                    trace: newest.as_ref().map(Run::trace),
                 }))
             }
         }
@@ -120,6 +128,7 @@ async fn sync(tx: &mut dyn Tx, id: RunId, source: Source) -> Result<Replays> {
     };
     Ok(Replays {
         source,
+        trace: Some(run.trace()),
         other: open.is_none().then_some(run),
         letters: open.into_iter().collect(),
         of,
@@ -130,6 +139,11 @@ impl Replays {
     /// What the journal of the replay says.
     pub(crate) fn told(&self) -> &ReplayOf {
         &self.of
+    }
+
+    /// The trace that the replay goes on with.
+    pub(crate) fn trace(&self) -> Option<TraceContext> {
+        self.trace
     }
 
     /// Closes the letters: this run does their work from now on. Both sides of the link are written.

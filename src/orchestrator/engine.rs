@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::along::Along;
 use crate::backlog;
@@ -89,7 +90,7 @@ pub struct Submission {
     pub trigger: Trigger,
     /// The caller's own correlation id.
     pub caller_correlation: Option<CorrelationId>,
-    /// The caller's W3C trace context.
+    /// W3C trace context of what asks for it.
     pub traceparent: Option<String>,
     /// The caller's idempotency key and what it was sent with.
     pub keyed: Option<Keyed>,
@@ -230,7 +231,7 @@ impl Engine {
         // works on, so the two are done apart from it.
         let engine = self.clone();
         let taken = async move { engine.take_up(submission, along).await };
-        apart(self.inner.tasks.spawn(taken).await)
+        apart(self.inner.tasks.spawn(taken.in_current_span()).await)
     }
 
     pub(crate) async fn take_up(&self, submission: Submission, along: Along) -> Result<Submitted> {

@@ -15,7 +15,7 @@ use cpq_store::idempotency::{self, Answer, Begin};
 use cpq_store::{Store, Tx, journal, runs};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::along::Along;
+use crate::along::{Along, Replays};
 use crate::dead_letters;
 use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
@@ -95,6 +95,9 @@ impl Ledger {
                     }
                     rulings::store(tx, &along.decided, now).await?;
                     let replays = along.replays(tx).await?;
+                    if let Some(trace) = replays.as_ref().and_then(Replays::trace) {
+                        submission.traceparent.get_or_insert_with(|| trace.to_string());
+                    }
                     submission.lane = own_lane(tx, submission.lane).await?;
                     if let Some(waiting) = joinable(tx, &submission).await? {
                         note_hints(tx, waiting.id, &submission, now).await?;

@@ -28,6 +28,7 @@ mod rulings;
 mod sides;
 mod steps;
 mod sync;
+mod traced;
 mod waiters;
 mod why;
 mod worker;

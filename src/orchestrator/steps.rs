@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::halt::Halt;
 use crate::keep::{Learned, Witness};
 use crate::ledger::{Entered, Ledger};
+use crate::traced;
 
 /// The steps of one run.
 ///
@@ -316,7 +317,7 @@ impl Steps {
         work: impl Future<Output = Result<T>>,
     ) -> Result<T, Halt> {
         let (at, start) = (self.world.now(), self.world.monotonic_us());
-        let result = work.await;
+        let result = traced::step(step, self.run.attempt, work).await;
         let duration_us = self.world.monotonic_us().saturating_sub(start);
         let (kind, data) = match &result {
             Ok(value) => (EventKind::Done, json(value)?),
@@ -374,7 +375,7 @@ impl Steps {
     /// Makes everything noted so far durable.
     async fn flush(&self) -> Result<(), Halt> {
         let events = self.take_noted();
-        match self.ledger.record(self.run.id, self.run.attempt, events).await? {
+        match traced::commit(self.ledger.record(self.run.id, self.run.attempt, events)).await? {
             true => Ok(()),
             false => Err(Halt::LeaseLost),
         }

@@ -12,39 +12,31 @@ use cpq_domain::run::{Outcome, Run, RunEvent, RunState};
 use futures_util::FutureExt;
 use jiff::SignedDuration;
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::Instrument as _;
 
 use crate::engine::Inner;
 use crate::halt::Halt;
 use crate::keep::Learned;
 use crate::steps::Steps;
 use crate::sync::sync_opportunity;
+use crate::traced;
 
 /// Milliseconds over which runs that were held together come back.
 const HELD_SPREAD_MS: u64 = 1_000;
 
 /// Works on a run that this process has claimed, until it has ended, is parked, or is lost to another process.
 pub(crate) async fn work(inner: Arc<Inner>, mut run: Run, slot: OwnedSemaphorePermit) {
-    let correlation = run.correlation.clone();
     inner.headroom.note(&run, inner.world.monotonic_us());
     let mut is_new = run.attempt == 1;
     if is_new {
         inner.guards.of(&run.lane.connection).fresh();
     }
     loop {
-        match attempt(&inner, run.clone(), is_new).await {
-            Ok(Some(again)) if again.state == RunState::Running => run = again,
-            Ok(Some(ended)) => {
-                inner.waiters.tell(&ended);
-                break;
-            }
-            Ok(None) => {
-                tracing::warn!(correlation = %correlation, "another process took this run over; leaving it alone");
-                break;
-            }
-            Err(error) => {
-                // The store refuses: nothing can be written down, so nothing is claimed. Our signs of life keep the
-                // lease, so nobody else takes the run up: it goes on here, from its last durable point.
-                tracing::error!(correlation = %correlation, code = %error.code, error = %error, "cannot write the journal");
+        let span = traced::pass(&run, is_new);
+        match pass(&inner, run.clone(), is_new).instrument(span).await {
+            Pass::Again(again) => run = *again,
+            Pass::Over => break,
+            Pass::NotWritten => {
                 if stopped_within_a_lease(&inner).await {
                     break;
                 }
@@ -55,6 +47,35 @@ pub(crate) async fn work(inner: Arc<Inner>, mut run: Run, slot: OwnedSemaphorePe
     inner.headroom.note(&run, inner.world.monotonic_us());
     drop(slot);
     inner.nudge.notify_one();
+}
+
+/// What comes after a pass.
+enum Pass {
+    Again(Box<Run>),
+    Over,
+    /// The store refuses: nothing can be written down, so nothing is claimed. Our signs of life keep the lease, so nobody
+    /// else takes the run up: it goes on here, from its last durable point.
+    NotWritten,
+}
+
+async fn pass(inner: &Inner, run: Run, is_new: bool) -> Pass {
+    let correlation = run.correlation.clone();
+    match attempt(inner, run, is_new).await {
+        Ok(Some(again)) if again.state == RunState::Running => Pass::Again(Box::new(again)),
+        Ok(Some(ended)) => {
+            inner.waiters.tell(&ended);
+            Pass::Over
+        }
+        Ok(None) => {
+            tracing::warn!(correlation = %correlation, "another process took this run over; leaving it alone");
+            Pass::Over
+        }
+        Err(error) => {
+            traced::failed(&error);
+            tracing::error!(correlation = %correlation, code = %error.code, error = %error, "cannot write the journal");
+            Pass::NotWritten
+        }
+    }
 }
 
 /// Waits as long as another process would before it took the run up. `true` if this one stops meanwhile.
@@ -100,8 +121,11 @@ async fn end(
 ) -> Result<Option<Run>> {
     let (run, last) = settle(inner, run, result);
     events.push(last);
-    let kept = inner.ledger.settle(run, events, learned).await?;
-    kept.iter().for_each(report);
+    let kept = traced::commit(inner.ledger.settle(run, events, learned)).await?;
+    kept.iter().for_each(|run| {
+        traced::ended(run);
+        report(run);
+    });
     Ok(kept)
 }
 

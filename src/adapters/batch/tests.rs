@@ -30,6 +30,10 @@ impl Job for Doubling {
         }
     }
 
+    fn correlation(_: &u32) -> &str {
+        "c-1"
+    }
+
     async fn run(&self, items: &[u32]) -> Result<Vec<Result<u32>>> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         self.first.lock().expect("not poisoned").push(items[0]);

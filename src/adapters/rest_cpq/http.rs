@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::config::Config;
 use super::errors::{self, About};
 use crate::limits::CPQ_IN_FLIGHT;
+use crate::traced::{self, Watched};
 use crate::transport::{self, Answer, Lost};
 
 /// One request.
@@ -69,7 +70,13 @@ impl Http {
     /// Sends the request and reads the JSON of a 2xx answer.
     pub(super) async fn send<T: DeserializeOwned>(&self, call: &Call, request: &Request<'_>) -> Result<T> {
         let begin = self.world.monotonic_us();
-        let result = self.exchange(call, request).await;
+        let watched = Watched {
+            method: &request.method,
+            operation: request.operation,
+            connection: &self.connection,
+            host: &self.base,
+        };
+        let result = traced::call(&watched, self.exchange(call, request)).await;
         self.measure(request, begin, &result);
         let answer = result?;
         serde_json::from_slice(&answer.body).map_err(|cause| {
@@ -126,11 +133,9 @@ impl Http {
         if let Ok(id) = HeaderValue::from_str(call.correlation.as_str()) {
             headers.insert("x-correlation-id", id);
         }
-        if let Some(trace) = call
-            .traceparent
-            .as_deref()
-            .and_then(|trace| HeaderValue::from_str(trace).ok())
-        {
+        let own = self.world.trace_context().map(|own| own.to_string());
+        let trace = own.or_else(|| call.traceparent.clone());
+        if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(&trace).ok()) {
             headers.insert("traceparent", trace);
         }
         if let Some(key) = request.key {

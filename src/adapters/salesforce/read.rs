@@ -41,6 +41,10 @@ impl Job for Reads {
         item.call.purpose
     }
 
+    fn correlation(item: &Wanted) -> &str {
+        item.call.correlation.as_str()
+    }
+
     fn in_flight(&self) -> usize {
         self.0.rest.in_flight()
     }

@@ -21,6 +21,7 @@ use super::errors::{self, About};
 use super::limit_info;
 use crate::credentials::Credentials;
 use crate::limits::{BATCH_IN_FLIGHT, CORRELATION_HEADER_BYTES, SLOW_US};
+use crate::traced::{self, Watched};
 use crate::transport::{self, Answer, Lost};
 
 /// Whether a lost answer leaves a change in doubt.
@@ -223,7 +224,13 @@ impl Rest {
 
     async fn attempt(&self, calls: &[&Call], request: &Request<'_>, access: &Access) -> Result<Answer> {
         let begin = self.world.monotonic_us();
-        let result = self.exchange(calls, request, access).await;
+        let watched = Watched {
+            method: &request.method,
+            operation: request.operation,
+            connection: &self.connection,
+            host: &access.instance_url,
+        };
+        let result = traced::call(&watched, self.exchange(calls, request, access)).await;
         self.count(calls, request, &result);
         self.measure(request, begin, &result);
         result
@@ -236,10 +243,12 @@ impl Rest {
             return Err(Error::new(Code::ProtocolViolation, message).connection(self.connection.as_str()));
         }
         let url = format!("{}{}", access.instance_url, request.path);
-        let mut wire =
-            self.http
-                .request(request.method.clone(), url)
-                .headers(headers(calls, access, &self.client)?);
+        let mut wire = self.http.request(request.method.clone(), url).headers(headers(
+            calls,
+            self.trace(calls),
+            access,
+            &self.client,
+        )?);
         if let Some(body) = &request.body {
             wire = wire
                 .header(CONTENT_TYPE, "application/json; charset=UTF-8")
@@ -256,6 +265,12 @@ impl Rest {
             true => Ok(answer),
             false => Err(self.refused(request, &answer)),
         }
+    }
+
+    /// That of the call itself; where it is not traced that of whom it is for, of several the first.
+    fn trace(&self, calls: &[&Call]) -> Option<String> {
+        let own = self.world.trace_context().map(|own| own.to_string());
+        own.or_else(|| calls.iter().find_map(|call| call.traceparent.clone()))
     }
 
     fn about<'a>(&'a self, request: &Request<'a>) -> About<'a> {
@@ -338,7 +353,9 @@ fn session_ended(error: &Error) -> bool {
             .is_some_and(|said| said.status == 401 && said.code == "INVALID_SESSION_ID")
 }
 
-fn headers(calls: &[&Call], access: &Access, client: &str) -> Result<HeaderMap> {
+/// Salesforce is not known to do anything with `traceparent`; a header that it does not know it ignores, as every server
+/// has to (RFC 9110, 5.1). It is sent for what stands between: proxies and gateways that are traced.
+fn headers(calls: &[&Call], trace: Option<String>, access: &Access, client: &str) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     let mut token =
         HeaderValue::from_str(&format!("Bearer {}", access.token.expose_secret())).map_err(|_| {
@@ -355,9 +372,7 @@ fn headers(calls: &[&Call], access: &Access, client: &str) -> Result<HeaderMap> 
     if let Ok(ids) = HeaderValue::from_str(&correlations(calls)) {
         headers.insert("x-correlation-id", ids);
     }
-    // A shared call belongs to several traces; it carries the first.
-    let trace = calls.iter().find_map(|call| call.traceparent.as_deref());
-    if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(trace).ok()) {
+    if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(&trace).ok()) {
         headers.insert("traceparent", trace);
     }
     Ok(headers)

@@ -64,6 +64,10 @@ impl Job for Writes {
         item.call.purpose
     }
 
+    fn correlation(item: &Ordered) -> &str {
+        item.call.correlation.as_str()
+    }
+
     fn in_flight(&self) -> usize {
         self.0.rest.in_flight()
     }

@@ -72,7 +72,7 @@ doors.check("a session ends with its token, in open pages too", async ({ house, 
   const person = await sit(stranger);
   await person.logIn(await house.token("leaver"));
   await person.open("/syncs");
-  const tokens = (await house.json("token", "list")).tokens;
+  const tokens = await house.json("token", "list");
   await house.cpq("token", "revoke", tokens.find(({ client }) => client === "leaver").id);
   await house.cpq("sync", "run", "--opportunity", DEAL);
   await person.page.waitForURL((url) => url.pathname === "/login");

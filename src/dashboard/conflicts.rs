@@ -17,7 +17,7 @@ use crate::page::{self, Failed, Frame};
 use crate::{fields, when};
 
 /// Who wrote it, where nobody knows.
-const NOBODY: &str = "not known";
+const NOBODY: &str = "writer not known";
 /// Writers in the heat map; the rest share a column.
 const WRITERS: usize = 8;
 

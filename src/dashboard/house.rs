@@ -39,6 +39,7 @@ pub fn over(state: ApiState) -> Router {
         api: api.clone(),
         sessions,
     };
+    let api = api.layer(middleware::from_fn_with_state(house.clone(), doors::lost));
     cpq_api::around(state, pages(house)).fallback_service(api)
 }
 

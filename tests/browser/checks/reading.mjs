@@ -57,14 +57,15 @@ reading.check("everything on a page can be reached by keyboard, and is seen ther
     const wanted = await person.page.locator("a[href], button, select, summary, input:not([type=hidden])").count();
     const radios = await person.page.locator("input[type=radio]").count();
     const stops = new Set();
-    for (let stop = 0; stop < wanted; stop += 1) {
+    // Radio buttons of one name are one stop.
+    const expected = wanted - Math.max(radios - 1, 0);
+    for (let stop = 0; stop < expected; stop += 1) {
       await person.page.keyboard.press("Tab");
       const { text, outlined, inside } = await focused(person);
       if (!outlined || !inside) unseen.push(`${name}: ${text}`);
       stops.add(await person.page.evaluate(() => [...document.querySelectorAll("*")].indexOf(document.activeElement)));
     }
-    // Radio buttons of one name are one stop.
-    if (stops.size < wanted - Math.max(radios - 1, 0)) unseen.push(`${name}: ${stops.size} of ${wanted} stops`);
+    if (stops.size < expected) unseen.push(`${name}: ${stops.size} of ${expected} stops`);
   }
   assert.deepEqual(unseen, []);
 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 
+import { until } from "./checking.mjs";
 import { House } from "./house.mjs";
 
 export const DEAL = "OPP-4482";
@@ -27,8 +28,10 @@ export async function contested() {
   await house.serve();
   await house.cpq("sync", "run", "--opportunity", DEAL);
   await house.cpq("quote", "set", QUOTE, `${CONTESTED}=2027-01-31`);
+  await until("what the CPQ alone changed", () => house.opportunity(DEAL), (deal) => deal.CPQ_Valid_Until__c === "2027-01-31");
   await house.edit(DEAL, { CPQ_Valid_Until__c: "2027-02-28", Name: "Renamed" });
   await house.cpq("quote", "set", QUOTE, `${CONTESTED}=2027-03-31`);
+  await until("a conflict", () => house.api("conflicts?state=open"), (page) => page.conflicts.length > 0);
   return house;
 }
 
@@ -60,5 +63,7 @@ export async function livedIn() {
 export async function outage() {
   const house = await House.seeded("outage-100");
   await house.cpq("sandbox", "define", house.file("fix.json", JSON.stringify(FIX)));
+  // So few at once that a person can see it on its way.
+  house.file("cpq.toml", "[replay]\ncanary = 1\nat_once = 2\n");
   return house.serve();
 }

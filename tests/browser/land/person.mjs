@@ -122,7 +122,12 @@ export class Person {
     await this.page.evaluate(axe);
     const found = await this.page.evaluate((rules) => globalThis.axe.run(document, { runOnly: rules }), RULES);
     const told = ({ id, nodes }) => nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`);
-    return found.violations.flatMap(told);
+    // A text of one letter is left open, though its contrast is known.
+    const pale = ({ any: [{ data }] }) =>
+      data?.messageKey === "shortTextContent" && data.contrastRatio < parseFloat(data.expectedContrastRatio);
+    const open = found.incomplete.filter(({ id }) => id === "color-contrast");
+    const short = open.map((rule) => ({ ...rule, nodes: rule.nodes.filter(pale) }));
+    return [...found.violations, ...short].flatMap(told);
   }
 
   /** Pixels by which the page is wider than the window. */

@@ -21,6 +21,8 @@ mod reconcile;
 mod replays;
 mod sync;
 mod syncs;
+mod text;
+mod ties;
 mod when;
 
 pub use doors::{PAGES, Page};

@@ -139,5 +139,7 @@ letters.check("afterwards nothing is left to do, and the pages say so", async ({
   await person.open("/replays/rp-001");
   assert.equal(await person.page.getByRole("button").filter({ hasText: /Carry|Go on|Pause|Give up/ }).count(), 0);
   await person.open("/syncs/csync-002");
-  await person.sees("Its dead letter");
+  await person.sees("Replaced by", "it is no longer tried");
+  await person.page.locator("dl").getByRole("link", { name: /^csync-1/ }).click();
+  await person.sees("Replays", "csync-002", "success");
 });

@@ -246,20 +246,20 @@ syncs.check("a difference is found, named by record and field, and repaired", as
 });
 
 syncs.check("a connection shows its calls, and what to do once it is cut", async ({ house, sit }) => {
+  await house.cpq("sync", "run", "--opportunity", DEAL);
   const person = await sit();
   await person.open("/connections");
   const { connections } = await house.api("connections");
   await person.sees(`${connections[0].calls.used} of 5\u202f000\u202f000`);
-  await house.control("sessions/expire", {});
-  await house.control("faults", { rules: [{ when: { path: "/token" }, fault: { kind: "invalid_grant" } }] });
-  const { correlationId } = JSON.parse((await house.said("--json", "sync", "run", "--opportunity", DEAL)).out);
+  await house.control("grants/revoke", {});
+  assert.notEqual((await house.said("sync", "run", "--opportunity", DEAL)).code, 0);
+  const [{ correlationId }] = (await house.api("sync?state=waiting")).syncs;
   await person.open("/connections");
   await person.sees("Not connected", "cpq auth connect-crm", "1 for a person");
   await person.page.screenshot({ path: join(PICTURES, "connections-cut.png"), fullPage: true });
   assert.deepEqual(await person.barriers(), []);
   await person.open("/");
   await person.sees("not connected");
-  await house.control("faults", { rules: [] });
   await house.cpq("auth", "connect-crm");
   await person.page.reload();
   await person.sees("works");

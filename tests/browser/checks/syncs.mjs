@@ -102,7 +102,6 @@ syncs.check("nothing moves away under a finger", async ({ house, sit }) => {
   const other = await sit();
   await other.open("/syncs");
   await other.page.getByRole("link", { name: correlationId }).waitFor();
-  await person.page.waitForResponse((answer) => new URL(answer.url()).pathname === "/syncs");
   await until("the answer to be put aside", () => person.page.evaluate(() => late !== null), (aside) => aside);
   assert.equal(await top.innerText(), name);
   await person.page.mouse.up();

@@ -11,7 +11,7 @@ const HERE = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Where pictures go: of every page, and of what failed. */
 export const PICTURES = join(HERE, "screenshots");
 /** A check that takes longer waits for something that will not come. */
-const CHECK_MILLIS_MAX = 60_000;
+const CHECK_MILLIS_MAX = 120_000;
 
 /** A group: its name, how its house is made, and its checks in order. A check is given the house and `sit`. */
 export function group(name, house) {

@@ -82,6 +82,18 @@ impl House {
         read(self.call(visitor, Method::GET, path, None).await?).await
     }
 
+    /// The same, or nothing where the token may not ask.
+    pub(crate) async fn ask_if_allowed<T: DeserializeOwned>(
+        &self,
+        visitor: &Visitor,
+        path: &str,
+    ) -> Result<Option<T>, Failed> {
+        match self.ask(visitor, path).await {
+            Err(Failed(report)) if report.code == Code::ScopeInsufficient => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
     /// What the API answers to an order. It waits a little for the sync that comes of it.
     pub(crate) async fn order<T: DeserializeOwned>(
         &self,

@@ -161,7 +161,7 @@ pub(crate) async fn one(
 /// What is to be done about an opportunity, or what became of it.
 fn item(of: &ItemNow) -> Item {
     let mark = match (of.state, of.item.deed) {
-        (ItemState::Failed, _) | (ItemState::Left, Deed::WouldFail) => "bad",
+        (ItemState::Failed, _) | (ItemState::Left | ItemState::Pending, Deed::WouldFail) => "bad",
         (ItemState::Done, _) => "good",
         (ItemState::Submitted, _) => "write",
         (ItemState::Parked, _) => "wait",
@@ -177,7 +177,11 @@ fn item(of: &ItemNow) -> Item {
     Item {
         opportunity: of.item.opportunity.to_string(),
         letters: of.item.letters,
-        state: fields::word(&of.state),
+        // What is left alone is told before the plan is carried out.
+        state: match of.state {
+            ItemState::Pending | ItemState::Left if !of.item.deed.is_sync() => fields::word(&of.item.deed),
+            state => fields::word(&state),
+        },
         mark,
         says,
     }

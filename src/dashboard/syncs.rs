@@ -135,7 +135,11 @@ fn says(result: &SyncResult) -> String {
         (None, Some(outcome)) => match outcome.crm_writes + outcome.cpq_writes {
             0 if outcome.created => "created the quote".to_owned(),
             0 => "nothing to do".to_owned(),
-            _ => carried(outcome.crm_writes.into(), outcome.cpq_writes.into(), outcome.created),
+            _ => carried(
+                outcome.crm_writes.into(),
+                outcome.cpq_writes.into(),
+                outcome.created,
+            ),
         },
         (None, None) => String::new(),
     }

@@ -36,7 +36,8 @@ mod tests {
 
     fn written(text: &str) -> String {
         let mut page = String::new();
-        Text.write_escaped_str(&mut page, text).expect("a string takes all");
+        Text.write_escaped_str(&mut page, text)
+            .expect("a string takes all");
         page
     }
 

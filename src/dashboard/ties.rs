@@ -49,9 +49,7 @@ fn tie(event: &SyncEvent) -> Option<Tie> {
 /// The syncs that a fresh one replays, and how many it does not name.
 fn replayed(of: &serde_json::Value) -> Option<(Vec<String>, u64)> {
     let named = of["syncs"].as_array()?.iter().take(NAMED);
-    let named: Vec<String> = named
-        .filter_map(|id| id.as_str().map(str::to_owned))
-        .collect();
+    let named: Vec<String> = named.filter_map(|id| id.as_str().map(str::to_owned)).collect();
     let count = of["count"].as_u64().unwrap_or_default();
     let more = count.saturating_sub(named.len() as u64);
     Some((named, more))

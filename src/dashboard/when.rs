@@ -22,7 +22,10 @@ pub(crate) fn took(ms: f64) -> String {
     }
 }
 
-#[allow(clippy::cast_possible_truncation, reason = "a duration in seconds fits, and `as` saturates")]
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a duration in seconds fits, and `as` saturates"
+)]
 fn whole_seconds(ms: f64) -> i64 {
     (ms / 1_000.0) as i64
 }

@@ -83,6 +83,7 @@ doors.check("a session ends with its token, in open pages too", async ({ house, 
 doors.check("a page can do no more than its token, and says what is missing", async ({ house, sit }) => {
   const person = await sit(stranger);
   await person.logIn(await house.token("reader", "sync:read"));
+  await person.sees("Connection crm", "it lacks dlq:read", "it lacks conflicts:read");
   const before = await syncs(house);
   for (const path of ["/conflicts", "/ownership", "/dead-letters", "/reconciliations"]) {
     await person.open(path, 403);

@@ -12,8 +12,13 @@ const begin = Date.now();
 const groups = await Promise.all(NAMES.map(async (name) => (await import(`./checks/${name}.mjs`)).default));
 const wanted = chosen(process.argv.slice(2));
 if (wanted.length === groups.length) clearPictures();
-const chromium = await browsers.launch({ executablePath: process.env.CHROMIUM });
-for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => leaveAll().then(() => process.exit(130)));
+// Who ends us must find nothing that still runs: the sandboxes are no children of ours.
+const chromium = await browsers.launch({
+  executablePath: process.env.CHROMIUM, handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false,
+});
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+  process.on(signal, () => Promise.all([leaveAll(), chromium.close()]).then(() => process.exit(130)));
+}
 
 const waiting = [...wanted];
 const sums = [];

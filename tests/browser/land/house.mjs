@@ -27,6 +27,7 @@ export class House {
 
   constructor() {
     this.path = mkdtempSync(join(tmpdir(), "cpq-browser."));
+    this.commands = new Set();
     standing.add(this);
   }
 
@@ -36,7 +37,14 @@ export class House {
   }
 
   /** Runs a command to its end, whatever that is. */
-  async said(...args) {
+  said(...args) {
+    assert.ok(!this.left, "the house was left");
+    const command = this.#run(args).finally(() => this.commands.delete(command));
+    this.commands.add(command);
+    return command;
+  }
+
+  async #run(args) {
     const child = spawn(process.env.CPQ, args, { ...this.#options(), timeout: COMMAND_MILLIS_MAX });
     let out = "", err = "";
     child.stdout.setEncoding("utf8").on("data", (text) => (out += text));
@@ -72,6 +80,7 @@ export class House {
 
   /** Starts the service on a free port, and takes a token. */
   async serve() {
+    assert.ok(!this.left, "the house was left");
     const child = spawn(process.env.CPQ, ["serve", "--listen", ANY, "--changes", "off"], this.#options());
     this.service = child;
     this.log = "";
@@ -145,15 +154,21 @@ export class House {
   }
 
   /** Ends what runs here, and leaves nothing behind. */
-  async leave() {
-    if (!standing.delete(this)) return;
+  leave() {
+    return (this.left ??= this.#tearDown());
+  }
+
+  async #tearDown() {
     if (this.service?.exitCode === null) {
       const ended = new Promise((done) => this.service.once("close", done));
       this.service.kill("SIGKILL");
       await ended;
     }
-    if (existsSync(join(this.path, ".cpq", "sandbox.json"))) await this.said("sandbox", "stop");
+    // One of them may be starting the sandbox.
+    await Promise.allSettled([...this.commands]);
+    if (existsSync(join(this.path, ".cpq", "sandbox.json"))) await this.#run(["sandbox", "stop"]);
     rmSync(this.path, { recursive: true, force: true });
+    standing.delete(this);
   }
 }
 

@@ -66,7 +66,7 @@ pub use outbound::{OutboundSettings, PathSecret};
 pub use ownership::OwnershipMatrix;
 pub use plan::{PlannedCall, SyncPlan};
 pub use reconcile::{DifferingPage, ReconcilePage, ReconcileView};
-pub use replays::{ReplayPlan, ReplayPlanPage};
+pub use replays::{ReplayItemPage, ReplayPlan, ReplayPlanPage};
 pub use router::router;
 pub use serve::{Peer, serve};
 pub use signature::WebhookSecret;

@@ -89,7 +89,7 @@ pub struct ReplayPlanPage {
 }
 
 /// A page of the opportunities of a plan, in the order in which they are synced.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReplayItemPage {
     /// The opportunities.
     pub items: Vec<ItemNow>,

@@ -15,6 +15,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     ("style.css", CSS, include_str!("assets/style.css")),
     ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
     ("keys.js", SCRIPT, include_str!("assets/keys.js")),
+    ("live.js", SCRIPT, include_str!("assets/live.js")),
     ("htmx.min.js", SCRIPT, include_str!("assets/htmx.min.js")),
     ("sse.min.js", SCRIPT, include_str!("assets/sse.min.js")),
 ];

@@ -17,7 +17,7 @@ use crate::page::{self, Failed, Frame};
 use crate::{fields, when};
 
 /// Who wrote it, where nobody knows.
-const NOBODY: &str = "not known";
+const NOBODY: &str = "writer not known";
 /// Days of the trend before the last one, and the width of each with its gap.
 const TREND_DAYS: i32 = 30;
 const TREND_STEP: usize = 20;

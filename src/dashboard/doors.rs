@@ -120,6 +120,35 @@ pub(crate) async fn guard(State(house): State<House>, request: Request, next: Ne
     }
 }
 
+/// Tells whoever looks for a page that is not there in a page; programs are told by the API.
+pub(crate) async fn lost(State(house): State<House>, request: Request, next: Next) -> Response {
+    let wants_page = request.method() == Method::GET
+        && !request.uri().path().starts_with("/api/")
+        && accepts_pages(request.headers());
+    let secret = secret(request.headers());
+    let mut answer = next.run(request).await;
+    if !wants_page || answer.status() != StatusCode::NOT_FOUND {
+        return answer;
+    }
+    let visitor = match secret {
+        Some(secret) => house.sessions.who(&secret).await.unwrap_or_default(),
+        None => None,
+    };
+    let error = Error::new(Code::NotFound, "there is no such page").next("go back, or begin at Home");
+    let (told, body) = page::refuse(visitor.as_ref(), error.into()).into_parts();
+    answer.headers_mut().remove(header::CONTENT_LENGTH);
+    for (name, value) in &told.headers {
+        answer.headers_mut().insert(name, value.clone());
+    }
+    *answer.body_mut() = body;
+    answer
+}
+
+fn accepts_pages(headers: &HeaderMap) -> bool {
+    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accepts.is_some_and(|kinds| kinds.contains("text/html"))
+}
+
 /// Hands a request on to its page. A form comes from one of our own pages, and carries what we gave this browser.
 async fn let_in(
     request: Request,

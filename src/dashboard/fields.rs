@@ -20,6 +20,23 @@ pub(crate) fn word(of: &impl serde::Serialize) -> String {
     }
 }
 
+/// A number of things of a name: `1 sync`, `3 syncs`, `2 failed tries`.
+pub(crate) fn counted(number: &u64, of: &str) -> String {
+    let number_shown = count(number);
+    match (number, of.strip_suffix('y')) {
+        (1, _) => format!("1 {of}"),
+        (_, Some(stem)) => format!("{number_shown} {stem}ies"),
+        (_, None) => format!("{number_shown} {of}s"),
+    }
+}
+
+/// A text of ours in parts; those that stood between backticks are code.
+pub(crate) fn told(text: &str) -> Vec<(bool, &str)> {
+    let parts = text.split('`').enumerate();
+    let parts = parts.map(|(at, part)| (at % 2 == 1, part));
+    parts.filter(|(_, part)| !part.is_empty()).collect()
+}
+
 /// A count, in groups of three digits.
 pub(crate) fn count(count: &u64) -> String {
     let digits = count.to_string();
@@ -58,8 +75,9 @@ pub(crate) struct Row {
     pub(crate) reason: String,
 }
 
-fn row(decision: &Decision) -> Row {
-    let (verdict, mark) = match decision.verdict {
+/// What was decided about a field, and how that is shown.
+pub(crate) fn verdict(of: Verdict) -> (&'static str, &'static str) {
+    match of {
         Verdict::Agree => ("both agree", "calm"),
         Verdict::Keep => ("each keeps its own", "calm"),
         Verdict::ToCpq => ("CRM → CPQ", "write"),
@@ -67,7 +85,11 @@ fn row(decision: &Decision) -> Row {
         Verdict::ToBoth => ("to both", "write"),
         Verdict::Review => ("a person decides", "wait"),
         Verdict::Skip => ("takes no part", "calm"),
-    };
+    }
+}
+
+fn row(decision: &Decision) -> Row {
+    let (verdict, mark) = verdict(decision.verdict);
     Row {
         field: decision.field.to_string(),
         line: decision
@@ -83,5 +105,24 @@ fn row(decision: &Decision) -> Row {
         cpq: value(&decision.cpq),
         lost: decision.lost.as_ref().map(value),
         reason: decision.reason.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_not_many() {
+        assert_eq!(counted(&1, "sync"), "1 sync");
+        assert_eq!(counted(&0, "field"), "0 fields");
+        assert_eq!(counted(&1_200, "failed try"), "1\u{202f}200 failed tries");
+    }
+
+    #[test]
+    fn what_stands_between_backticks_is_code() {
+        let parts = vec![(false, "run "), (true, "cpq sync list"), (false, " and look")];
+        assert_eq!(told("run `cpq sync list` and look"), parts);
+        assert_eq!(told("look"), vec![(false, "look")]);
     }
 }

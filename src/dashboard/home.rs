@@ -22,9 +22,10 @@ const CAUSES: usize = 5;
 struct Home {
     frame: Frame,
     connections: Vec<Tile>,
-    letters: u64,
+    /// `None` where the token may not look.
+    letters: Option<u64>,
     causes: Vec<LetterGroup>,
-    conflicts: String,
+    conflicts: Option<String>,
     chart: Chart,
     silence: Option<String>,
 }
@@ -52,12 +53,14 @@ struct Calls {
 pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<Response, Failed> {
     let connections: Connections = house.ask(&visitor, "/api/v1/connections").await?;
     let feeds: Feeds = house.ask(&visitor, "/api/v1/feeds").await?;
-    let groups: DeadLetterGroups = house.ask(&visitor, "/api/v1/dead-letters/groups").await?;
-    let conflicts: ConflictPage = house
-        .ask(&visitor, "/api/v1/conflicts?state=open&limit=200")
+    let groups: Option<DeadLetterGroups> = house
+        .ask_if_allowed(&visitor, "/api/v1/dead-letters/groups")
+        .await?;
+    let groups = groups.map(|found| found.groups);
+    let conflicts: Option<ConflictPage> = house
+        .ask_if_allowed(&visitor, "/api/v1/conflicts?state=open&limit=200")
         .await?;
     let statistics: SyncStatistics = house.ask(&visitor, "/api/v1/statistics/sync?hours=168").await?;
-    let more = if conflicts.next.is_some() { "+" } else { "" };
     Ok(page::show(&Home {
         frame: Frame::new(&visitor, "home", "Home"),
         connections: connections
@@ -65,12 +68,20 @@ pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<
             .iter()
             .map(|one| tile(one, &feeds.feeds))
             .collect(),
-        letters: groups.groups.iter().map(|group| group.count).sum(),
-        causes: groups.groups.into_iter().take(CAUSES).collect(),
-        conflicts: format!("{}{more}", conflicts.conflicts.len()),
+        letters: groups
+            .as_ref()
+            .map(|groups| groups.iter().map(|group| group.count).sum()),
+        causes: groups.unwrap_or_default().into_iter().take(CAUSES).collect(),
+        conflicts: conflicts.as_ref().map(open),
         silence: chart::silence(&statistics),
         chart: Chart::of_the_last_day(&statistics),
     }))
+}
+
+/// How many are open; at most as many as were asked for.
+fn open(page: &ConflictPage) -> String {
+    let more = if page.next.is_some() { "+" } else { "" };
+    format!("{}{more}", page.conflicts.len())
 }
 
 fn tile(connection: &Connection, feeds: &[Feed]) -> Tile {

@@ -43,6 +43,7 @@ pub fn over(state: ApiState) -> Router {
         sessions,
         throttle: state.throttle.clone(),
     };
+    let api = api.layer(middleware::from_fn_with_state(house.clone(), doors::lost));
     cpq_api::around(state, pages(house)).fallback_service(api)
 }
 
@@ -87,6 +88,18 @@ impl House {
     /// What the API answers to a question.
     pub(crate) async fn ask<T: DeserializeOwned>(&self, visitor: &Visitor, path: &str) -> Result<T, Failed> {
         read(self.call(visitor, Method::GET, path, None).await?).await
+    }
+
+    /// The same, or nothing where the token may not ask.
+    pub(crate) async fn ask_if_allowed<T: DeserializeOwned>(
+        &self,
+        visitor: &Visitor,
+        path: &str,
+    ) -> Result<Option<T>, Failed> {
+        match self.ask(visitor, path).await {
+            Err(Failed(report)) if report.code == Code::ScopeInsufficient => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// What the API answers to an order. It waits a little for the sync that comes of it.

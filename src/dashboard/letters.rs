@@ -62,7 +62,7 @@ struct Row {
     code: String,
     cause: String,
     died: String,
-    tries: u32,
+    tries: u64,
 }
 
 /// The list of letters.
@@ -107,7 +107,7 @@ fn row(letter: &DeadLetter) -> Row {
         code: letter.signature.code.to_string(),
         cause: letter.signature.cause.clone(),
         died: when::moment(&letter.died_at),
-        tries: letter.tries,
+        tries: letter.tries.into(),
     }
 }
 

@@ -22,6 +22,8 @@ mod reconcile;
 mod replays;
 mod sync;
 mod syncs;
+mod text;
+mod ties;
 mod when;
 
 pub use doors::{PAGES, Page};

@@ -121,7 +121,10 @@ struct Why {
 struct Passage {
     at: String,
     value: String,
-    verdict: String,
+    /// What each side holds, where they do not hold the same.
+    apart: Option<(String, String)>,
+    verdict: &'static str,
+    mark: &'static str,
     owner: String,
     policy: String,
     origin: String,
@@ -171,10 +174,16 @@ pub(crate) async fn why(
 
 fn passage(of: &cpq_api::FieldPassage) -> Passage {
     let who = of.event.as_ref().and_then(|event| event.by.clone());
+    let (verdict, mark) = fields::verdict(of.verdict);
     Passage {
         at: when::moment(&of.at),
         value: of.value.as_ref().map(fields::value).unwrap_or_default(),
-        verdict: fields::word(&of.verdict),
+        apart: of
+            .value
+            .is_none()
+            .then(|| (fields::value(&of.crm), fields::value(&of.cpq))),
+        verdict,
+        mark,
         owner: fields::word(&of.owner),
         policy: fields::word(&of.policy),
         origin: fields::word(&of.origin),

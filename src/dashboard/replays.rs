@@ -3,17 +3,17 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
-use cpq_api::{ReplayPlan, ReplayPlanPage};
-use cpq_domain::replay::PlanState;
+use cpq_api::{ReplayItemPage, ReplayPlan, ReplayPlanPage};
+use cpq_domain::replay::{Deed, ItemNow, ItemState, PlanState};
 use cpq_domain::{Code, Error};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::asked::Form;
+use crate::asked::{Form, Query};
 use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
-use crate::{fields, when};
+use crate::{fields, syncs, when};
 
 #[derive(Template)]
 #[template(path = "replays.html")]
@@ -81,7 +81,7 @@ pub(crate) async fn plan(
 ) -> Result<Response, Failed> {
     let body = match which.signature.as_str() {
         "" => json!({}),
-        signature => json!({ "signature": signature }),
+        signature => json!({ "which": { "signature": signature } }),
     };
     let plan: ReplayPlan = house.order(&visitor, "/api/v1/replays", &body).await?;
     Ok(Redirect::to(&format!("/replays/{}", page::encoded(&plan.id))).into_response())
@@ -100,6 +100,25 @@ struct One {
     left: u64,
     moving: bool,
     may_start: bool,
+    may_abort: bool,
+    items: Vec<Item>,
+    next: Option<String>,
+}
+
+/// One opportunity of a plan.
+struct Item {
+    opportunity: String,
+    letters: u64,
+    state: String,
+    mark: &'static str,
+    says: String,
+}
+
+/// Which of its opportunities to show.
+#[derive(Default, Deserialize)]
+pub(crate) struct Part {
+    #[serde(default)]
+    after: String,
 }
 
 /// One plan, with its prediction and how far it has come.
@@ -107,10 +126,16 @@ pub(crate) async fn one(
     State(house): State<House>,
     At(visitor): At,
     Path(id): Path<String>,
+    Query(part): Query<Part>,
 ) -> Result<Response, Failed> {
-    let plan: ReplayPlan = house
-        .ask(&visitor, &format!("/api/v1/replays/{}", page::encoded(&id)))
-        .await?;
+    let here = format!("/replays/{}", page::encoded(&id));
+    let plan: ReplayPlan = house.ask(&visitor, &format!("/api/v1{here}")).await?;
+    let items = page::query(&format!("/api/v1{here}/items"), &[("after", &part.after)]);
+    let items: ReplayItemPage = house.ask(&visitor, &items).await?;
+    let waits = matches!(
+        plan.state,
+        PlanState::Planned | PlanState::Paused | PlanState::Stopped
+    ) || (plan.state == PlanState::Running && !plan.alive);
     let prediction = &plan.content.prediction;
     let ended = plan.progress.succeeded + plan.progress.failed + plan.progress.parked;
     let percent = (ended * 100).checked_div(prediction.syncs).unwrap_or(0).min(100);
@@ -123,12 +148,43 @@ pub(crate) async fn one(
         percent,
         left: prediction.synced_since + prediction.agree,
         moving: matches!(plan.state, PlanState::Planning | PlanState::Running),
-        may_start: matches!(
-            plan.state,
-            PlanState::Planned | PlanState::Paused | PlanState::Stopped
-        ) || (plan.state == PlanState::Running && !plan.alive),
+        may_start: waits && prediction.syncs > 0,
+        may_abort: waits,
+        items: items.items.iter().map(item).collect(),
+        next: items
+            .next
+            .map(|next| page::query(&here, &[("after", &next.to_string())])),
         plan,
     }))
+}
+
+/// What is to be done about an opportunity, or what became of it.
+fn item(of: &ItemNow) -> Item {
+    let mark = match (of.state, of.item.deed) {
+        (ItemState::Failed, _) | (ItemState::Left | ItemState::Pending, Deed::WouldFail) => "bad",
+        (ItemState::Done, _) => "good",
+        (ItemState::Submitted, _) => "write",
+        (ItemState::Parked, _) => "wait",
+        _ => "calm",
+    };
+    let seen = &of.item.foreseen;
+    let says = match (&of.item.why, of.item.deed) {
+        (Some(why), _) => why.clone(),
+        (None, Deed::SyncUnseen) => "was not looked at".to_owned(),
+        (None, Deed::Sync) => syncs::carried(seen.crm_writes.into(), seen.cpq_writes.into(), seen.creates),
+        (None, deed) => fields::word(&deed),
+    };
+    Item {
+        opportunity: of.item.opportunity.to_string(),
+        letters: of.item.letters,
+        // What is left alone is told before the plan is carried out.
+        state: match of.state {
+            ItemState::Pending | ItemState::Left if !of.item.deed.is_sync() => fields::word(&of.item.deed),
+            state => fields::word(&state),
+        },
+        mark,
+        says,
+    }
 }
 
 /// What a button of a plan sends.

@@ -17,6 +17,7 @@ use crate::fields::{self, Row};
 use crate::house::{self, House};
 use crate::page::{self, Failed, Frame};
 use crate::syncs;
+use crate::ties::{self, Tie};
 use crate::when;
 
 /// Width of the waterfall, in its own units.
@@ -28,6 +29,9 @@ struct Page {
     frame: Frame,
     row: syncs::Row,
     report: Option<Report>,
+    /// What to do about the report.
+    next: String,
+    ties: Vec<Tie>,
     warnings: Vec<String>,
     caller: String,
     retry: String,
@@ -57,7 +61,7 @@ pub(crate) async fn page(
     Path(id): Path<String>,
 ) -> Result<Response, Failed> {
     let path = format!("/api/v1/sync/{}", page::encoded(&id));
-    let sync: SyncReport = house.ask(&visitor, &path).await?;
+    let sync: SyncReport = house.ask(&visitor, &format!("{path}?events=true")).await?;
     let decided: SyncDecisions = house.ask(&visitor, &format!("{path}/decisions")).await?;
     let row = syncs::row(&sync);
     let bars = bars(sync.stages.as_deref().unwrap_or_default());
@@ -65,6 +69,8 @@ pub(crate) async fn page(
     let outcome = sync.result.outcome.as_ref();
     Ok(page::show(&Page {
         frame: Frame::new(&visitor, "syncs", format!("Sync {}", row.correlation)),
+        next: next(&sync),
+        ties: ties::ties(sync.events.as_deref().unwrap_or_default()),
         report: sync.result.error.clone(),
         warnings: outcome
             .map(|outcome| outcome.warnings.clone())
@@ -72,18 +78,37 @@ pub(crate) async fn page(
         caller: sync
             .result
             .caller_correlation_id
+            .as_ref()
             .map(|id| id.to_string())
             .unwrap_or_default(),
         retry: when::perhaps(&sync.result.retry_at),
-        ended: matches!(
-            row.status.as_str(),
-            "success" | "dead" | "superseded" | "cancelled"
-        ),
+        ended: has_ended(&sync),
         rows,
         rest,
         row,
         bars,
     }))
+}
+
+fn has_ended(sync: &SyncReport) -> bool {
+    matches!(
+        sync.result.status.as_str(),
+        "success" | "dead" | "superseded" | "cancelled"
+    )
+}
+
+/// What to do about a failure. The usual advice about one that passes with time speaks of a sync that is still tried.
+fn next(sync: &SyncReport) -> String {
+    let Some(report) = &sync.result.error else {
+        return String::new();
+    };
+    match report.code.class().passes_with_time() && has_ended(sync) {
+        true if sync.result.status == "dead" => {
+            "it is no longer tried; sync again when the cause has passed".to_owned()
+        }
+        true => "nothing to do: it is no longer tried".to_owned(),
+        false => report.details.next.clone(),
+    }
 }
 
 fn bars(stages: &[Stage]) -> Vec<Bar> {

@@ -25,6 +25,11 @@ const STATES: &[&str] = &[
     "cancelled",
 ];
 
+/// The state as the list names it, for what it is chosen by.
+pub(crate) fn shown(state: &str) -> &str {
+    if state == "succeeded" { "success" } else { state }
+}
+
 /// What to look for.
 #[derive(Default, Deserialize)]
 pub(crate) struct Search {
@@ -130,13 +135,23 @@ fn says(result: &SyncResult) -> String {
         (None, Some(outcome)) => match outcome.crm_writes + outcome.cpq_writes {
             0 if outcome.created => "created the quote".to_owned(),
             0 => "nothing to do".to_owned(),
-            _ => format!(
-                "{} fields to the CRM, {} to the CPQ{}",
-                outcome.crm_writes,
-                outcome.cpq_writes,
-                if outcome.created { ", a new quote" } else { "" }
+            _ => carried(
+                outcome.crm_writes.into(),
+                outcome.cpq_writes.into(),
+                outcome.created,
             ),
         },
         (None, None) => String::new(),
     }
+}
+
+/// How many fields went where.
+pub(crate) fn carried(to_crm: u64, to_cpq: u64, created: bool) -> String {
+    let mut parts: Vec<String> = [(to_crm, "CRM"), (to_cpq, "CPQ")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, side)| format!("{} to the {side}", fields::counted(&count, "field")))
+        .collect();
+    parts.extend(created.then(|| "a new quote".to_owned()));
+    parts.join(", ")
 }

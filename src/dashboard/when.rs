@@ -12,13 +12,22 @@ pub(crate) fn perhaps(at: &Option<Timestamp>) -> String {
     at.as_ref().map(moment).unwrap_or_default()
 }
 
-/// Milliseconds: `0.4 ms`, `31 ms`, `2.3 s`.
+/// Milliseconds: `0.4 ms`, `31 ms`, `2.3 s`; what takes longer as [`span`] tells it.
 pub(crate) fn took(ms: f64) -> String {
     match ms {
         ms if ms < 10.0 => format!("{ms:.1} ms"),
         ms if ms < 1_000.0 => format!("{ms:.0} ms"),
-        ms => format!("{:.1} s", ms / 1_000.0),
+        ms if ms < 120_000.0 => format!("{:.1} s", ms / 1_000.0),
+        ms => span(whole_seconds(ms)),
     }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a duration in seconds fits, and `as` saturates"
+)]
+fn whole_seconds(ms: f64) -> i64 {
+    (ms / 1_000.0) as i64
 }
 
 /// The same of whole milliseconds.

@@ -11,8 +11,8 @@ use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
     access, certificates, conflicts, connections, dead_letters, decided, deleted, document, events, feeds,
-    frame, health, outbound, ownership, quotes, reconcile, replays, statistics, sync, timeline, webhooks,
-    why,
+    frame, health, metrics, outbound, ownership, quotes, reconcile, replays, statistics, sync, timeline,
+    webhooks, why,
 };
 
 /// The API, ready to be served.
@@ -70,7 +70,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(document::get))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
-        .routes(routes!(health::metrics))
+        .routes(routes!(metrics::metrics))
 }
 
 async fn unknown(uri: Uri) -> Response {

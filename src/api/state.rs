@@ -13,11 +13,11 @@ use cpq_domain::world::World;
 use cpq_orchestrator::Engine;
 use cpq_store::Store;
 use futures_util::future::BoxFuture;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
+use crate::metrics::Figures;
 use crate::outbound::OutboundSettings;
 use crate::signature::WebhookSecret;
 
@@ -63,8 +63,8 @@ pub struct ApiState {
     pub readers: Arc<Semaphore>,
     /// Says that the service ends. What never ends by itself, as a stream of events, ends then.
     pub stopping: CancellationToken,
-    /// Where `/metrics` reads from.
-    pub metrics: PrometheusHandle,
+    /// What `/metrics` read of the store last.
+    pub figures: Figures,
 }
 
 impl ApiState {

@@ -370,6 +370,12 @@ impl Engine {
         stop
     }
 
+    /// How many runs this process works on now, and how many it may.
+    pub fn workers(&self) -> (usize, usize) {
+        let all = self.inner.settings.concurrency;
+        (all.saturating_sub(self.inner.slots.available_permits()), all)
+    }
+
     /// Takes no more work and waits until the runs in hand have ended or `at_most` is over. What is left over is
     /// taken up by the next process: nothing is lost either way.
     pub async fn stop(&self, at_most: Duration) {

@@ -43,6 +43,7 @@ pub mod runs;
 pub mod schemas;
 pub mod settings;
 pub mod tokens;
+pub mod watched;
 pub mod webhooks;
 
 mod checksum;

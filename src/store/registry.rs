@@ -3,7 +3,7 @@
 use crate::{
     bases, browser_sessions, call_budgets, certificates, check, circuits, conflicts, counters, dead_letters,
     decisions, deletions, grants, idempotency, journal, links, ownership, positions, purge, quote_events,
-    quotes, reconcile_records, reconciliations, replays, runs, schemas, settings, tokens, webhooks,
+    quotes, reconcile_records, reconciliations, replays, runs, schemas, settings, tokens, watched, webhooks,
 };
 
 /// All statements, by module.
@@ -36,6 +36,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("schemas", schemas::STATEMENTS.to_vec()),
         ("settings", settings::STATEMENTS.to_vec()),
         ("tokens", tokens::STATEMENTS.to_vec()),
+        ("watched", watched::STATEMENTS.to_vec()),
         ("webhooks", webhooks::STATEMENTS.to_vec()),
     ]
 }

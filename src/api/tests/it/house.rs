@@ -16,7 +16,6 @@ use cpq_domain::world::World;
 use cpq_orchestrator::{Engine, EngineSettings};
 use cpq_store::{Store, StoreOptions};
 use jiff::{SignedDuration, Timestamp};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tower::ServiceExt;
 
 use crate::actors::{Desk, Systems};
@@ -178,7 +177,7 @@ impl House {
             readiness: Arc::new(|| Box::pin(async { Vec::new() })),
             readers: ApiState::places(),
             stopping: CancellationToken::new(),
-            metrics: PrometheusBuilder::new().build_recorder().handle(),
+            figures: Default::default(),
         };
         change(&mut state);
         let router = cpq_api::router(state);

@@ -13,6 +13,7 @@ mod frame;
 mod house;
 mod idempotency;
 mod keys;
+mod metrics;
 mod outbound;
 mod quotes;
 mod serve;

@@ -17,6 +17,7 @@ mod kill;
 mod lines;
 mod many_lines;
 mod mapping;
+mod monitoring;
 mod nodes;
 mod outage;
 mod outbound;

@@ -7,7 +7,9 @@ use crate::house::House;
 
 /// The value of a series, by the beginning of its line.
 fn value(page: &str, series: &str) -> Option<f64> {
-    let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map(|value| value.parse().unwrap_or_else(|_| panic!("{series} is {value}")))
 }
 
@@ -21,12 +23,27 @@ async fn page(house: &House) -> String {
 async fn the_figures_come_in_the_format_that_is_asked_for() {
     let house = House::new().await;
     let answer = house.get("/metrics").await;
-    assert!(answer.header("content-type").starts_with("text/plain; version=0.0.4"));
-    assert!(answer.body.contains("# TYPE cpq_build_info gauge\n"), "{}", answer.body);
-    let accept = ("accept", "application/openmetrics-text;version=1.0.0,text/plain;q=0.5");
+    assert!(
+        answer
+            .header("content-type")
+            .starts_with("text/plain; version=0.0.4")
+    );
+    assert!(
+        answer.body.contains("# TYPE cpq_build_info gauge\n"),
+        "{}",
+        answer.body
+    );
+    let accept = (
+        "accept",
+        "application/openmetrics-text;version=1.0.0,text/plain;q=0.5",
+    );
     let request = house.request(http::Method::GET, "/metrics", &[accept], "");
     let answer = house.send(request).await;
-    assert!(answer.header("content-type").starts_with("application/openmetrics-text; version=1.0.0"));
+    assert!(
+        answer
+            .header("content-type")
+            .starts_with("application/openmetrics-text; version=1.0.0")
+    );
     assert!(answer.body.ends_with("# EOF\n"));
 }
 
@@ -37,7 +54,9 @@ async fn nothing_that_a_caller_sends_becomes_a_label() {
     let _ = house.get("/api/v1/sync/csync-canary").await;
     let _ = house.get("/nowhere/canary").await;
     let path = "/api/v1/webhooks/canary";
-    let refused = house.send(house.request(http::Method::POST, path, &[], "{}")).await;
+    let refused = house
+        .send(house.request(http::Method::POST, path, &[], "{}"))
+        .await;
     refused.is(401, "SIGNATURE_INVALID");
     let page = page(&house).await;
     assert!(!page.contains("canary"), "{page}");
@@ -62,9 +81,15 @@ async fn an_example_leads_to_its_sync() {
     );
     let page = house.send(request).await.body;
     let example = format!("# {{correlation_id=\"{id}\"}}");
-    let of = |name: &str| page.lines().any(|line| line.starts_with(name) && line.contains(&example));
+    let of = |name: &str| {
+        page.lines()
+            .any(|line| line.starts_with(name) && line.contains(&example))
+    };
     assert!(of("cpq_http_request_duration_seconds_bucket"), "{route}: {page}");
-    assert!(of("cpq_step_duration_seconds_bucket") && of("cpq_sync_duration_seconds_bucket"), "{page}");
+    assert!(
+        of("cpq_step_duration_seconds_bucket") && of("cpq_sync_duration_seconds_bucket"),
+        "{page}"
+    );
 }
 
 /// Many may ask; the store is read again only when a reading is old.

@@ -3,6 +3,7 @@
 //! What the store knows is the same on every node, and is read when somebody asks. However many ask, and however much is
 //! open, that takes up little of a reader: a reading is used again for a while, the longer the longer it took.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -104,45 +105,57 @@ fn of_the_process(api: &ApiState, sheet: &mut Sheet) {
     process::read(sheet);
 }
 
-/// A connection without syncs of a state has none; a code or field without any is not named.
+/// What is open. A connection without syncs of a state has none; a code or field without any is not named.
 fn open(sheet: &mut Sheet, reading: &Reading) {
-    let unfinished = [
-        RunState::Queued,
-        RunState::Running,
-        RunState::Parked,
-        RunState::Waiting,
-    ];
-    for name in reading
+    let known: Vec<&str> = reading
         .connections
         .iter()
         .map(|one| one.grant.settings.name.as_str())
-    {
-        for state in unfinished.map(RunState::as_str) {
-            let of = |one: &&Counted| one.connection.as_str() == name && one.kind == state;
-            if !reading.unfinished.iter().any(|one| of(&one)) {
-                sheet.put(&syncs::UNFINISHED, [name, state], 0.0);
-            }
+        .collect();
+    let mut unfinished = folded(&reading.unfinished, &known);
+    for name in &known {
+        for state in [
+            RunState::Queued,
+            RunState::Running,
+            RunState::Parked,
+            RunState::Waiting,
+        ] {
+            unfinished.entry((name, state.as_str())).or_default();
         }
     }
-    for one in &reading.unfinished {
-        let labels = [one.connection.as_str(), one.kind.as_str()];
-        sheet.put(&syncs::UNFINISHED, labels, number(one.count));
-        put(sheet, &syncs::OLDEST, labels, one.oldest);
+    for ((name, state), (count, oldest)) in unfinished {
+        sheet.put(&syncs::UNFINISHED, [name, state], number(count));
+        put(sheet, &syncs::OLDEST, [name, state], oldest);
     }
-    let mut oldest = std::collections::BTreeMap::new();
-    for one in &reading.dead_letters {
-        let labels = [one.connection.as_str(), one.kind.as_str()];
-        sheet.put(&syncs::DEAD_LETTERS, labels, number(one.count));
-        let known = oldest.entry(one.connection.as_str()).or_insert(one.oldest);
-        *known = (*known).min(one.oldest);
+    let mut oldest = BTreeMap::new();
+    for ((name, code), (count, died)) in folded(&reading.dead_letters, &known) {
+        sheet.put(&syncs::DEAD_LETTERS, [name, code], number(count));
+        let first = oldest.entry(name).or_insert(died);
+        *first = (*first).min(died);
     }
-    for (connection, at) in oldest {
-        put(sheet, &syncs::OLDEST_DEAD_LETTER, [connection], at);
+    for (name, died) in oldest {
+        put(sheet, &syncs::OLDEST_DEAD_LETTER, [name], died);
     }
-    for one in &reading.conflicts {
-        let labels = [one.connection.as_str(), one.kind.as_str()];
-        sheet.put(&syncs::CONFLICTS, labels, number(one.count));
+    for ((name, field), (count, _)) in folded(&reading.conflicts, &known) {
+        sheet.put(&syncs::CONFLICTS, [name, field], number(count));
     }
+}
+
+/// By connection and kind. Rows may be left of connections that there are no longer, or that there never were: whoever may
+/// ask for a sync may name any. Together they are `unknown`.
+fn folded<'a>(
+    rows: &'a [Counted],
+    known: &[&'a str],
+) -> BTreeMap<(&'a str, &'a str), (u64, Option<Timestamp>)> {
+    let mut folded: BTreeMap<_, (u64, Option<Timestamp>)> = BTreeMap::new();
+    for row in rows {
+        let name = row.connection.as_str();
+        let name = if known.contains(&name) { name } else { "unknown" };
+        let (count, oldest) = folded.entry((name, row.kind.as_str())).or_default();
+        *count += row.count;
+        *oldest = [*oldest, row.oldest].into_iter().flatten().min();
+    }
+    folded
 }
 
 fn connection(sheet: &mut Sheet, one: &Watched) {

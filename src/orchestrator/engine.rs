@@ -15,6 +15,7 @@ use cpq_domain::keyed::Keyed;
 use cpq_domain::retry::RetryPolicy;
 use cpq_domain::run::{Run, RunState, Trigger};
 use cpq_domain::world::World;
+use cpq_meter::catalogue::syncs::HOLDS;
 use cpq_store::Store;
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
@@ -237,6 +238,7 @@ impl Engine {
         let inner = &self.inner;
         let guard = inner.guards.of(&submission.lane.connection);
         let held = guard.closed_to_runs().await?;
+        let reason = held.as_ref().and_then(Error::held);
         let slot = inner
             .slots
             .clone()
@@ -256,6 +258,9 @@ impl Engine {
                 Submitted::Accepted(run)
             }
             Accepted::New(run) => {
+                if let Some(reason) = reason {
+                    HOLDS.add([run.lane.connection.as_str(), reason.as_str()], 1);
+                }
                 inner.rouse();
                 Submitted::Accepted(run)
             }

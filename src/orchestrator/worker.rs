@@ -225,8 +225,13 @@ fn report(run: &Run) {
 
 /// Counts how a pass over a run has ended.
 pub(crate) fn count(run: &Run) {
-    let (connection, end) = (run.lane.connection.as_str(), run.state.as_str());
-    let code = run.error.as_ref().map_or("none", |report| report.code.as_str());
+    let code = run.error.as_ref().map(|report| report.code);
+    // Whoever may ask for a sync may name a connection that there is not, and that must become no label.
+    let connection = match code {
+        Some(Code::NotConnected) => "unknown",
+        _ => run.lane.connection.as_str(),
+    };
+    let (end, code) = (run.state.as_str(), code.map_or("none", Code::as_str));
     match run.state {
         RunState::Waiting => syncs::WAITS.add([connection, code], 1),
         RunState::Running => syncs::RESTARTS.add([connection], 1),

@@ -28,6 +28,8 @@ impl Busy {
     /// A hundred syncs have failed before; what follows is counted by the service.
     pub fn day() -> Busy {
         let house = outage();
+        fix(&house);
+        conflict(&house);
         std::fs::write(house.path().join("cpq.toml"), SETTINGS).expect("the configuration");
         let service = house.serve_as(&[], &[]);
         let scope = [
@@ -49,7 +51,6 @@ impl Busy {
         busy.sessions();
         busy.refusals();
         busy.reconcile();
-        busy.conflict();
         busy.crm_away();
         busy
     }
@@ -64,9 +65,8 @@ impl Busy {
         page
     }
 
-    /// The cause of the outage is gone, and its letters are replayed: some succeed, others fail again.
+    /// The cause of the outage is gone, and its letters are replayed.
     fn replay(&self) {
-        fix(&self.house);
         let planned = self.house.cpq(&["--json", "dlq", "plan"]).ok().json();
         let id = planned["id"].as_str().expect("a name");
         self.house.cpq(&["dlq", "replay", id]).ok();
@@ -99,6 +99,15 @@ impl Busy {
         }
         let path = "/api/v1/outbound-messages/nobody/0123456789abcdef0123456789abcdef";
         assert_eq!(self.service.call(Method::POST, path, &[], "<a/>").0, 401);
+        // A connection that there is not is no name for a series.
+        self.house.cpq(&[
+            "sync",
+            "run",
+            "--opportunity",
+            "OPP-5001",
+            "--connection",
+            "nobody",
+        ]);
         // A sync of what is not there fails for good.
         self.sync("OPP-0000");
         // A person at a browser: what the page asks for itself is counted apart.
@@ -114,28 +123,6 @@ impl Busy {
         // 1: something differs, as the outage left it.
         let said = self.house.cpq(&["reconcile"]);
         assert!(said.code <= 1, "{said:?}");
-    }
-
-    /// Both people change a field that a person has to decide then.
-    fn conflict(&self) {
-        let shown = self.house.cpq(&["ownership", "show", "--toml"]).ok().out;
-        let owned = "field = \"quote.valid_until\"\nowner = \"cpq\"\npolicy = ";
-        assert!(shown.contains(owned), "{shown}");
-        let shared = shown.replace(&format!("{owned}\"computed\""), &format!("{owned}\"review\""));
-        std::fs::write(self.house.path().join("shared.toml"), shared).expect("a file");
-        self.house.cpq(&["ownership", "apply", "shared.toml"]).ok();
-        let query =
-            "SELECT Id, CPQ_Quote_Number__c FROM Opportunity WHERE Opportunity_Number__c = 'OPP-5003'";
-        let row = self.house.soql(query)[0].clone();
-        let quote = row["CPQ_Quote_Number__c"].as_str().expect("a quote").to_owned();
-        let path = format!("sobjects/Opportunity/{}", row["Id"].as_str().expect("an id"));
-        self.house
-            .faults(json!([{"when": {"client": "cpq"}, "fault": {"kind": "latency", "millis": 300}}]));
-        self.house
-            .crm(Method::PATCH, &path, &json!({"CPQ_Valid_Until__c": "2027-02-28"}));
-        self.house
-            .cpq(&["quote", "set", &quote, "quote.valid_until=2027-03-31"]);
-        self.house.faults(json!([]));
     }
 
     /// The CRM fails for a while, until it is no longer called; one sync is parked.
@@ -160,4 +147,30 @@ impl Busy {
     fn get(&self, path: &str) -> Json {
         self.service.json(Method::GET, path, &[], &json!(null)).1
     }
+}
+
+/// Both people change a field that a person has to decide then.
+fn conflict(house: &House) {
+    let shown = house.cpq(&["ownership", "show", "--toml"]).ok().out;
+    let owned = "field = \"quote.valid_until\"\nowner = \"cpq\"\npolicy = ";
+    assert!(shown.contains(owned), "{shown}");
+    let shared = shown.replace(&format!("{owned}\"computed\""), &format!("{owned}\"review\""));
+    std::fs::write(house.path().join("shared.toml"), shared).expect("a file");
+    house.cpq(&["ownership", "apply", "shared.toml"]).ok();
+    house.cpq(&["sync", "run", "--opportunity", "OPP-5003"]).ok();
+    let query = "SELECT Id, CPQ_Quote_Number__c FROM Opportunity WHERE Opportunity_Number__c = 'OPP-5003'";
+    let row = house.soql(query).remove(0);
+    let text = |name: &str| row[name].as_str().unwrap_or_else(|| panic!("{row}")).to_owned();
+    let set = |day: &str| {
+        house.cpq(&[
+            "quote",
+            "set",
+            &text("CPQ_Quote_Number__c"),
+            &format!("quote.valid_until={day}"),
+        ])
+    };
+    set("2027-01-31").ok();
+    let path = format!("sobjects/Opportunity/{}", text("Id"));
+    house.crm(Method::PATCH, &path, &json!({"CPQ_Valid_Until__c": "2027-02-28"}));
+    set("2027-03-31");
 }

@@ -1,8 +1,5 @@
 //! The page for Prometheus: its formats, and what is on it.
 
-use cpq_api::ApiSettings;
-use cpq_domain::error::{Code, Error};
-
 use crate::house::House;
 
 /// The value of a series, by the beginning of its line.

@@ -110,13 +110,6 @@ impl Busy {
         ]);
         // A sync of what is not there fails for good.
         self.sync("OPP-0000");
-        // A person at a browser: what the page asks for itself is counted apart.
-        let form = [
-            ("content-type", "application/x-www-form-urlencoded"),
-            ("sec-fetch-site", "same-origin"),
-        ];
-        let fields = format!("token={}&back=%2F", self.service.token);
-        self.service.call(Method::POST, "/login", &form, &fields);
     }
 
     fn reconcile(&self) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cpq_adapters::rest_cpq::{Config as RestCpqConfig, RestCpqAdapter};
 use cpq_adapters::salesforce;
-use cpq_api::{ApiSettings, ApiState, Hosts, Organizations, PathSecret, Rate, Throttle};
+use cpq_api::{ApiSettings, ApiState, Figures, Hosts, Organizations, PathSecret, Rate, Throttle};
 use cpq_auth::{Broker, Keyring};
 use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CpqAdapter, CrmAdapter};
@@ -17,7 +17,6 @@ use cpq_domain::world::World;
 use cpq_orchestrator::{Engine, EngineSettings, ReconcileSettings, Sides};
 use cpq_quoting::EmbeddedCpq;
 use cpq_store::{Store, StoreOptions, Vault, runs, schemas, settings};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
@@ -60,16 +59,11 @@ pub struct App {
     matrix: Arc<matrix::Live>,
     settings: ApiSettings,
     throttle: Throttle,
-    metrics: PrometheusHandle,
+    figures: Figures,
     damage: retention::Damage,
 }
 
 impl App {
-    /// What this process has counted so far, as `GET /metrics` shows it.
-    pub fn rendered_metrics(&self) -> String {
-        self.metrics.render()
-    }
-
     /// Opens the store of the state directory and wires everything over it.
     pub async fn open(config: &Config, role: Role) -> Result<App> {
         let store = open_store(config).await?;
@@ -142,7 +136,7 @@ impl App {
             matrix,
             settings,
             throttle,
-            metrics: metrics_handle(),
+            figures: Figures::default(),
             damage,
         })
     }
@@ -265,7 +259,7 @@ impl App {
             readers: ApiState::places(),
             throttle: self.throttle.clone(),
             stopping: stop,
-            metrics: self.metrics.clone(),
+            figures: self.figures.clone(),
         }
     }
 }
@@ -460,17 +454,4 @@ pub fn secret_text(secret: &str, field: &str) -> Result<SecretString> {
         None => secret.to_owned(),
     };
     Ok(SecretString::from(text))
-}
-
-/// One recorder for the process; a second application in it shares the first one's.
-fn metrics_handle() -> PrometheusHandle {
-    static HANDLE: std::sync::OnceLock<PrometheusHandle> = std::sync::OnceLock::new();
-    let fresh = || {
-        let recorder = PrometheusBuilder::new().build_recorder();
-        let handle = recorder.handle();
-        // Only we install one; should another be there, the handle stays empty and /metrics says nothing.
-        let _ = metrics::set_global_recorder(recorder);
-        handle
-    };
-    HANDLE.get_or_init(fresh).clone()
 }

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::{Class, Written};
 use cpq_domain::{Code, Error, Result};
+use cpq_meter::catalogue::crm::BATCH;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
@@ -275,7 +276,7 @@ async fn drain<J: Job>(job: Arc<J>, queue: Arc<Mutex<Queue<J>>>) {
         if items.is_empty() {
             return;
         }
-        metrics::histogram!("cpq_crm_batch_items", "kind" => J::NAME).record(count(items.len()));
+        BATCH.observe([J::NAME], count(items.len()), None);
         let begin = Instant::now();
         let results = run(&*job, &items).instrument(shared::<J>(&items, spans)).await;
         took = begin.elapsed();

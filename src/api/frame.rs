@@ -10,6 +10,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use cpq_domain::error::Written;
 use cpq_domain::{Code, Error, Result};
+use cpq_meter::catalogue::api as meter;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderValue, header};
 use tracing::Instrument as _;
@@ -65,6 +66,10 @@ async fn framed(
         caller.trace = Some(here.to_string());
     }
     let method = request.method().clone();
+    let from = match request.extensions().get::<Vouched>() {
+        Some(_) => "page",
+        None => "client",
+    };
     request.extensions_mut().insert(caller.clone());
     let origin = origin(&api, &mut request);
     let answer = match head(&api, &request) {
@@ -86,14 +91,7 @@ async fn framed(
     }
     let sync = traced::answered(&response).filter(|id| *id != caller.request.as_str());
     let took_us = api.world.monotonic_us().saturating_sub(start);
-    record(
-        method.as_str(),
-        &route,
-        response.status().as_u16(),
-        took_us,
-        &caller,
-        sync,
-    );
+    record(method.as_str(), &route, from, &response, took_us, &caller, sync);
     response
 }
 
@@ -213,19 +211,24 @@ fn secure(headers: &mut HeaderMap) {
     }
 }
 
-fn record(method: &str, route: &str, status: u16, took_us: u64, caller: &Caller, sync: Option<&str>) {
+fn record(
+    method: &str,
+    route: &str,
+    from: &str,
+    response: &Response,
+    took_us: u64,
+    caller: &Caller,
+    sync: Option<&str>,
+) {
+    let status = response.status().as_u16();
     tracing::info!(method, route, status, took_us, correlation = %caller.request, sync, "request");
     // Methods come from outside; only known ones become label values.
     let method = match method {
-        "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS" => method.to_owned(),
-        _ => "other".to_owned(),
+        "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS" => method,
+        _ => "other",
     };
-    let labels = [
-        ("method", method),
-        ("route", route.to_owned()),
-        ("status", status.to_string()),
-    ];
-    metrics::counter!("cpq_http_requests_total", &labels).increment(1);
-    #[allow(clippy::cast_precision_loss, reason = "a duration needs no 53 bits")]
-    metrics::histogram!("cpq_http_request_seconds", "route" => route.to_owned()).record(took_us as f64 / 1e6);
+    meter::REQUESTS.add([method, route, response.status().as_str(), from], 1);
+    // The id of the sync where there is one: that is what people look for.
+    let correlation = crate::caller::single(response.headers(), CORRELATION);
+    meter::REQUEST_DURATION.took([route, from], took_us, correlation);
 }

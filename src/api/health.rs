@@ -1,4 +1,4 @@
-//! Questions of supervisors: alive, ready, and the figures.
+//! Questions of supervisors: alive, and ready?
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use cpq_domain::id::ConnectionName;
 use cpq_domain::vault::{GrantState, StoredGrant};
 use cpq_domain::{Code, Error};
 use cpq_store::{Store, circuits, grants, runs, settings};
-use http::{HeaderValue, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -124,14 +123,4 @@ async fn still_refuses(store: &Store) -> Option<Error> {
         }
         Err(_) => Some(Error::new(Code::StoreUnavailable, "it took no write in time")),
     }
-}
-
-/// Figures in Prometheus' text format
-#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "service",
-    responses((status = 200, description = "The figures", body = String, content_type = "text/plain")))]
-pub(crate) async fn metrics(State(api): State<ApiState>) -> Response {
-    let mut response = Response::new(api.metrics.render().into());
-    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
 }

@@ -79,3 +79,9 @@ pub const LOOK_AGAIN_S: u64 = 1;
 pub const REASON_CHARS: usize = 500;
 /// Characters of the name of a person.
 pub const PERSON_CHARS: usize = 100;
+/// How long the store may take to answer those who watch: Prometheus gives up after ten seconds, and then it has nothing.
+pub const METRICS_STORE: Duration = Duration::from_secs(5);
+/// How long what was read of it is used again: several may watch, and none of them every second.
+pub const METRICS_REUSE: Duration = Duration::from_secs(2);
+/// How many times as long as it took: so watching never takes up more than a twentieth of one reader, however much is open.
+pub const METRICS_REST: u32 = 20;

@@ -20,6 +20,7 @@ use cpq_domain::id::{ClientId, ConnectionName, IdempotencyKey, Lane, Opportunity
 use cpq_domain::keyed::Keyed;
 use cpq_domain::run::Trigger;
 use cpq_domain::{Error, Result};
+use cpq_meter::catalogue::api::OUTBOUND;
 use cpq_orchestrator::Submission;
 use futures_util::future::try_join_all;
 use http::{HeaderMap, header};
@@ -85,10 +86,11 @@ pub(crate) async fn take(
     // The refusal of a path would repeat it.
     let Path((source, presented)) = path.map_err(|_| invalid("the path is not percent-encoded UTF-8"))?;
     let settings = &api.settings.outbound;
-    secret::verify(settings.sources.get(&source).map(Vec::as_slice), &presented)?;
-    is_xml(request.headers())?;
+    let refused = |_: &Error| count("refused", 1);
+    secret::verify(settings.sources.get(&source).map(Vec::as_slice), &presented).inspect_err(refused)?;
+    is_xml(request.headers()).inspect_err(refused)?;
     let (parts, body) = request.into_parts();
-    let bytes = input::read(&parts.headers, body).await?;
+    let bytes = input::read(&parts.headers, body).await.inspect_err(refused)?;
     match accept(&api, &source, &bytes).await {
         Ok(()) => Ok(answer::ack()),
         Err(error) => {
@@ -97,7 +99,7 @@ pub(crate) async fn take(
                 .get::<Caller>()
                 .map(|caller| caller.request.as_str());
             let correlation = correlation.unwrap_or_default();
-            metrics::counter!("cpq_outbound_notifications_total", "result" => "refused").increment(1);
+            count("refused", 1);
             tracing::warn!(source, correlation, code = %error.code, %error, next = error.advice(), "outbound message refused");
             Ok(answer::fault(&error, correlation))
         }
@@ -233,8 +235,7 @@ fn report_parked(source: &str, message: &Message, parked: &[(&Notification, &Str
 }
 
 fn count(result: &'static str, many: usize) {
-    metrics::counter!("cpq_outbound_notifications_total", "result" => result)
-        .increment(u64::try_from(many).unwrap_or(u64::MAX));
+    OUTBOUND.add([result], u64::try_from(many).unwrap_or(u64::MAX));
 }
 
 /// SOAP 1.1 over HTTP is `text/xml` (SOAP 1.1 §6); Salesforce sends it in UTF-8.

@@ -11,8 +11,8 @@ use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
     access, audit, certificates, conflicts, connections, dead_letters, decided, deleted, document, events,
-    feeds, frame, habits, health, logins, outbound, ownership, quotes, reconcile, replays, statistics, sync,
-    timeline, webhooks, why,
+    feeds, frame, habits, health, logins, metrics, outbound, ownership, quotes, reconcile, replays,
+    statistics, sync, timeline, webhooks, why,
 };
 
 /// The API, ready to be served.
@@ -75,7 +75,7 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(document::get))
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
-        .routes(routes!(health::metrics))
+        .routes(routes!(metrics::metrics))
 }
 
 async fn unknown(uri: Uri) -> Response {

@@ -14,11 +14,11 @@ use cpq_domain::world::World;
 use cpq_orchestrator::Engine;
 use cpq_store::Store;
 use futures_util::future::BoxFuture;
-use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits;
+use crate::metrics::Figures;
 use crate::outbound::OutboundSettings;
 use crate::signature::WebhookSecret;
 use crate::throttle::Throttle;
@@ -76,8 +76,8 @@ pub struct ApiState {
     pub throttle: Throttle,
     /// Says that the service ends. What never ends by itself, as a stream of events, ends then.
     pub stopping: CancellationToken,
-    /// Where `/metrics` reads from.
-    pub metrics: PrometheusHandle,
+    /// What `/metrics` read of the store last.
+    pub figures: Figures,
 }
 
 impl ApiState {

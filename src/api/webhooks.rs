@@ -8,6 +8,7 @@ use cpq_domain::id::{ClientId, ConnectionName, IdempotencyKey, Lane, Opportunity
 use cpq_domain::keyed::Keyed;
 use cpq_domain::run::Trigger;
 use cpq_domain::{Error, Result};
+use cpq_meter::catalogue::api::WEBHOOKS;
 use cpq_orchestrator::{Submission, Submitted};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -87,9 +88,23 @@ pub(crate) async fn take(
     Segment(source): Segment,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
+    // A sender that nobody configured may call itself anything.
+    let known = api.settings.webhooks.contains_key(&source);
+    let name = if known { source.as_str() } else { "unknown" };
+    let accepted = accept(&api, &source, request).await;
+    let accepted = accepted.inspect_err(|_| WEBHOOKS.add([name, "refused"], 1))?;
+    for one in &accepted {
+        let result = if one.duplicate { "repeated" } else { "accepted" };
+        WEBHOOKS.add([name, result], 1);
+    }
+    Ok(answer::of(202, &WebhookReceipt { accepted })?)
+}
+
+/// Checks the delivery, and makes each hint durable.
+async fn accept(api: &ApiState, source: &str, request: Request<Body>) -> Result<Vec<WebhookAccepted>> {
     let (parts, body) = request.into_parts();
     let bytes = input::read(&parts.headers, body).await?;
-    let secrets = api.settings.webhooks.get(&source).map(Vec::as_slice);
+    let secrets = api.settings.webhooks.get(source).map(Vec::as_slice);
     let delivery = signature::verify(secrets, &parts.headers, &bytes, api.world.now())?;
     api.throttle.client(&format!("{WEBHOOK_CLIENT}{source}"))?;
     let hints = hints(&bytes)?;
@@ -104,10 +119,10 @@ pub(crate) async fn take(
     });
     let mut accepted = Vec::with_capacity(hints.len());
     for (index, hint) in hints.into_iter().enumerate() {
-        let keyed = keyed(&source, &delivery, index)?;
-        accepted.push(start(&api, caller.as_ref(), hint, keyed).await?);
+        let keyed = keyed(source, &delivery, index)?;
+        accepted.push(start(api, caller.as_ref(), hint, keyed).await?);
     }
-    Ok(answer::of(202, &WebhookReceipt { accepted })?)
+    Ok(accepted)
 }
 
 /// Reads the hints. The same opportunity twice is one hint.

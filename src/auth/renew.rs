@@ -3,6 +3,7 @@
 use cpq_domain::error::Error;
 use cpq_domain::vault::{GrantState, Lease, StoredGrant};
 use cpq_domain::{Code, Result};
+use cpq_meter::catalogue::crm::TOKEN_REFRESHES;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
@@ -154,7 +155,9 @@ impl Session {
         if until.as_millisecond() - context.world.now().as_millisecond() < LEASE_MARGIN_MS {
             return Err(Turn::Again);
         }
-        match login::tokens(context, &grant.stored.settings, &grant.secrets).await {
+        let answer = login::tokens(context, &grant.stored.settings, &grant.secrets).await;
+        TOKEN_REFRESHES.add([self.name.as_str(), outcome(&answer)], 1);
+        match answer {
             Ok(tokens) => Ok(tokens),
             Err(Refused {
                 refusal: Refusal::Busy,
@@ -250,5 +253,15 @@ impl Session {
             .vault
             .save(&unsaved.stored, unsaved.expected, unsaved.fence)
             .await
+    }
+}
+
+/// How a request for a token ended, in one word of few.
+fn outcome(answer: &Result<Tokens, Refused>) -> &'static str {
+    match answer.as_ref().map_err(|refused| refused.refusal) {
+        Ok(_) => "renewed",
+        Err(Refusal::Dead) => "dead",
+        Err(Refusal::Busy | Refusal::Throttled | Refusal::Unavailable) => "unavailable",
+        Err(Refusal::Restart | Refusal::Setup | Refusal::Protocol) => "refused",
     }
 }

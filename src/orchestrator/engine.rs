@@ -15,6 +15,7 @@ use cpq_domain::keyed::Keyed;
 use cpq_domain::retry::RetryPolicy;
 use cpq_domain::run::{Run, RunState, Trigger};
 use cpq_domain::world::World;
+use cpq_meter::catalogue::syncs::HOLDS;
 use cpq_store::Store;
 use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
@@ -238,6 +239,7 @@ impl Engine {
         let inner = &self.inner;
         let guard = inner.guards.of(&submission.lane.connection);
         let held = guard.closed_to_runs().await?;
+        let reason = held.as_ref().and_then(Error::held);
         let slot = inner
             .slots
             .clone()
@@ -257,6 +259,9 @@ impl Engine {
                 Submitted::Accepted(run)
             }
             Accepted::New(run) => {
+                if let Some(reason) = reason {
+                    HOLDS.add([run.lane.connection.as_str(), reason.as_str()], 1);
+                }
                 inner.rouse();
                 Submitted::Accepted(run)
             }
@@ -369,6 +374,12 @@ impl Engine {
         let looking = feeds::look_again(self.inner.clone(), connection, settings, stop.clone());
         self.inner.tasks.spawn(looking);
         stop
+    }
+
+    /// How many runs this process works on now, and how many it may.
+    pub fn workers(&self) -> (usize, usize) {
+        let all = self.inner.settings.concurrency;
+        (all.saturating_sub(self.inner.slots.available_permits()), all)
     }
 
     /// Takes no more work and waits until the runs in hand have ended or `at_most` is over. What is left over is

@@ -16,6 +16,7 @@ use cpq_domain::error::{Class, Code, Error, Hold, LimitKind};
 use cpq_domain::id::ConnectionName;
 use cpq_domain::retry_budget::{BudgetPolicy, RetryBudget};
 use cpq_domain::world::World;
+use cpq_meter::catalogue::syncs;
 use cpq_store::{Store, circuits};
 use jiff::{SignedDuration, Timestamp};
 
@@ -233,7 +234,6 @@ impl Guard {
             if let Some(budget) = crm.budget() {
                 state.budget = Some(budget);
                 state.forecast.note(now, budget);
-                self.measure(state, budget);
             }
             let fails = state
                 .outcomes
@@ -306,20 +306,8 @@ impl Guard {
             let wait = state.retries.take(&self.settings.retries, now);
             (wait, state.retries.left())
         });
-        let connection = self.connection.to_string();
-        metrics::gauge!("cpq_retry_budget_left", "connection" => connection).set(left as f64);
+        syncs::RETRY_BUDGET.set([self.connection.as_str()], left as f64);
         wait
-    }
-
-    fn measure(&self, state: &State, budget: CallBudget) {
-        let name = || self.connection.to_string();
-        metrics::gauge!("cpq_crm_calls_used", "connection" => name()).set(budget.used as f64);
-        metrics::gauge!("cpq_crm_calls_max", "connection" => name()).set(budget.max as f64);
-        let left = state.forecast.exhausted_at();
-        let seconds = left.map(|at| at.as_second() - self.world.now().as_second());
-        // Infinity is what Prometheus' text format has for "never".
-        let seconds = seconds.map_or(f64::INFINITY, |seconds| seconds.max(0) as f64);
-        metrics::gauge!("cpq_crm_calls_exhausted_in_seconds", "connection" => name()).set(seconds);
     }
 }
 

@@ -20,7 +20,7 @@ use crate::dead_letters;
 use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
 use crate::ledger::logins::Logins;
-use crate::rulings;
+use crate::{rulings, worker};
 
 mod accept;
 mod changes;
@@ -248,16 +248,20 @@ impl Ledger {
         {
             return Ok(());
         }
-        self.store
+        let buried = self
+            .store
             .write(move |tx| {
                 Box::pin(async move {
+                    let mut buried = Vec::new();
                     for orphan in runs::expire_leases(tx, now).await? {
-                        after_crash(tx, orphan, now).await?;
+                        buried.extend(after_crash(tx, orphan, now).await?);
                     }
-                    Ok(())
+                    Ok(buried)
                 })
             })
-            .await
+            .await?;
+        buried.iter().for_each(worker::count);
+        Ok(())
     }
 
     pub(crate) async fn answered_202(&self, keyed: &Keyed) -> Result<()> {
@@ -380,18 +384,12 @@ async fn answer_keys(tx: &mut dyn Tx, run: &Run) -> Result<()> {
     idempotency::finish_run(tx, run.id, &answer).await.map(drop)
 }
 
-async fn after_crash(tx: &mut dyn Tx, orphan: runs::Expired, now: Timestamp) -> Result<()> {
+async fn after_crash(tx: &mut dyn Tx, orphan: runs::Expired, now: Timestamp) -> Result<Option<Run>> {
     let mut run = orphan.run;
     if orphan.crashes < limits::CRASHES_MAX {
-        return note(
-            tx,
-            run.id,
-            EventKind::Requeued,
-            run.attempt,
-            now,
-            serde_json::json!({ "crashes": orphan.crashes }),
-        )
-        .await;
+        let data = serde_json::json!({ "crashes": orphan.crashes });
+        note(tx, run.id, EventKind::Requeued, run.attempt, now, data).await?;
+        return Ok(None);
     }
     let message = format!(
         "{} processes died while they worked on this sync; it is put aside unrun",
@@ -406,7 +404,8 @@ async fn after_crash(tx: &mut dyn Tx, orphan: runs::Expired, now: Timestamp) -> 
     answer_keys(tx, &run).await?;
     let data = serde_json::to_value(report).unwrap_or_default();
     note(tx, run.id, EventKind::Dead, run.attempt, now, data).await?;
-    dead_letters::bury(tx, &run).await
+    dead_letters::bury(tx, &run).await?;
+    Ok(Some(run))
 }
 
 pub(crate) async fn note(

@@ -14,6 +14,7 @@ use cpq_domain::resolve::{Base, Decision};
 use cpq_domain::run::Run;
 use cpq_domain::world::World;
 use cpq_domain::{Code, Result};
+use cpq_meter::catalogue::syncs::STEP_DURATION;
 use cpq_store::links::Link;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -319,6 +320,8 @@ impl Steps {
         let (at, start) = (self.world.now(), self.world.monotonic_us());
         let result = traced::step(step, self.run.attempt, work).await;
         let duration_us = self.world.monotonic_us().saturating_sub(start);
+        let ended = if result.is_ok() { "done" } else { "failed" };
+        STEP_DURATION.took([step, ended], duration_us, Some(self.run.correlation.as_str()));
         let (kind, data) = match &result {
             Ok(value) => (EventKind::Done, json(value)?),
             Err(error) => (

@@ -9,6 +9,7 @@ use cpq_domain::error::{Code, Error, Hold, Written};
 use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::limits;
 use cpq_domain::run::{Outcome, Run, RunEvent, RunState};
+use cpq_meter::catalogue::syncs;
 use futures_util::FutureExt;
 use jiff::SignedDuration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -196,6 +197,7 @@ fn retry(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, Event
     let Some(wait_ms) = wait else {
         return (remember(run, error, RunEvent::Bury), EventKind::Dead);
     };
+    syncs::RETRIES.add([run.lane.connection.as_str(), error.code.as_str()], 1);
     let room_ms = inner.guards.of(&run.lane.connection).repeat();
     let wait_ms = wait_ms.max(room_ms.min(inner.settings.retry.cap_ms));
     (park(inner, run, error, wait_ms), EventKind::Parked)
@@ -204,8 +206,7 @@ fn retry(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, Event
 /// Nothing was tried, so no try is used. All that are held would come back in the same moment; they are spread a little.
 fn hold(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, EventKind) {
     let reason = error.held().map_or("", Hold::as_str);
-    let connection = run.lane.connection.to_string();
-    metrics::counter!("cpq_runs_held_total", "connection" => connection, "reason" => reason).increment(1);
+    syncs::HOLDS.add([run.lane.connection.as_str(), reason], 1);
     let wait_ms = error.retry_after_ms.unwrap_or(0) + inner.world.random_below(HELD_SPREAD_MS);
     (park(inner, run, error, wait_ms), EventKind::Parked)
 }
@@ -234,7 +235,7 @@ fn restart(inner: &Inner, run: &mut Run, error: Error) -> (Option<RunEvent>, Eve
     )
 }
 
-/// Logs a failure once, here, where it is handled.
+/// Logs a failure once, here, where it is handled, and counts.
 fn report(run: &Run) {
     let (state, lane) = (run.state.as_str(), run.lane.to_string());
     match &run.error {
@@ -243,5 +244,27 @@ fn report(run: &Run) {
         }
         None => tracing::info!(correlation = %run.correlation, lane, state, "sync"),
     }
-    metrics::counter!("cpq_runs_total", "state" => state).increment(1);
+    count(run);
+}
+
+/// Counts how a pass over a run has ended.
+pub(crate) fn count(run: &Run) {
+    let code = run.error.as_ref().map(|report| report.code);
+    // Whoever may ask for a sync may name a connection that there is not, and that must become no label.
+    let connection = match code {
+        Some(Code::NotConnected) => "unknown",
+        _ => run.lane.connection.as_str(),
+    };
+    let (end, code) = (run.state.as_str(), code.map_or("none", Code::as_str));
+    match run.state {
+        RunState::Waiting => syncs::WAITS.add([connection, code], 1),
+        RunState::Running => syncs::RESTARTS.add([connection], 1),
+        // Counted where it was decided: a try was used, or none.
+        RunState::Parked | RunState::Queued => {}
+        _ => {
+            let took = run.updated_at.duration_since(run.created_at).as_secs_f64();
+            syncs::SYNCS.add([connection, end, code], 1);
+            syncs::DURATION.observe([connection, end], took, Some(run.correlation.as_str()));
+        }
+    }
 }

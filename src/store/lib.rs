@@ -45,6 +45,7 @@ pub mod runs;
 pub mod schemas;
 pub mod settings;
 pub mod tokens;
+pub mod watched;
 pub mod webhooks;
 
 mod checksum;

@@ -78,3 +78,10 @@ pub const IDLE_JOB_MS: u64 = 30_000;
 pub const JOB_TRIES: u32 = 10;
 /// Milliseconds for which a job waits for a server that is away, as in a restart.
 pub const SERVER_AWAY_MS: u64 = 15_000;
+/// Newest runs of a connection among which the last success is looked for, whenever somebody watches. Where so many failed
+/// in a row, the last success is no news.
+pub const RUNS_WATCHED: i64 = 1_000;
+/// Newest certificates of a connection that are counted: about nine months of hours that all had changes.
+pub const CERTIFICATES_COUNTED: i64 = 20_000;
+/// Newest reconciles of a connection among which the last of each scope is looked for: four days with one an hour.
+pub const RECONCILES_WATCHED: i64 = 100;

@@ -4,7 +4,7 @@ use crate::{
     audit, bases, browser_sessions, call_budgets, certificates, check, circuits, conflicts, counters,
     dead_letters, decisions, deletions, grants, idempotency, journal, links, ownership, personal, positions,
     purge, quote_events, quotes, reconcile_records, reconciliations, replays, runs, schemas, settings,
-    tokens, webhooks,
+    tokens, watched, webhooks,
 };
 
 /// All statements, by module.
@@ -39,6 +39,7 @@ pub fn statements() -> Vec<(&'static str, Vec<&'static str>)> {
         ("schemas", schemas::STATEMENTS.to_vec()),
         ("settings", settings::STATEMENTS.to_vec()),
         ("tokens", tokens::STATEMENTS.to_vec()),
+        ("watched", watched::STATEMENTS.to_vec()),
         ("webhooks", webhooks::STATEMENTS.to_vec()),
     ]
 }

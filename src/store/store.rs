@@ -5,9 +5,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cpq_domain::{Code, Error, Result};
+use cpq_meter::catalogue::store as meter;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use crate::postgres::{Address, Server};
 use crate::sqlite::{Counters, Job, Readers, Session, Writer};
@@ -125,6 +127,17 @@ impl Store {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut dyn Tx) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
     {
+        let begin = Instant::now();
+        let result = self.written(job).await;
+        meter::WRITE_DURATION.observe([], begin.elapsed().as_secs_f64(), None);
+        noted("write", result)
+    }
+
+    async fn written<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> FnOnce(&'t mut dyn Tx) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
+    {
         if let Engine::Server(server) = &self.0.engine {
             return server.write(job).await;
         }
@@ -152,11 +165,12 @@ impl Store {
         T: Send + 'static,
         F: for<'t> FnOnce(&'t mut dyn Tx) -> BoxFuture<'t, Result<T>> + Clone + Send + 'static,
     {
-        match &self.0.engine {
+        let result = match &self.0.engine {
             Engine::Server(server) => server.read(job).await,
             Engine::File { readers, .. } => readers.read(job).await,
             Engine::Memory(writer) => writer.lock().unwrap_or_else(PoisonError::into_inner).read(job),
-        }
+        };
+        noted("read", result)
     }
 
     /// Tells the other nodes that there is work in the queue. They would find it by themselves, later.
@@ -209,6 +223,15 @@ impl std::fmt::Debug for Store {
             .field("stats", &self.stats())
             .finish_non_exhaustive()
     }
+}
+
+/// Counts what failed because of the store itself; what a job refuses is its own affair.
+fn noted<T>(work: &'static str, result: Result<T>) -> Result<T> {
+    result.inspect_err(|error| {
+        if error.code == Code::StoreUnavailable {
+            meter::FAILURES.add([work], 1);
+        }
+    })
 }
 
 fn stopped(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use cpq_domain::{Code, Error, Result};
+use cpq_meter::catalogue::service;
 use opentelemetry::{Key, KeyValue};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
@@ -48,7 +49,7 @@ impl Loss {
             Loss::NotDelivered => "not_delivered",
             Loss::TooMany => "too_many",
         };
-        metrics::counter!("cpq_trace_spans_lost_total", "reason" => reason).increment(spans as u64);
+        service::SPANS_LOST.add([reason], spans as u64);
     }
 }
 
@@ -193,7 +194,7 @@ async fn send(exporter: &SpanExporter, spans: Vec<SpanData>, lost: usize) -> usi
     let many = spans.len();
     match exporter.export(spans).await {
         Ok(()) => {
-            metrics::counter!("cpq_trace_spans_sent_total").increment(many as u64);
+            service::SPANS_SENT.add([], many as u64);
             if lost > 0 {
                 tracing::info!(lost, "traces are delivered again");
             }

@@ -296,6 +296,13 @@ fn every_page_shows_what_there_is() {
     );
     let nonsense = browser.get("/reconciliations/nonsense");
     assert_eq!(nonsense.status, 400, "{nonsense:?}");
+    let figures = service.call(Method::GET, "/metrics", &[], "").1;
+    for counted in [
+        "route=\"/connections\",status=\"200\",from=\"client\"",
+        "route=\"/api/v1/connections\",status=\"200\",from=\"page\"",
+    ] {
+        assert!(figures.contains(counted), "{counted}: {figures}");
+    }
 }
 
 /// A sync that succeeds, one that dies, a plan to replay it and a comparison: what the pages then show. Returns the

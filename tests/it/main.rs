@@ -22,6 +22,7 @@ mod lines;
 mod log_lines;
 mod many_lines;
 mod mapping;
+mod monitoring;
 mod nodes;
 mod outage;
 mod outbound;

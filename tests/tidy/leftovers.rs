@@ -25,6 +25,12 @@ const STARTED_OTHERWISE: &[(&str, &str, &str)] = &[
     ),
     // They need a running sandbox, and `./test` starts one for them.
     ("src/auth/tests/it/live.rs", "test", "--ignored live::"),
+    // They need Prometheus, and `./test` unpacks it for them.
+    (
+        "tests/it/monitoring/prometheus.rs",
+        "test",
+        "--ignored with_prometheus_",
+    ),
     // It takes minutes, and runs beside those.
     ("tests/it/many_lines.rs", "test", "--ignored live::"),
     // They need a PostgreSQL server, and `./test` starts one for them.

@@ -18,19 +18,21 @@ const PLAN: &[Room] = &[
         "async-trait", "jiff", "rust_decimal", "rust_iso3166", "secrecy", "serde", "serde_json", "thiserror", "toml",
         "utoipa", "uuid",
     ] },
+    // Counts, and tells Prometheus. Every room may use it, so it takes nothing in.
+    Room { folder: "src/meter", name: "cpq-meter", rooms: &[], crates: &[] },
     // Speaks OAuth and seals tokens; knows no record of any vendor and no SQL.
-    Room { folder: "src/auth", name: "cpq-auth", rooms: &["cpq-domain"], crates: &[
+    Room { folder: "src/auth", name: "cpq-auth", rooms: &["cpq-domain", "cpq-meter"], crates: &[
         "async-trait", "aws-lc-rs", "base64", "jiff", "jsonwebtoken", "reqwest", "secrecy", "serde", "serde_json",
         "tokio", "tracing", "url", "zeroize",
     ] },
     // The memory: the only SQL. Calls nobody.
-    Room { folder: "src/store", name: "cpq-store", rooms: &["cpq-domain"], crates: &[
+    Room { folder: "src/store", name: "cpq-store", rooms: &["cpq-domain", "cpq-meter"], crates: &[
         "async-trait", "aws-lc-rs", "bytes", "deadpool-postgres", "futures-util", "jiff", "rusqlite", "rustls", "rustls-native-certs",
         "serde", "serde_json", "tokio", "tokio-postgres", "tokio-postgres-rustls", "tracing", "uuid",
     ] },
     // The hands: speak to vendors. Cannot remember, cannot enqueue.
-    Room { folder: "src/adapters", name: "cpq-adapters", rooms: &["cpq-domain", "cpq-auth"], crates: &[
-        "apache-avro", "async-trait", "base64", "futures-util", "http", "jiff", "metrics", "prost", "reqwest", "rhai",
+    Room { folder: "src/adapters", name: "cpq-adapters", rooms: &["cpq-domain", "cpq-auth", "cpq-meter"], crates: &[
+        "apache-avro", "async-trait", "base64", "futures-util", "http", "jiff", "prost", "reqwest", "rhai",
         "rust_decimal", "secrecy", "serde", "serde_json", "tokio", "tokio-util", "toml", "tonic", "tonic-prost",
         "tracing", "url",
     ] },
@@ -39,15 +41,15 @@ const PLAN: &[Room] = &[
         "async-trait", "aws-lc-rs", "jiff", "rust_decimal", "serde", "serde_json", "tokio",
     ] },
     // The will: knows traits, no vendor, no HTTP.
-    Room { folder: "src/orchestrator", name: "cpq-orchestrator", rooms: &["cpq-domain", "cpq-store"], crates: &[
-        "async-trait", "aws-lc-rs", "futures-util", "jiff", "metrics", "rust_decimal", "serde", "serde_json", "tokio",
+    Room { folder: "src/orchestrator", name: "cpq-orchestrator", rooms: &["cpq-domain", "cpq-meter", "cpq-store"], crates: &[
+        "async-trait", "aws-lc-rs", "futures-util", "jiff", "rust_decimal", "serde", "serde_json", "tokio",
         "tokio-util", "tracing",
     ] },
     // People and hooks. A request never calls a CRM: it submits a run.
-    Room { folder: "src/api", name: "cpq-api", rooms: &["cpq-domain", "cpq-store", "cpq-orchestrator", "cpq-auth"],
+    Room { folder: "src/api", name: "cpq-api", rooms: &["cpq-domain", "cpq-meter", "cpq-store", "cpq-orchestrator", "cpq-auth"],
         crates: &[
         "async-trait", "aws-lc-rs", "axum", "base64", "futures-util", "governor", "http", "hyper", "hyper-util", "jiff",
-        "metrics", "metrics-exporter-prometheus", "roxmltree", "rust_decimal", "rustls", "secrecy", "serde", "serde_json",
+        "roxmltree", "rust_decimal", "rustls", "secrecy", "serde", "serde_json",
         "serde_path_to_error", "tokio", "tokio-rustls",
         "tokio-util", "tower", "tower-http", "tower-service", "tracing", "url", "utoipa", "utoipa-axum", "uuid",
     ] },

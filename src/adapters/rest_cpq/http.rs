@@ -7,6 +7,7 @@ use cpq_domain::error::Written;
 use cpq_domain::id::IdempotencyKey;
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
+use cpq_meter::catalogue::crm as meter;
 use http::header::{AUTHORIZATION, IF_MATCH, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
 use secrecy::ExposeSecret as _;
@@ -77,7 +78,7 @@ impl Http {
             host: &self.base,
         };
         let result = traced::call(&watched, self.exchange(call, request)).await;
-        self.measure(request, begin, &result);
+        self.measure(call, request, begin, &result);
         let answer = result?;
         serde_json::from_slice(&answer.body).map_err(|cause| {
             let message = format!(
@@ -161,15 +162,13 @@ impl Http {
         })
     }
 
-    fn measure(&self, request: &Request, begin: u64, result: &Result<Answer>) {
+    fn measure(&self, call: &Call, request: &Request, begin: u64, result: &Result<Answer>) {
         let outcome = result.as_ref().map_or_else(transport::outcome, |_| "ok");
         let micros = self.world.monotonic_us().saturating_sub(begin);
-        metrics::counter!("cpq_cpq_requests_total", "connection" => self.connection.clone(),
-            "operation" => request.operation, "outcome" => outcome)
-        .increment(1);
-        metrics::histogram!("cpq_cpq_request_seconds", "connection" => self.connection.clone(),
-            "operation" => request.operation)
-        .record(std::time::Duration::from_micros(micros).as_secs_f64());
+        let (connection, operation) = (self.connection.as_str(), request.operation);
+        meter::CPQ_REQUESTS.add([connection, operation, outcome], 1);
+        let correlation = Some(call.correlation.as_str());
+        meter::CPQ_REQUEST_DURATION.took([connection, operation], micros, correlation);
         tracing::debug!(
             connection = self.connection,
             operation = request.operation,

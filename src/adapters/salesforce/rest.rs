@@ -3,13 +3,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use cpq_auth::Access;
 use cpq_domain::adapter::{Call, CallBudget, Tally};
 use cpq_domain::error::{Class, LimitKind, Written};
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
+use cpq_meter::catalogue::crm as meter;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::fmt::rfc2822;
@@ -232,7 +232,7 @@ impl Rest {
         };
         let result = traced::call(&watched, self.exchange(calls, request, access)).await;
         self.count(calls, request, &result);
-        self.measure(request, begin, &result);
+        self.measure(calls, request, begin, &result);
         result
     }
 
@@ -325,15 +325,13 @@ impl Rest {
         })
     }
 
-    fn measure(&self, request: &Request, begin: u64, result: &Result<Answer>) {
+    fn measure(&self, calls: &[&Call], request: &Request, begin: u64, result: &Result<Answer>) {
         let outcome = result.as_ref().map_or_else(transport::outcome, |_| "ok");
         let micros = self.world.monotonic_us().saturating_sub(begin);
-        metrics::counter!("cpq_crm_requests_total", "connection" => self.connection.clone(),
-            "operation" => request.operation, "outcome" => outcome)
-        .increment(1);
-        metrics::histogram!("cpq_crm_request_seconds", "connection" => self.connection.clone(),
-            "operation" => request.operation)
-        .record(Duration::from_micros(micros).as_secs_f64());
+        let (connection, operation) = (self.connection.as_str(), request.operation);
+        meter::REQUESTS.add([connection, operation, outcome], 1);
+        let correlation = calls.first().map(|call| call.correlation.as_str());
+        meter::REQUEST_DURATION.took([connection, operation], micros, correlation);
         tracing::debug!(
             connection = self.connection,
             operation = request.operation,

@@ -9,6 +9,7 @@ use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{Lane, OpportunityKey};
 use cpq_domain::run::{Run, RunState, Trigger};
 use cpq_domain::world::World;
+use cpq_meter::{Format, Sheet};
 use cpq_orchestrator::{Submission, Submitted};
 use cpq_store::{make_schema, remove_schema};
 use secrecy::{ExposeSecret, SecretString};
@@ -92,7 +93,7 @@ impl House {
     /// API calls that this process has made so far, by what they did, e.g. `read`.
     pub fn calls_by_kind(&self) -> BTreeMap<String, f64> {
         let mut kinds = BTreeMap::new();
-        let text = self.app.rendered_metrics();
+        let text = cpq_meter::render(Format::Text, &Sheet::default());
         let counts = text
             .lines()
             .filter(|line| line.starts_with("cpq_crm_requests_total{"));

@@ -160,7 +160,7 @@ impl Sender<'_> {
         let text = answer.text().await.map_err(failed)?;
         let counts = text
             .lines()
-            .filter(|line| line.starts_with("cpq_runs_total{") && line.contains("succeeded"));
+            .filter(|line| line.starts_with("cpq_syncs_total{") && line.contains("succeeded"));
         let count = |line: &str| line.rsplit_once(' ')?.1.parse::<usize>().ok();
         Ok(counts.filter_map(count).sum())
     }

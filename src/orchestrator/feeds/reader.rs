@@ -9,7 +9,6 @@ use cpq_domain::error::{Class, Code, Error};
 use cpq_domain::id::CorrelationId;
 use cpq_domain::run::Trigger;
 use cpq_store::positions;
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::{self, End};
@@ -124,7 +123,6 @@ impl Reader {
                 self.subscription.trigger,
             )
             .await?;
-            self.measure(read.position.seen_until);
             self.position = Some(read.position);
             self.is_lost = false;
             self.recovered();
@@ -268,13 +266,6 @@ impl Reader {
             tracing::info!(%connection, feed, "changes are read again");
         }
         self.tell_live(true);
-    }
-
-    fn measure(&self, seen_until: Timestamp) {
-        let lag = self.inner.world.now().as_second() - seen_until.as_second();
-        let connection = self.subscription.connection.to_string();
-        let feed = self.subscription.feed.name().to_owned();
-        metrics::gauge!("cpq_feed_lag_seconds", "connection" => connection, "feed" => feed).set(lag as f64);
     }
 
     fn tell_live(&self, is_live: bool) {

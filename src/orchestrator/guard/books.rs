@@ -3,6 +3,7 @@
 use cpq_domain::Result;
 use cpq_domain::breaker::Breaker;
 use cpq_domain::error::Hold;
+use cpq_meter::catalogue::crm;
 use cpq_store::call_budgets::{self, Heard};
 use cpq_store::circuits;
 
@@ -46,11 +47,7 @@ impl Guard {
 
     /// Writes an open circuit down. It holds in this process even if that fails.
     pub(super) async fn open(&self, breaker: Breaker) {
-        let name = || self.connection.to_string();
-        let reason = breaker.hold.as_str();
-        metrics::gauge!("cpq_circuit_open", "connection" => name()).set(1.0);
-        metrics::counter!("cpq_circuit_openings_total", "connection" => name(), "reason" => reason)
-            .increment(1);
+        crm::CIRCUIT_OPENINGS.add([self.connection.as_str(), breaker.hold.as_str()], 1);
         let (due, cause) = (breaker.due_at, breaker.report.message.as_str());
         match breaker.hold {
             Hold::DailyLimit => {
@@ -80,7 +77,6 @@ impl Guard {
             state.breaker = None;
             state.outcomes.clear();
         });
-        metrics::gauge!("cpq_circuit_open", "connection" => self.connection.to_string()).set(0.0);
         tracing::info!(connection = %self.connection, "the CRM answers again; its syncs go on");
         Ok(())
     }

@@ -100,7 +100,7 @@ impl Job {
 
     fn report(&self) {
         let (told, state) = (&self.one.told, self.one.state.as_str());
-        metrics::counter!("cpq_reconciles_total", "state" => state).increment(1);
+        cpq_meter::catalogue::syncs::RECONCILES.add([self.one.order.connection.as_str(), state], 1);
         let differing = told.remaining().records;
         tracing::info!(reconciliation = %self.one.id, state, looked_at = told.looked_at, differing, "reconcile");
     }

@@ -304,7 +304,7 @@ impl Conductor {
         let ended = std::mem::take(&mut self.ended);
         let kept = books::save(self.engine.inner.ledger.store(), &self.plan, ended).await?;
         let progress = &self.plan.progress;
-        metrics::counter!("cpq_replays_total", "state" => state.as_str()).increment(1);
+        cpq_meter::catalogue::syncs::REPLAYS.add([state.as_str()], 1);
         tracing::info!(plan = %self.plan.id, state = state.as_str(), kept, succeeded = progress.succeeded,
             failed = progress.failed, reason = progress.reason.as_deref().unwrap_or_default(), "replay");
         Ok(())

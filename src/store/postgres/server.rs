@@ -29,6 +29,7 @@ const OLDEST: i32 = 130_000;
 /// NULL where it keeps none (PostgreSQL 15, 28.2.15 `pg_stat_database`).
 const BAD_PAGES: &str =
     "SELECT COALESCE(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()";
+const SIZE: &str = "SELECT pg_database_size(current_database())";
 /// Pause between two questions about a commit that is still under way.
 const UNDER_WAY: Duration = Duration::from_millis(50);
 
@@ -238,6 +239,14 @@ impl Server {
         let count: i64 = row.get(0);
         let told = || format!("the server has read {count} pages with a wrong checksum (pg_stat_database)");
         Ok((count > 0).then(told).into_iter().collect())
+    }
+
+    /// Bytes of the database.
+    pub(crate) async fn size(&self) -> Result<u64> {
+        let client = connect(&self.pool, &self.place).await?;
+        let asked = client.query_one(SIZE, &[]).await;
+        let row = asked.map_err(|cause| failure(&self.place, "to ask for its size", &cause).0)?;
+        Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
     }
 
     async fn session(&self, reading: bool) -> std::result::Result<Session, (Error, Kind)> {

@@ -50,6 +50,8 @@ async fn no_statement_walks_a_table_by_accident() {
         "WHERE TRUE",
         "GROUP BY signature",
         "GROUP BY connection, opportunity) AS lanes",
+        // What is open, for whoever watches; see `watching_never_looks_at_the_history`.
+        "GROUP BY connection, code",
     ];
     let directory = tempfile::tempdir().expect("a directory");
     let raw = raw(&directory).await;
@@ -65,6 +67,8 @@ async fn no_statement_walks_a_table_by_accident() {
                     // The rows that a statement brings along.
                     && !line.ends_with("CONSTANT ROWS")
                     && line != "SCAN n"
+                    // The newest of a history, as many as a limit says.
+                    && line != "SCAN newest"
                     && !line.contains("INDEX runs_ready")
                     && !line.contains("INDEX runs_lease")
                     // Only what is open, once for each plan of a replay.
@@ -136,5 +140,31 @@ async fn what_waits_is_counted_without_the_history() {
         let plan = plan(&raw, sql);
         let history = |line: &String| line.contains("runs_by_connection") || line.contains("runs_by_lane");
         assert!(!plan.iter().any(history), "{sql}\n{plan:#?}");
+    }
+}
+
+/// Prometheus asks every few seconds: what has ended must cost nothing, and the newest rows are few.
+#[tokio::test]
+async fn watching_never_looks_at_the_history() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let raw = raw(&directory).await;
+    let (newest, open): (Vec<&str>, Vec<&str>) = crate::watched::STATEMENTS
+        .iter()
+        .partition(|sql| sql.contains("LIMIT"));
+    assert_eq!((newest.len(), open.len()), (4, 3));
+    let unsorted = |line: &String| !line.contains("ORDER BY");
+    for sql in newest {
+        let plan = plan(&raw, sql);
+        assert!(
+            plan.iter().all(unsorted),
+            "the newest are at hand: {sql}\n{plan:#?}"
+        );
+    }
+    let of_open = |line: &String| {
+        line.contains("(state=?)") || line.contains("_open_by_lane") || line.contains("FOR GROUP BY")
+    };
+    for sql in open {
+        let plan = plan(&raw, sql);
+        assert!(plan.iter().all(of_open), "{sql}\n{plan:#?}");
     }
 }

@@ -66,6 +66,34 @@ impl Store {
         }
     }
 
+    /// Bytes of the store: of its file without the write-ahead log; on a server, of the whole database.
+    pub async fn size(&self) -> Result<u64> {
+        match &self.0.engine {
+            Engine::Server(server) => server.size().await,
+            Engine::File { .. } | Engine::Memory(_) => {
+                self.read(|tx| {
+                    Box::pin(async move {
+                        let mut size = 1_u64;
+                        for sql in ["PRAGMA page_count", "PRAGMA page_size"] {
+                            let row = tx.first(sql, &[]).await?;
+                            size *= row.map_or(Ok(0), |mut row| row.take::<u64>())?;
+                        }
+                        Ok(size)
+                    })
+                })
+                .await
+            }
+        }
+    }
+
+    /// Which engine it is: `sqlite` or `postgres`.
+    pub fn engine(&self) -> &'static str {
+        match &self.0.engine {
+            Engine::Server(_) => "postgres",
+            Engine::File { .. } | Engine::Memory(_) => "sqlite",
+        }
+    }
+
     /// Whether numbers that the engine gives have no gaps among what is committed, so that a gap tells of a loss.
     pub fn numbers_without_gaps(&self) -> bool {
         match &self.0.engine {

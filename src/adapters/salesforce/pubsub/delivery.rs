@@ -6,6 +6,7 @@ use cpq_domain::change::{Change, ChangeKind, Hint};
 use cpq_domain::error::Result;
 use cpq_domain::id::RecordId;
 use cpq_domain::view::FieldName;
+use cpq_meter::catalogue::crm::EVENTS;
 use jiff::Timestamp;
 
 use super::super::layout::Layout;
@@ -326,9 +327,7 @@ impl<'a> Delivery<'a> {
     }
 
     fn count(&self, outcome: &'static str, events: usize) {
-        metrics::counter!("cpq_crm_events_total", "connection" => self.link.connection().to_owned(),
-            "outcome" => outcome)
-        .increment(events as u64);
+        EVENTS.add([self.link.connection(), outcome], events as u64);
     }
 }
 

@@ -151,18 +151,6 @@ async fn readiness_names_its_reasons() {
 }
 
 #[tokio::test]
-async fn the_figures_can_be_read_with_their_scope() {
-    let house = House::new().await;
-    let answer = house.get("/metrics").await;
-    assert_eq!(answer.status, 200);
-    assert!(
-        answer
-            .header("content-type")
-            .starts_with("text/plain; version=0.0.4")
-    );
-}
-
-#[tokio::test]
 async fn an_error_carries_its_pause_in_the_header() {
     let house = House::new().await;
     house

@@ -18,7 +18,6 @@ use cpq_domain::world::World;
 use cpq_orchestrator::{Engine, EngineSettings};
 use cpq_store::{Store, StoreOptions};
 use jiff::{SignedDuration, Timestamp};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use tower::ServiceExt;
 
 use crate::actors::{Desk, Systems};
@@ -186,7 +185,7 @@ impl House {
                 burst: 0,
             }),
             stopping: CancellationToken::new(),
-            metrics: PrometheusBuilder::new().build_recorder().handle(),
+            figures: Default::default(),
         };
         change(&mut state);
         let router = cpq_api::router(state);

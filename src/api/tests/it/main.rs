@@ -14,6 +14,7 @@ mod frame;
 mod house;
 mod idempotency;
 mod keys;
+mod metrics;
 mod outbound;
 mod quotes;
 mod serve;

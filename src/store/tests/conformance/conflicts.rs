@@ -12,7 +12,7 @@ use cpq_store::conflicts::{self, Filter};
 use crate::sample::{at, connection, correlation, key, record, run_id};
 use crate::{read, write};
 
-fn conflict(number: i64, opportunity: u32, field: &str, line: Option<&str>) -> Conflict {
+pub fn conflict(number: i64, opportunity: u32, field: &str, line: Option<&str>) -> Conflict {
     Conflict {
         id: ConflictId::numbered(number),
         state: ConflictState::Open,
@@ -47,7 +47,7 @@ fn conflict(number: i64, opportunity: u32, field: &str, line: Option<&str>) -> C
     }
 }
 
-async fn stored(store: &Store, conflict: &Conflict) -> cpq_domain::Result<()> {
+pub async fn stored(store: &Store, conflict: &Conflict) -> cpq_domain::Result<()> {
     let conflict = conflict.clone();
     write!(store, |tx| conflicts::insert(tx, &conflict))
 }

@@ -21,7 +21,7 @@ fn dead(number: u128, opportunity: &str, code: Code, words: &str) -> Run {
 }
 
 /// Stores the run and its letter, numbered as the deaths come.
-async fn died(store: &Store, run: Run) -> DeadLetter {
+pub async fn died(store: &Store, run: Run) -> DeadLetter {
     write!(store, |tx| async {
         runs::insert(tx, &run).await?;
         let report = run.error.clone().expect("it died of something");

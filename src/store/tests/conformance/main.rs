@@ -18,6 +18,7 @@ mod runs;
 mod sample;
 mod server;
 mod transactions;
+mod watched;
 
 use cpq_store::{Store, StoreOptions};
 
@@ -72,6 +73,7 @@ promises! {
         feeds_are_listed_by_connection, the_longest_unseen_come_first_and_once, the_backlog_is_measured;
     quotes: a_quote_reads_back, a_second_quote_is_refused, a_stale_replace_changes_nothing,
         the_current_quote_is_the_newest, lists_narrow_and_page, events_are_numbered_per_quote;
+    watched: what_has_not_ended_is_counted, a_connection_is_known_by_its_newest_rows;
     deletions: answers_are_found_by_both_names_until_cleared;
     conflicts: one_conflict_per_field_is_open, conflicts_are_listed_newest_first;
     reconcile: one_reconcile_of_a_connection_runs, a_lost_reconcile_writes_nothing_more, certificates_add_up_and_page,

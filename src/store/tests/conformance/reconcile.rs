@@ -15,7 +15,7 @@ use crate::journal::event;
 use crate::sample::{at, connection, key, queue, quote, record, run_id};
 use crate::{read, write};
 
-fn one(number: u128) -> Reconciliation {
+pub fn one(number: u128) -> Reconciliation {
     Reconciliation {
         id: run_id(number),
         order: Order {

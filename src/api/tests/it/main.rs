@@ -17,6 +17,7 @@ mod keys;
 mod outbound;
 mod quotes;
 mod serve;
+mod sessions;
 mod sync;
 mod throttle;
 mod tls;

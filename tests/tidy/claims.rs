@@ -164,7 +164,11 @@ fn missing(files: &[File], name: &str) -> Option<String> {
         return Some(format!("there is no file {path}"));
     };
     let test = test?;
-    (!is_test(&file.text, test)).then(|| format!("{path} has no test {test}"))
+    let there = match path.ends_with(".mjs") {
+        true => file.text.contains(&format!(".check(\"{test}\"")),
+        false => is_test(&file.text, test),
+    };
+    (!there).then(|| format!("{path} has no test {test}"))
 }
 
 /// Whether a function of this name stands under a mark of a test, or of a property that is tried.

@@ -1,5 +1,7 @@
 //! The style of the house, as a test. Each rule has its reason in CONTRIBUTING.md; each offence says what to do.
 
+#[path = "tidy/claims.rs"]
+mod claims;
 #[path = "tidy/leftovers.rs"]
 mod leftovers;
 #[path = "tidy/names.rs"]
@@ -66,6 +68,16 @@ fn clock_and_randomness_come_through_the_world() {
 #[test]
 fn every_error_code_has_its_page() {
     none("error pages", pages::errors());
+}
+
+#[test]
+fn what_is_claimed_of_security_is_there() {
+    none("claims of security", claims::untrue());
+}
+
+#[test]
+fn every_requirement_is_answered_once() {
+    none("the ASVS checklist", claims::unchecked());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The checks themselves, tried on small texts: each must find what it is for, and nothing else.
 
 use crate::walls::Dependency;
-use crate::{leftovers, names, pages, places, rust, sizes, walls};
+use crate::{claims, leftovers, names, pages, places, rust, sizes, walls};
 
 const TRICKY: &str = r####"
 fn one<'a>(text: &'a str) -> char { // a brace { in a comment
@@ -135,4 +135,44 @@ fn codes_are_read_from_the_list() {
         pages::codes(list),
         [(2, "NOT_FOUND".to_owned()), (3, "INTERNAL".to_owned())]
     );
+}
+
+#[test]
+fn claims_without_ground_are_found() {
+    let page = "`src/a.rs::holds` and `tests/b` and `cpq x`\n`docs/c.md`";
+    assert_eq!(
+        claims::names(page),
+        [(1, "src/a.rs::holds"), (1, "tests/b"), (2, "docs/c.md")]
+    );
+    let code = "#[tokio::test(start_paused = true)]\n// why\nasync fn holds() {}\nfn helps() {}\n#[test]\nfn holds_too() {}";
+    assert!(claims::is_test(code, "holds") && claims::is_test(code, "holds_too"));
+    assert!(!claims::is_test(code, "helps") && !claims::is_test(code, "hold"));
+}
+
+#[test]
+fn a_checklist_is_read_line_by_line() {
+    let about = |text: &str, id: &str| {
+        let found = claims::checked(text);
+        found.into_iter().filter(|told| told.contains(id)).count()
+    };
+    let good = "| V1.1.1 | 2 | decode | met | `src/a.rs::b` |\n- V1.1.2, V1.2.1: none of it\n";
+    assert_eq!(
+        (
+            about(good, "V1.1.1 "),
+            about(good, "V1.1.2 "),
+            about(good, "V1.2.1 ")
+        ),
+        (0, 0, 0)
+    );
+    assert_eq!(about(good, "V1.2.2 is left out"), 1);
+    let bad =
+        "| V1.1.1 | 2 | decode | met | surely |\n| V1.1.2 | 2 | encode | gap | no |\n- V1.1.1, V1.3.12: none";
+    for told in [
+        "no test shows it",
+        "the gap is not told",
+        "V1.1.1 is there 2 times",
+        "V1.3.12 is no id",
+    ] {
+        assert_eq!(about(bad, told), 1, "{told}");
+    }
 }

@@ -40,14 +40,20 @@ async fn every_answer_is_named_and_guarded() {
     ] {
         let answer = house.get(uri).await;
         assert!(answer.header("x-correlation-id").starts_with("req-"), "{uri}");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{uri}");
-        assert_eq!(answer.header("cache-control"), "no-store", "{uri}");
-        assert!(
-            answer
-                .header("content-security-policy")
-                .starts_with("default-src 'none'"),
-            "{uri}"
-        );
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            (
+                "content-security-policy",
+                "default-src 'none'; frame-ancestors 'none'",
+            ),
+            ("referrer-policy", "no-referrer"),
+            ("x-frame-options", "DENY"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("access-control-allow-origin", ""),
+        ] {
+            assert_eq!(answer.header(name), value, "{uri}");
+        }
     }
     let named = house.request(
         Method::GET,

@@ -18,6 +18,7 @@ mod metrics;
 mod outbound;
 mod quotes;
 mod serve;
+mod sessions;
 mod sync;
 mod throttle;
 mod tls;

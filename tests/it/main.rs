@@ -32,3 +32,4 @@ mod service;
 mod soak;
 mod store;
 mod tokens;
+mod watch;

@@ -23,5 +23,6 @@ mod sync;
 mod syncs;
 mod when;
 
+pub use chart::silence;
 pub use doors::{PAGES, Page};
 pub use house::over;

@@ -8,6 +8,7 @@ mod crash;
 mod dashboard;
 mod dead_letters;
 mod deletes;
+mod doctor;
 mod fixtures;
 mod full_disk;
 mod golden;

@@ -32,7 +32,7 @@ use crate::sides::{Connected, salesforce_config};
 use crate::world::SharedWorld;
 
 /// Variable that takes the place of the key file.
-const KEY_VARIABLE: &str = "CPQ_SEALING_KEY";
+pub const KEY_VARIABLE: &str = "CPQ_SEALING_KEY";
 
 /// Whether a process serves, or lives as long as one command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -351,7 +351,8 @@ async fn refuse_used(store: &Store) -> Result<()> {
         .next("name an empty database, or none: then a file in the state directory is used"))
 }
 
-fn auth_options(config: &Config) -> Result<cpq_auth::Options> {
+/// The settings of the token broker.
+pub fn auth_options(config: &Config) -> Result<cpq_auth::Options> {
     let ca_certificates_pem = config.crm.certificate_authorities()?;
     Ok(cpq_auth::Options {
         ca_certificates_pem,
@@ -359,7 +360,8 @@ fn auth_options(config: &Config) -> Result<cpq_auth::Options> {
     })
 }
 
-fn keyring(config: &Config, world: &dyn World) -> Result<Keyring> {
+/// The sealing keys. Makes a file with one where there is none.
+pub fn keyring(config: &Config, world: &dyn World) -> Result<Keyring> {
     match std::env::var(KEY_VARIABLE) {
         Ok(value) if !value.is_empty() => Keyring::from_base64(&SecretString::from(value)),
         _ => Keyring::from_file(&config.in_state_dir(&config.sealing.key_file), world),
@@ -367,7 +369,7 @@ fn keyring(config: &Config, world: &dyn World) -> Result<Keyring> {
 }
 
 /// The configured settings; a scenario that plays in a fixed year pins it in the store.
-async fn quoting_settings(config: &Config, store: &Store) -> Result<cpq_quoting::QuotingSettings> {
+pub async fn quoting_settings(config: &Config, store: &Store) -> Result<cpq_quoting::QuotingSettings> {
     let pinned = store.read(|tx| Box::pin(settings::get(tx, YEAR_SETTING))).await?;
     let year = pinned.and_then(|year| year.parse().ok()).or(config.quoting.year);
     Ok(cpq_quoting::QuotingSettings {
@@ -382,19 +384,22 @@ type TwoFaces = (Arc<dyn CpqAdapter>, Option<Arc<dyn QuoteDesk>>);
 fn cpq(config: &Config, embedded: &Arc<EmbeddedCpq>, world: &Arc<dyn World>) -> Result<TwoFaces> {
     match config.cpq.kind {
         CpqKind::Embedded => Ok((embedded.clone(), Some(embedded.clone()))),
-        CpqKind::Rest => {
-            let token = std::env::var(&config.cpq.token_variable).map_err(|_| {
-                let message = format!(
-                    "the environment variable {} with the CPQ's token is not set",
-                    config.cpq.token_variable
-                );
-                Error::new(Code::ConfigInvalid, message).field("cpq.token_variable")
-            })?;
-            let name = ConnectionName::new("cpq")?;
-            let remote = RestCpqConfig::new(name, config.cpq.url.clone(), SecretString::from(token));
-            Ok((Arc::new(RestCpqAdapter::new(&remote, world.clone())?), None))
-        }
+        CpqKind::Rest => Ok((Arc::new(remote_cpq(config, world.clone())?), None)),
     }
+}
+
+/// The CPQ elsewhere.
+pub fn remote_cpq(config: &Config, world: Arc<dyn World>) -> Result<RestCpqAdapter> {
+    let token = std::env::var(&config.cpq.token_variable).map_err(|_| {
+        let message = format!(
+            "the environment variable {} with the CPQ's token is not set",
+            config.cpq.token_variable
+        );
+        Error::new(Code::ConfigInvalid, message).field("cpq.token_variable")
+    })?;
+    let name = ConnectionName::new("cpq")?;
+    let remote = RestCpqConfig::new(name, config.cpq.url.clone(), SecretString::from(token));
+    RestCpqAdapter::new(&remote, world)
 }
 
 fn engine_settings(config: &Config, role: Role, world: &dyn World) -> EngineSettings {

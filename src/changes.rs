@@ -137,16 +137,7 @@ impl Supervisor {
 
     /// The feed by which the CRM tells of changes by itself, where that is wanted and possible.
     fn telling(&self, crm: &SalesforceAdapter, endpoint: Option<String>) -> Option<Arc<dyn ChangeFeed>> {
-        let events = self.settings.events.iter().map(|(topic, field)| PlatformEvent {
-            topic: topic.clone(),
-            field: field.clone(),
-        });
-        let settings = pubsub::Settings {
-            endpoint: endpoint?,
-            topics: self.settings.topics.clone(),
-            events: events.collect(),
-            ..pubsub::Settings::default()
-        };
+        let settings = topics(&self.settings, endpoint?);
         let made = crm.pubsub(settings);
         made.inspect_err(|error| {
             tracing::error!(code = %error.code, %error, "events cannot be read; looking for changes instead");
@@ -154,20 +145,10 @@ impl Supervisor {
         .ok()
     }
 
-    /// Where the events of an organisation are told; none where they are not wanted, or nobody tells them.
+    /// Where the events of an organisation are told, for people's eyes too if it is not known.
     async fn endpoint(&self, connection: &ConnectionName, instance_url: &str) -> Option<String> {
-        if self.settings.mode != ChangesMode::Events {
-            return None;
-        }
-        if !self.settings.pubsub_endpoint.is_empty() {
-            return Some(self.settings.pubsub_endpoint.clone());
-        }
-        if !is_loopback(instance_url) {
-            return Some(pubsub::Settings::default().endpoint);
-        }
-        // A sandbox on this machine says itself where it tells of changes.
-        let told = sandbox_endpoint(instance_url).await;
-        if told.is_none() {
+        let told = endpoint(&self.settings, instance_url).await;
+        if told.is_none() && self.settings.mode == ChangesMode::Events {
             let seconds = self.settings.poll_seconds;
             tracing::warn!(
                 %connection,
@@ -176,6 +157,35 @@ impl Supervisor {
         }
         told
     }
+}
+
+/// What the Pub/Sub API is asked for.
+pub fn topics(settings: &ChangesConfig, endpoint: String) -> pubsub::Settings {
+    let events = settings.events.iter().map(|(topic, field)| PlatformEvent {
+        topic: topic.clone(),
+        field: field.clone(),
+    });
+    pubsub::Settings {
+        endpoint,
+        topics: settings.topics.clone(),
+        events: events.collect(),
+        ..pubsub::Settings::default()
+    }
+}
+
+/// Where the events of an organisation are told; none where they are not wanted, or nobody tells them.
+pub async fn endpoint(settings: &ChangesConfig, instance_url: &str) -> Option<String> {
+    if settings.mode != ChangesMode::Events {
+        return None;
+    }
+    if !settings.pubsub_endpoint.is_empty() {
+        return Some(settings.pubsub_endpoint.clone());
+    }
+    if !is_loopback(instance_url) {
+        return Some(pubsub::Settings::default().endpoint);
+    }
+    // A sandbox on this machine says itself where it tells of changes.
+    sandbox_endpoint(instance_url).await
 }
 
 fn is_loopback(url: &str) -> bool {

@@ -13,8 +13,10 @@ use serde::Deserialize;
 
 use crate::app::secret_text;
 
+mod differences;
 mod sections;
 
+pub use differences::differences;
 pub use sections::*;
 
 /// The text with every key, its meaning and its default.
@@ -75,15 +77,9 @@ pub struct Config {
 impl Config {
     /// The defaults, overlaid by `file`, or by `cpq.toml` here if there is one.
     pub fn load(file: Option<&Path>, state_dir: &Path) -> Result<Config> {
-        let found = Path::new("cpq.toml");
-        let text = match file {
-            Some(path) => Some((path, read(path)?)),
-            None if found.exists() => Some((found, read(found)?)),
-            None => None,
-        };
-        let mut config = match text {
-            Some((path, text)) => {
-                parse(&text).map_err(|error| error.fact("file", path.display().to_string()))?
+        let mut config = match used(file) {
+            Some(path) => {
+                parse(&read(&path)?).map_err(|error| error.fact("file", path.display().to_string()))?
             }
             None => parse("")?,
         };
@@ -242,6 +238,13 @@ impl CrmConfig {
         })?;
         Ok(Some(text))
     }
+}
+
+/// The file that is read: the one that is named, or `cpq.toml` here.
+fn used(file: Option<&Path>) -> Option<PathBuf> {
+    let found = Path::new("cpq.toml");
+    let named = file.map(Path::to_owned);
+    named.or_else(|| found.exists().then(|| found.to_owned()))
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -5,15 +5,18 @@ use std::path::Path;
 use cpq_adapters::salesforce::{self, Fault};
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
+use cpq_domain::id::ConnectionName;
 use cpq_domain::lint::mapped::{self, Doubt, Drawn, Severity};
 use cpq_domain::ownership::{Matrix, Policy, Side};
 use cpq_domain::schema::CrmSchema;
+use cpq_domain::world::World;
 use cpq_store::{Store, schemas};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::config::Config;
 use crate::sides::salesforce_config;
+use crate::world::RealWorld;
 
 /// Days after which what a CRM said of its fields is worth asking again: administrators change orgs weekly.
 const OLD_DAYS: i64 = 7;
@@ -106,6 +109,14 @@ impl Sight {
             None => None,
         };
         Ok(Sight { settings, schema })
+    }
+
+    /// The mapping of the configuration against what the org of a connection says of itself now.
+    pub fn against(config: &Config, name: &ConnectionName, schema: Option<CrmSchema>) -> Result<Sight> {
+        Ok(Sight {
+            settings: salesforce_config(&config.crm, name)?,
+            schema: schema.map(|schema| (schema, RealWorld::new().now())),
+        })
     }
 
     /// Every field.

@@ -112,31 +112,30 @@ pub async fn known_store(config: &Config) -> Result<Option<Store>> {
 /// Everything that is wrong with a matrix, against the field mapping and, where the org was described, the org.
 /// Returns whether it was.
 pub async fn check(config: &Config, store: Option<&Store>, text: &Text) -> Result<(Vec<Finding>, bool)> {
-    let crm = salesforce_config(&config.crm, &config.crm.connection)?;
     let schema = match store {
         Some(store) => schema(config, store).await?,
         None => None,
     };
+    Ok((check_against(config, schema.as_ref(), text)?, schema.is_some()))
+}
+
+/// The same against what an org says of itself.
+pub fn check_against(config: &Config, schema: Option<&CrmSchema>, text: &Text) -> Result<Vec<Finding>> {
+    let crm = salesforce_config(&config.crm, &config.crm.connection)?;
     let synced = salesforce::mapping(&crm, None)?;
-    let described = schema
-        .as_ref()
-        .map(|schema| salesforce::mapping(&crm, Some(schema)));
+    let described = schema.map(|schema| salesforce::mapping(&crm, Some(schema)));
     let org = described.transpose()?;
-    let stage = schema
-        .as_ref()
-        .and_then(|schema| schema.field("Opportunity", "StageName"));
+    let stage = schema.and_then(|schema| schema.field("Opportunity", "StageName"));
     let ground = lint::Ground {
         synced: &synced,
         org: org.as_ref(),
         cpq_read_only: READ_ONLY,
         stages: stage.map(|field| field.choices.as_slice()).unwrap_or_default(),
         record_types: schema
-            .as_ref()
             .map(|schema| schema.record_types.as_slice())
             .unwrap_or_default(),
     };
-    let findings = lint::lint(&text.body, &ground).map_err(|error| error.fact("file", text.from.as_str()))?;
-    Ok((findings, org.is_some()))
+    lint::lint(&text.body, &ground).map_err(|error| error.fact("file", text.from.as_str()))
 }
 
 /// What the CRM said last about its objects.

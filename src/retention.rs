@@ -7,8 +7,8 @@ use std::time::Duration;
 use cpq_domain::Result;
 use cpq_domain::purge::Purged;
 use cpq_domain::world::World;
-use cpq_store::Store;
 use cpq_store::purge::{self, Removed, Task};
+use cpq_store::{Store, settings};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::config::RetentionConfig;
@@ -76,6 +76,7 @@ pub fn start(store: Store, world: Arc<dyn World>, config: RetentionConfig) -> Da
                 Ok(_) => {}
                 Err(error) => tracing::error!(code = %error.code, error = %error, "retention"),
             }
+            note(&store, now).await;
             if round.is_multiple_of(ROUNDS_A_DAY) {
                 look(&store, &told).await;
             }
@@ -111,6 +112,24 @@ pub async fn purge(store: &Store, tasks: Vec<Task>) -> Result<Removed> {
         }
     }
     Ok(all)
+}
+
+/// Setting with the moment of the last round.
+const LAST: &str = "retention.last_round";
+
+/// Notes that what was past its retention is removed. The next round notes it anew, so a failure is only told.
+pub async fn note(store: &Store, now: Timestamp) {
+    let moment = now.to_string();
+    let noted = store.write(move |tx| Box::pin(async move { settings::put(tx, LAST, &moment).await }));
+    if let Err(error) = noted.await {
+        tracing::warn!(code = %error.code, error = %error, "cannot note the moment of the retention");
+    }
+}
+
+/// When that was last noted.
+pub async fn last(store: &Store) -> Result<Option<Timestamp>> {
+    let noted = store.read(|tx| Box::pin(settings::get(tx, LAST))).await?;
+    Ok(noted.and_then(|moment| moment.parse().ok()))
 }
 
 /// What would be removed.

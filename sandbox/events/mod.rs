@@ -32,7 +32,7 @@ mod telling;
 mod topic;
 
 pub use bus::{Bus, Event, Page, Unreadable};
-pub use capture::{Capture, Channel, ChannelType, Member, event_name, object_of};
+pub use capture::{Capture, Channel, ChannelType, Member, STANDARD, event_name, object_of};
 pub use expanded::expanded;
 pub use header::ChangeType;
 pub use made::Made;

@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Response};
 use cpq_domain::limits::PAGE_ROWS;
 use cpq_domain::{Code, Error, Result};
 use cpq_store::journal::{self, Entry};
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt};
 use http::HeaderMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -25,7 +25,7 @@ use crate::limits::{STREAM_ALIVE, STREAM_LIFE, STREAM_LOOK};
 use crate::state::ApiState;
 
 /// Something that happened to a sync.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Happened {
     /// Our correlation id of the sync.
@@ -44,10 +44,10 @@ pub struct Happened {
     #[schema(value_type = String, format = DateTime)]
     pub at: jiff::Timestamp,
     /// How long the step took, in milliseconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_ms: Option<f64>,
     /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }
 
@@ -64,8 +64,9 @@ struct Reader {
 
 /// Follow what happens
 ///
-/// A stream of events `sync`, from now on; behind `Last-Event-ID` if that is sent. It ends after some minutes; a reader
-/// comes back with the id of what it saw last.
+/// A stream of events `sync`, from now on; behind `Last-Event-ID` if that is sent. It begins with an id alone: where the
+/// reader stands, so that one who is cut off before anything happened misses nothing either. It ends after some minutes; a
+/// reader comes back with the id of what it saw last.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
@@ -92,7 +93,10 @@ pub(crate) async fn follow(State(api): State<ApiState>, headers: HeaderMap) -> R
         until: Instant::now() + STREAM_LIFE,
         _place: place,
     };
-    let events = Sse::new(events(reader)).keep_alive(KeepAlive::new().interval(STREAM_ALIVE));
+    // Without data it is no event to a browser, which keeps the id all the same (WHATWG HTML 9.2.6).
+    let here = Event::default().id(position.to_string());
+    let events = stream::once(async move { Ok(here) }).chain(events(reader));
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(STREAM_ALIVE));
     Ok(events.into_response())
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
-use cpq_store::runs;
+use cpq_store::{Store, runs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -59,12 +59,21 @@ pub(crate) async fn syncs(
         let message = format!("hours is {hours}; it must be 1 to {STATISTICS_HOURS}");
         return Err(invalid(message).field("hours").into());
     }
-    let this = api.world.now().as_second().div_euclid(3_600);
+    let counted = count_syncs(&api.store, api.world.now(), hours).await?;
+    Ok(answer::of(200, &counted)?)
+}
+
+/// Syncs of the last hours up to the one of `now`, by the hour in which they were accepted.
+///
+/// # Errors
+/// Those of the store.
+pub async fn count_syncs(store: &Store, now: Timestamp, hours: i64) -> cpq_domain::Result<SyncStatistics> {
+    let this = now.as_second().div_euclid(3_600);
     let starts: Vec<Timestamp> = (this - hours + 1..=this)
         .filter_map(|hour| Timestamp::from_second(hour * 3_600).ok())
         .collect();
     let since = starts.first().copied().unwrap_or(Timestamp::UNIX_EPOCH);
-    let found = api.store.read(move |tx| Box::pin(runs::hours(tx, since))).await?;
+    let found = store.read(move |tx| Box::pin(runs::hours(tx, since))).await?;
     let mut counted: BTreeMap<Timestamp, BTreeMap<String, u64>> =
         starts.into_iter().map(|hour| (hour, BTreeMap::new())).collect();
     for one in found {
@@ -76,5 +85,5 @@ pub(crate) async fn syncs(
         .into_iter()
         .map(|(hour, states)| SyncHour { hour, states });
     let hours = hours.collect();
-    Ok(answer::of(200, &SyncStatistics { hours })?)
+    Ok(SyncStatistics { hours })
 }

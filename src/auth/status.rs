@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::broker::Broker;
+use crate::scopes;
 use crate::seal::Keyring;
 
 /// One connection, for people and monitors.
@@ -27,6 +28,16 @@ pub struct ConnectionStatus {
     pub sealing_key: String,
     /// Whether that key is here.
     pub opens: bool,
+}
+
+impl ConnectionStatus {
+    /// Granted scopes that nobody asked for.
+    ///
+    /// # Errors
+    /// [`cpq_domain::Code::ScopeMissing`] when one that a sync needs was not granted.
+    pub fn excess_scopes(&self) -> Result<Vec<String>> {
+        scopes::check(&self.settings, &self.identity.scopes)
+    }
 }
 
 impl Broker {

@@ -43,6 +43,7 @@ fn act(command: &Command) -> Option<(&'static str, String)> {
         Command::Privacy(command) => privacy_act(command),
         // These go through the API, which tells them; or make a store, move it or look at it.
         Command::Demo(_)
+        | Command::Doctor(_)
         | Command::Serve(_)
         | Command::Sync(_)
         | Command::Reconcile(_)

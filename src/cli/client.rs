@@ -18,6 +18,8 @@ use crate::config::Config;
 
 /// Longest time that one call to our own API may take: the longest wait for a sync, and a margin.
 const CALL_TIMEOUT: Duration = Duration::from_secs(40);
+/// Longest life of a stream of events: the service ends each after five minutes.
+const STREAM_TIMEOUT: Duration = Duration::from_secs(900);
 /// Longest time that a running service may take to say that it is alive, before we do without it.
 const ALIVE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Longest time that runs in hand may take to end when the command ends.
@@ -65,27 +67,58 @@ impl Answer {
 impl Client {
     /// Finds the running service, or hosts one for the length of the command.
     pub async fn connect(config: &Config) -> Result<Client> {
-        let http = http(config)?;
-        if let Some(running) = place::load::<Listening>(&config.state_dir, place::SERVICE)
-            && alive(&http, &running.url).await
-        {
-            let token = token::own(config, open_store(config).await?).await?;
-            return Ok(Client {
-                http,
-                base: running.url,
-                token,
-                hosted: None,
-            });
+        if let Some(client) = Client::running(config).await? {
+            return Ok(client);
         }
         let app = App::open(config, Role::Command).await?;
         let token = token::own(config, app.store.clone()).await?;
         let (base, stop, served) = app.host().await?;
         Ok(Client {
-            http,
+            http: http(config)?,
             base,
             token,
             hosted: Some(Hosted { app, stop, served }),
         })
+    }
+
+    /// A client of the service that runs; `None` if none answers.
+    pub async fn running(config: &Config) -> Result<Option<Client>> {
+        let http = http(config)?;
+        let Some(listening) = place::load::<Listening>(&config.state_dir, place::SERVICE) else {
+            return Ok(None);
+        };
+        if !alive(&http, &listening.url).await {
+            return Ok(None);
+        }
+        let token = token::own(config, open_store(config).await?).await?;
+        Ok(Some(Client {
+            http,
+            base: listening.url,
+            token,
+            hosted: None,
+        }))
+    }
+
+    /// Where the service is.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Opens a stream of events behind the one with the id `last`, or from now on. `None` if the service cannot be reached.
+    pub async fn follow(&self, path: &str, last: Option<i64>) -> Result<Option<reqwest::Response>> {
+        let mut request = self.request(Method::GET, path).timeout(STREAM_TIMEOUT);
+        if let Some(last) = last {
+            request = request.header("last-event-id", last);
+        }
+        let Ok(response) = request.send().await else {
+            return Ok(None);
+        };
+        let status = response.status();
+        if status.is_success() {
+            return Ok(Some(response));
+        }
+        let body = response.text().await;
+        Err(refused(status, &body.unwrap_or_default()))
     }
 
     /// A call without a body.
@@ -183,7 +216,7 @@ fn unreachable(base: &str, error: reqwest::Error) -> Error {
 }
 
 /// A client of the service in this state directory, which may speak TLS under a certificate that only we know.
-fn http(config: &Config) -> Result<reqwest::Client> {
+pub fn http(config: &Config) -> Result<reqwest::Client> {
     let service = &config.service;
     let mut builder = reqwest::Client::builder().timeout(CALL_TIMEOUT).no_proxy();
     if !service.tls_certificate.as_os_str().is_empty() {

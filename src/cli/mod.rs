@@ -9,6 +9,7 @@ mod conflicts;
 mod connections;
 mod demo;
 mod dlq;
+mod doctor;
 mod feeds;
 mod mapping;
 mod output;
@@ -85,6 +86,8 @@ enum Command {
     Demo(demo::Args),
     /// Run the service: API, webhooks and waiting syncs.
     Serve(serve::Args),
+    /// Whether this installation can do its work: every check with its verdict, each failure with its fix.
+    Doctor(doctor::Args),
     /// Log in to a CRM, look after the grant, or give it up.
     #[command(subcommand)]
     Auth(auth::Command),
@@ -186,6 +189,15 @@ async fn dispatch(cli: Cli, output: Output) -> Result<u8> {
         clap_complete::generate(shell, &mut Cli::command(), "cpq", &mut anstream::stdout());
         return Ok(0);
     }
+    if let Command::Doctor(args) = &cli.command {
+        let named = doctor::Named {
+            config: cli.config.as_deref(),
+            state_dir: &cli.state_dir,
+            store: cli.store.as_deref(),
+            verbose: cli.verbose,
+        };
+        return doctor::run(args, named, output).await;
+    }
     let mut config = Config::load(cli.config.as_deref(), &cli.state_dir)?;
     config.name_store(cli.store.as_deref().unwrap_or_default());
     let serves = matches!(cli.command, Command::Serve(_));
@@ -234,6 +246,6 @@ async fn carry_out(command: Command, config: Config, output: Output) -> Result<u
             });
             Ok(0)
         }
-        Command::Completions { .. } => Ok(0),
+        Command::Completions { .. } | Command::Doctor(_) => Ok(0),
     }
 }

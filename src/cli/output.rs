@@ -26,6 +26,16 @@ impl Output {
         let _ = writeln!(anstream::stdout(), "{}", line.trim_end_matches('\n'));
     }
 
+    /// One of many: a line for people, and with `--json` an object on a line of its own.
+    pub fn line(&self, value: &impl Serialize, text: impl FnOnce() -> String) {
+        let line = if self.json {
+            serde_json::to_string(value).unwrap_or_default()
+        } else {
+            text()
+        };
+        let _ = writeln!(anstream::stdout(), "{line}");
+    }
+
     /// Waits for something; what takes longer than a second shows that it goes on. Only on a terminal.
     pub async fn busy<T>(&self, words: &str, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);

@@ -1,5 +1,7 @@
 //! `cpq sync`: run one, see what it would do, see what it did.
 
+mod watch;
+
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{ConnectionName, CorrelationId, IdempotencyKey, OpportunityKey};
@@ -20,6 +22,15 @@ const SHOWN_CHARS: usize = 40;
 /// `cpq sync`
 #[derive(clap::Subcommand)]
 pub enum Command {
+    #[command(flatten)]
+    Work(Work),
+    /// Follow syncs live, from their acceptance to their end.
+    Watch(watch::Args),
+}
+
+/// What is done with a service that may live as long as the command.
+#[derive(clap::Subcommand)]
+pub enum Work {
     /// Sync one opportunity now and wait for the end.
     Run {
         /// Business number (OPP-4482) or CRM id.
@@ -84,17 +95,21 @@ pub enum Command {
 
 /// Runs the command.
 pub async fn run(command: Command, config: Config, output: Output) -> Result<u8> {
-    check(&command)?;
+    let work = match command {
+        Command::Work(work) => work,
+        Command::Watch(args) => return watch::run(args, &config, output).await,
+    };
+    check(&work)?;
     let client = Client::connect(&config).await?;
-    let done = execute(&client, command, output).await;
+    let done = execute(&client, work, output).await;
     client.close().await;
     done
 }
 
 /// What can be refused without asking anybody is refused first.
-fn check(command: &Command) -> Result<()> {
-    match command {
-        Command::Run {
+fn check(work: &Work) -> Result<()> {
+    match work {
+        Work::Run {
             opportunity,
             connection,
             idempotency_key,
@@ -106,7 +121,7 @@ fn check(command: &Command) -> Result<()> {
             idempotency_key.as_ref().map(IdempotencyKey::new).transpose()?;
             correlation.as_ref().map(CorrelationId::new).transpose()?;
         }
-        Command::Deleted {
+        Work::Deleted {
             opportunity,
             connection,
             ..
@@ -114,17 +129,17 @@ fn check(command: &Command) -> Result<()> {
             OpportunityKey::new(opportunity)?;
             connection.as_ref().map(ConnectionName::new).transpose()?;
         }
-        Command::Status { correlation } | Command::Replay { correlation } => {
+        Work::Status { correlation } | Work::Replay { correlation } => {
             drop(CorrelationId::new(correlation)?);
         }
-        Command::List { .. } => {}
+        Work::List { .. } => {}
     }
     Ok(())
 }
 
-async fn execute(client: &Client, command: Command, output: Output) -> Result<u8> {
-    match command {
-        Command::Run {
+async fn execute(client: &Client, work: Work, output: Output) -> Result<u8> {
+    match work {
+        Work::Run {
             opportunity,
             connection,
             dry_run: true,
@@ -134,7 +149,7 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
                 .busy("planning", plan(client, &opportunity, connection, output))
                 .await
         }
-        Command::Run {
+        Work::Run {
             opportunity,
             connection,
             idempotency_key,
@@ -153,7 +168,7 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
                 .await?;
             told(&answer, output)
         }
-        Command::Deleted {
+        Work::Deleted {
             opportunity,
             connection,
             record,
@@ -166,14 +181,14 @@ async fn execute(client: &Client, command: Command, output: Output) -> Result<u8
             let call = client.call(Method::POST, &path, &[("prefer", "wait=20")], &body);
             told(&output.busy("answering", call).await?, output)
         }
-        Command::Replay { correlation } => {
+        Work::Replay { correlation } => {
             let path = format!("/api/v1/sync/{}/replay", segment(&correlation));
             let body = json!({});
             let call = client.call(Method::POST, &path, &[("prefer", "wait=20")], &body);
             told(&output.busy("replaying", call).await?, output)
         }
-        Command::Status { correlation } => status(client, &correlation, output).await,
-        Command::List {
+        Work::Status { correlation } => status(client, &correlation, output).await,
+        Work::List {
             state,
             opportunity,
             limit,

@@ -106,7 +106,7 @@ fn share(count: u64, of: u64) -> f64 {
 }
 
 /// What is strange about the last hour that is over: nothing came, while it usually does at that hour of the day.
-pub(crate) fn silence(statistics: &SyncStatistics) -> Option<String> {
+pub fn silence(statistics: &SyncStatistics) -> Option<String> {
     let (_, over) = statistics.hours.split_last()?;
     let (last, before) = over.split_last()?;
     let known = before.iter().skip_while(|hour| all(hour) == 0).count();

@@ -26,5 +26,6 @@ mod text;
 mod ties;
 mod when;
 
+pub use chart::silence;
 pub use doors::{PAGES, Page};
 pub use house::over;

@@ -183,19 +183,8 @@ impl Fold {
     fn adopt(&mut self, entry: Entry) {
         self.attempt = self.attempt.max(entry.attempt);
         self.put_off = entry.kind == EventKind::Restarted;
-        self.state = Some(match entry.kind {
-            EventKind::Accepted | EventKind::Requeued => RunState::Queued,
-            EventKind::Hint | EventKind::Replayed => self.state.unwrap_or(RunState::Queued),
-            EventKind::Intent | EventKind::Done | EventKind::Failed | EventKind::Restarted => {
-                RunState::Running
-            }
-            EventKind::Parked => RunState::Parked,
-            EventKind::Waiting => RunState::Waiting,
-            EventKind::Superseded => RunState::Superseded,
-            EventKind::Dead => RunState::Dead,
-            EventKind::Succeeded => RunState::Succeeded,
-            EventKind::Cancelled => RunState::Cancelled,
-        });
+        let told = leads_to(entry.kind).or(self.state);
+        self.state = Some(told.unwrap_or(RunState::Queued));
     }
 }
 
@@ -225,6 +214,23 @@ fn after(state: RunState, kind: EventKind) -> Option<RunState> {
             let lost = state.after(RunEvent::LeaseLost);
             lost.or_else(|| state.after(RunEvent::Requeue))
         }
+    }
+}
+
+/// The state that a run is in once such a row is there; `None` where the row leaves it as it was.
+pub fn leads_to(kind: EventKind) -> Option<RunState> {
+    match kind {
+        EventKind::Accepted | EventKind::Requeued => Some(RunState::Queued),
+        EventKind::Hint | EventKind::Replayed => None,
+        EventKind::Intent | EventKind::Done | EventKind::Failed | EventKind::Restarted => {
+            Some(RunState::Running)
+        }
+        EventKind::Parked => Some(RunState::Parked),
+        EventKind::Waiting => Some(RunState::Waiting),
+        EventKind::Superseded => Some(RunState::Superseded),
+        EventKind::Dead => Some(RunState::Dead),
+        EventKind::Succeeded => Some(RunState::Succeeded),
+        EventKind::Cancelled => Some(RunState::Cancelled),
     }
 }
 

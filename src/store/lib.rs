@@ -66,5 +66,5 @@ pub use migration::{Applied, Migrated, Plan};
 pub use postgres::{make_schema, remove_schema};
 pub use registry::statements;
 pub use row::{Cell, FromCell, Row};
-pub use store::{Store, StoreOptions, StoreStats};
+pub use store::{About, Store, StoreOptions, StoreStats};
 pub use tx::{Param, Tx};

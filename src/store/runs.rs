@@ -14,6 +14,7 @@ mod hold;
 mod hours;
 mod lane;
 mod list;
+mod nodes;
 mod queue;
 mod unlinked;
 mod waiting;
@@ -22,6 +23,7 @@ pub use hold::{claim_lane_of, claim_run, heartbeat};
 pub use hours::{Hour, hours};
 pub use lane::{enter_lane, line_up};
 pub use list::{Filter, counts_by_state, list};
+pub use nodes::{Node, nodes};
 pub(crate) use queue::{CLAIM, EXPIRE};
 pub use queue::{
     Expired, begun_in_lane, claim, expire_leases, fence, lane_busy, more_due_than, next_due, next_expiry,
@@ -62,6 +64,7 @@ pub(crate) const STATEMENTS: &[&[&str]] = &[
     lane::STATEMENTS,
     queue::STATEMENTS,
     list::STATEMENTS,
+    nodes::STATEMENTS,
     unlinked::STATEMENTS,
     waiting::STATEMENTS,
 ];

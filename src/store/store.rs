@@ -15,8 +15,11 @@ use crate::postgres::{Address, Server};
 use crate::sqlite::{Counters, Job, Readers, Session, Writer};
 use crate::tx::Tx;
 
+mod about;
 mod schema;
 mod upkeep;
+
+pub use about::About;
 
 /// Where the store is.
 #[derive(Clone, Debug)]

@@ -51,6 +51,7 @@ const STARTED_OTHERWISE: &[(&str, &str, &str)] = &[
         "--ignored on_a_server::",
     ),
     ("tests/it/handover.rs", "test", "--ignored on_a_server::"),
+    ("tests/it/doctor/outside.rs", "test", "--ignored on_a_server::"),
     ("tests/it/nodes.rs", "test", "--ignored on_a_server::"),
     ("tests/it/copy.rs", "test", "--ignored on_a_server::"),
     ("tests/it/dead_letters.rs", "test", "--ignored on_a_server::"),

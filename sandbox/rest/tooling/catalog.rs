@@ -2,6 +2,7 @@
 
 use super::objects::{SCHEMA, SHARED};
 use super::subscriptions;
+use crate::events::{STANDARD, event_name};
 use crate::org::{Id, Org, Row, Value};
 use crate::schema::describe::groupable;
 use crate::schema::{Field, ID, Kind, Object, OnDelete, Schema};
@@ -26,6 +27,7 @@ pub fn of(org: &Org, view: &Schema) -> Org {
             catalog.relationship(object, view.at(list.object), list.field, list.name.as_deref());
         }
     }
+    catalog.captured(org, view);
     for (name, _) in SHARED {
         catalog.copy(org, name);
     }
@@ -138,6 +140,36 @@ impl Catalog {
                 values: row,
             },
         );
+    }
+
+    /// What the org has selected for change events, channel by channel.
+    fn captured(&mut self, org: &Org, view: &Schema) {
+        let capture = org.capture();
+        let standard = view
+            .objects()
+            .iter()
+            .filter(|object| capture.on_standard_channel(object));
+        let standard = standard.map(|object| (STANDARD, event_name(object)));
+        let own = capture.channels.iter().filter(|channel| channel.name != STANDARD);
+        let own = own.flat_map(|channel| {
+            channel
+                .members
+                .iter()
+                .map(|member| (channel.name.as_str(), member))
+        });
+        let own = own.map(|(channel, member)| (channel, member.selected_entity.clone()));
+        let members: Vec<(&str, String)> = standard.chain(own).collect();
+        for (channel, event) in members {
+            let name = format!("{}_{event}", channel.trim_end_matches("__chn"));
+            let values = [
+                ("DeveloperName", Text(&name)),
+                ("FullName", Text(&name)),
+                ("EventChannel", Text(channel)),
+                ("SelectedEntity", Text(&event)),
+                ("ManageableState", Text("unmanaged")),
+            ];
+            self.put("PlatformEventChannelMember", None, &values);
+        }
     }
 
     fn entity(&mut self, object: &Object) {

@@ -1,6 +1,7 @@
 //! Salesforce Sales Cloud over its REST API. See `README.md` beside this file for what is called and what the org
 //! needs.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -26,6 +27,7 @@ use read::{Reads, Wanted};
 use rest::Rest;
 use write::{Bodies, Ordered, Writes};
 
+mod captured;
 mod composite;
 mod config;
 mod convert;
@@ -126,6 +128,32 @@ impl SalesforceAdapter {
     /// [`cpq_domain::Code::ConfigInvalid`] when a setting makes no sense.
     pub fn pubsub(&self, settings: pubsub::Settings) -> Result<Arc<dyn ChangeFeed>> {
         Ok(Arc::new(pubsub::PubSub::new(self.org.clone(), settings)?))
+    }
+}
+
+impl SalesforceAdapter {
+    /// What the CRM's clock shows now, to the second, by the last answer that carried a date; none before one did.
+    pub fn clock(&self) -> Option<Timestamp> {
+        self.org.rest.crm_now()
+    }
+
+    /// Objects whose changes become events, on whatever channel; `None` where our user may not see which they are.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub async fn captured(&self, call: &Call) -> Result<Option<BTreeSet<String>>> {
+        captured::captured(&self.org.rest, call).await
+    }
+
+    /// Whether the topics of these settings are there, and ours to read. Opens the Pub/Sub API and reads no event.
+    ///
+    /// # Errors
+    /// Those of [`SalesforceAdapter::pubsub`]; [`cpq_domain::Code::CrmUnavailable`] when the endpoint cannot be reached,
+    /// and the CRM's refusals.
+    pub async fn may_follow(&self, settings: pubsub::Settings) -> Result<()> {
+        pubsub::PubSub::new(self.org.clone(), settings)?
+            .may_follow()
+            .await
     }
 }
 

@@ -69,6 +69,9 @@ pub async fn run(args: Args, config: &Config, output: Output) -> Result<u8> {
         true => retention::foresee(&store, tasks).await?,
         false => output.busy("purging …", retention::purge(&store, tasks)).await?,
     };
+    if !args.dry_run && args.opportunity.is_none() && args.before.is_none() {
+        retention::note(&store, now).await;
+    }
     output.data(
         &serde_json::json!({"dryRun": args.dry_run, "removed": removed}),
         || told(&removed, args.dry_run),

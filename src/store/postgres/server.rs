@@ -10,6 +10,7 @@ use deadpool_postgres::{Client, Pool};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use super::address::Address;
 use super::attempt::drive;
@@ -22,6 +23,7 @@ use super::pool;
 use super::session::Session;
 use crate::migration::{Migrated, Plan};
 use crate::sqlite::Counters;
+use crate::store::About;
 use crate::tx::Tx;
 
 /// The oldest server that has what the statements use (`pg_current_xact_id`, PostgreSQL 13).
@@ -30,6 +32,9 @@ const OLDEST: i32 = 130_000;
 const BAD_PAGES: &str =
     "SELECT COALESCE(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()";
 const SIZE: &str = "SELECT pg_database_size(current_database())";
+/// Server, size of the database, and TLS of this connection (PostgreSQL 17, 27.2.7 `pg_stat_ssl`).
+const ABOUT: &str = "SELECT current_setting('server_version'), pg_database_size(current_database()),
+  (SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl)";
 /// Pause between two questions about a commit that is still under way.
 const UNDER_WAY: Duration = Duration::from_millis(50);
 
@@ -247,6 +252,23 @@ impl Server {
         let asked = client.query_one(SIZE, &[]).await;
         let row = asked.map_err(|cause| failure(&self.place, "to ask for its size", &cause).0)?;
         Ok(u64::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+    }
+
+    /// What the server is, and how far away.
+    pub(crate) async fn about(&self) -> Result<About> {
+        let client = connect(&self.pool, &self.place).await?;
+        let asking = |cause| failure(&self.place, "to tell of itself", &cause).0;
+        let row = client.query_one(ABOUT, &[]).await.map_err(asking)?;
+        let (version, bytes, tls): (String, i64, Option<String>) = (row.get(0), row.get(1), row.get(2));
+        let asked = Instant::now();
+        client.batch_execute("SELECT 1").await.map_err(asking)?;
+        Ok(About {
+            engine: format!("PostgreSQL {version}"),
+            bytes: u64::try_from(bytes).unwrap_or(0),
+            log_bytes: None,
+            tls,
+            answered_in: Some(asked.elapsed()),
+        })
     }
 
     async fn session(&self, reading: bool) -> std::result::Result<Session, (Error, Kind)> {

@@ -137,6 +137,12 @@ impl File {
         &self.place
     }
 
+    /// Bytes of the file and of its write-ahead log.
+    pub(crate) fn sizes(&self) -> (u64, u64) {
+        let bytes = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        (bytes(&self.path), bytes(&log_of(&self.path)))
+    }
+
     /// A further connection that cannot write.
     pub(super) fn connection(&self) -> Result<Connection> {
         let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);

@@ -170,3 +170,19 @@ fn tooling_describes() {
         json!("/services/data/v68.0/tooling/query")
     );
 }
+
+#[test]
+fn objects_that_are_selected_for_change_events_are_rows() {
+    let mut site = workshop();
+    let (status, told) = tooling(
+        &mut site,
+        "SELECT EventChannel, SelectedEntity FROM PlatformEventChannelMember WHERE SelectedEntity IN ('OpportunityChangeEvent', 'Part__ChangeEvent') ORDER BY SelectedEntity",
+    );
+    assert_eq!(status, 200, "{told}");
+    let rows = told["records"].as_array().expect("records");
+    assert_eq!(
+        column(rows, "SelectedEntity"),
+        [json!("OpportunityChangeEvent"), json!("Part__ChangeEvent")]
+    );
+    assert_eq!(rows[0]["EventChannel"], json!("ChangeEvents"));
+}

@@ -60,6 +60,20 @@ impl PubSub {
     }
 }
 
+impl PubSub {
+    /// Asks for every topic whether it may be read.
+    pub(super) async fn may_follow(&self) -> Result<()> {
+        let rest = &self.org.rest;
+        let authorities = &self.org.config.ca_certificates_pem;
+        let endpoint = &self.settings.endpoint;
+        let link = Link::connect(endpoint, authorities, rest.credentials(), rest.connection()).await?;
+        for topic in &self.topics {
+            link.may_subscribe(&topic.name).await?;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl ChangeFeed for PubSub {
     fn name(&self) -> &str {

@@ -30,6 +30,10 @@ async fn a_reader_follows_what_happens_and_misses_nothing_when_it_comes_back() {
         house.sync(&[]).await
     });
     assert!(from_now.contains(r#""kind":"accepted""#), "{from_now}");
+    assert!(
+        from_now.starts_with("id: 0\n\n"),
+        "it says where it begins: {from_now}"
+    );
     let all = first(&house, &[("last-event-id", "0")], 3).await;
     let ids: Vec<i64> = all
         .lines()

@@ -314,3 +314,20 @@ pub async fn old_matrices_stay(store: Store) {
     assert!(!write!(store, |tx| ownership::withdraw(tx)).expect("stored"));
     assert_eq!(read!(store, |tx| ownership::latest(tx)).expect("read"), None);
 }
+
+pub async fn the_store_tells_what_it_is(store: Store) {
+    let about = store.about().await.expect("told");
+    match about.answered_in {
+        Some(_) => assert!(
+            about.engine.starts_with("PostgreSQL 1") && about.bytes > 0,
+            "{about:?}"
+        ),
+        None => assert!(about.engine.starts_with("SQLite 3."), "{about:?}"),
+    }
+    let is_file = about.log_bytes.is_some();
+    assert_eq!(
+        about.bytes > 0,
+        is_file || about.answered_in.is_some(),
+        "{about:?}"
+    );
+}

@@ -63,7 +63,7 @@ promises! {
     queue: due_runs_are_claimed_oldest_first, a_lane_runs_one_at_a_time, lanes_never_run_twice_under_load,
         a_lost_lease_is_fenced, a_lost_lease_is_queued_and_counted, runs_that_two_processes_died_on_run_one_at_a_time, a_waiting_run_is_shared,
         a_reconnect_wakes_its_connection, an_answer_wakes_its_lane, the_next_due_run_is_known, one_run_can_be_taken,
-        a_heartbeat_keeps_only_living_leases, a_run_enters_the_lane_of_another_name, a_run_lines_up_behind_others, parked_runs_that_may_have_written_are_found;
+        a_heartbeat_keeps_only_living_leases, a_run_enters_the_lane_of_another_name, a_run_lines_up_behind_others, parked_runs_that_may_have_written_are_found, who_holds_runs_is_known;
     journal: rows_are_numbered_per_run, a_reader_follows_all_runs, a_journal_belongs_to_a_run;
     idempotency: one_of_many_is_fresh, a_fresh_key_has_its_row, an_answer_is_kept_to_the_byte, another_request_is_told_nothing,
         a_released_key_is_new, keys_hang_on_runs, answers_expire_then_keys;
@@ -84,7 +84,7 @@ promises! {
     replays: a_plan_is_sealed_once, one_process_carries_a_plan_out, a_replay_whose_process_died_is_found,
         what_people_want_of_a_replay_is_heard, items_come_in_order_and_by_state, items_of_old_plans_go_and_plans_stay;
     bookkeeping: counters_have_no_gaps, a_link_belongs_to_one_quote, agreements_are_replaced, decisions_are_kept, many_decisions_are_kept_in_order, a_repeated_decision_is_not_kept,
-        tokens_are_found_by_hash, deliveries_are_seen_once, schemas_are_cached, old_matrices_stay;
+        tokens_are_found_by_hash, deliveries_are_seen_once, schemas_are_cached, old_matrices_stay, the_store_tells_what_it_is;
 }
 
 async fn memory() -> Store {

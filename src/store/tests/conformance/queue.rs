@@ -393,3 +393,18 @@ fn quote_of(id: &str) -> Link {
         revision: 1,
     }
 }
+
+pub async fn who_holds_runs_is_known(store: Store) {
+    queue(&store, &["OPP-1", "OPP-2", "OPP-3"]).await;
+    claim(&store, 9, 2).await;
+    let more = write!(store, |tx| runs::claim(tx, "node-2", at(9), at(2_000), 9)).expect("claimed");
+    assert_eq!(more.len(), 1);
+    let held = read!(store, |tx| runs::nodes(tx, at(10))).expect("read");
+    let held: Vec<_> = held
+        .iter()
+        .map(|node| (node.name.as_str(), node.runs, node.lease_until))
+        .collect();
+    assert_eq!(held, [("node-1", 2, at(1_000)), ("node-2", 1, at(2_000))]);
+    let later = read!(store, |tx| runs::nodes(tx, at(1_000))).expect("read");
+    assert_eq!(later.len(), 1, "a lease that is over holds nothing");
+}

@@ -328,6 +328,7 @@ fn auth_options(config: &Config) -> Result<cpq_auth::Options> {
     let ca_certificates_pem = config.crm.certificate_authorities()?;
     Ok(cpq_auth::Options {
         ca_certificates_pem,
+        reach: crate::sides::reach(config.crm.private_network),
         ..cpq_auth::Options::default()
     })
 }
@@ -364,7 +365,10 @@ fn cpq(config: &Config, embedded: &Arc<EmbeddedCpq>, world: &Arc<dyn World>) -> 
                 Error::new(Code::ConfigInvalid, message).field("cpq.token_variable")
             })?;
             let name = ConnectionName::new("cpq")?;
-            let remote = RestCpqConfig::new(name, config.cpq.url.clone(), SecretString::from(token));
+            let remote = RestCpqConfig {
+                reach: crate::sides::reach(config.cpq.private_network),
+                ..RestCpqConfig::new(name, config.cpq.url.clone(), SecretString::from(token))
+            };
             Ok((Arc::new(RestCpqAdapter::new(&remote, world.clone())?), None))
         }
     }

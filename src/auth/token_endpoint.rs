@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+use crate::context::Context;
 use crate::endpoint_url;
 use crate::limits::{ANSWER_BYTES, THROTTLED_RETRY_MS, UNAVAILABLE_RETRY_MS};
 use crate::refusal::{Asked, Refusal, classify};
@@ -55,13 +56,13 @@ struct WireError {
 
 /// Sends one form. Client id and secret are added here, in the body (`client_secret_post`).
 pub(crate) async fn request(
-    http: &reqwest::Client,
+    context: &Context,
     settings: &ConnectionSettings,
     client_secret: Option<&SecretString>,
     asked: Asked,
     form: &[(&str, &str)],
 ) -> Result<Tokens, Refused> {
-    let url = endpoint_url::oauth(settings, "token").map_err(|error| Refused {
+    let url = context.endpoint(settings, "token").map_err(|error| Refused {
         refusal: Refusal::Setup,
         error,
     })?;
@@ -70,7 +71,11 @@ pub(crate) async fn request(
     if let Some(secret) = client_secret {
         form.push(("client_secret", secret.expose_secret()));
     }
-    let request = http.post(url).header("accept", "application/json").form(&form);
+    let request = context
+        .http
+        .post(url)
+        .header("accept", "application/json")
+        .form(&form);
     let unreachable = |cause: reqwest::Error| unreachable(settings, cause);
     let response = request.send().await.map_err(unreachable)?;
     let status = response.status().as_u16();

@@ -65,6 +65,8 @@ impl Client {
     pub async fn connect(config: &Config) -> Result<Client> {
         let http = reqwest::Client::builder()
             .timeout(CALL_TIMEOUT)
+            // Our own service sends nobody elsewhere, and what answers in its place must not have the token carried on.
+            .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()
             .map_err(|error| Error::new(Code::Internal, "cannot make an HTTP client").cause(error))?;

@@ -23,6 +23,7 @@ use stream::Stream;
 
 mod bitmap;
 mod canonical;
+mod connector;
 mod delivery;
 mod errors;
 mod event;

@@ -51,6 +51,18 @@ pub struct Happened {
     pub message: Option<String>,
 }
 
+/// An event of the stream. The connection says by comments that it lives.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HappenedEvent {
+    /// `sync`.
+    pub event: String,
+    /// Its place in the journal: send it as `Last-Event-ID` to go on behind it.
+    pub id: String,
+    /// A `Happened` as JSON.
+    #[schema(content_media_type = "application/json")]
+    pub data: String,
+}
+
 /// Where a reader stands.
 struct Reader {
     api: ApiState,
@@ -72,7 +84,7 @@ struct Reader {
     operation_id = "followEvents",
     tag = "sync",
     params(("Last-Event-ID" = Option<i64>, Header, description = "Id of the last event that was seen")),
-    responses((status = 200, description = "Events, each with a `Happened` as its data", body = Happened, content_type = "text/event-stream"))
+    responses((status = 200, description = "Events, each with a `Happened` as its data", body = HappenedEvent, content_type = "text/event-stream"))
 )]
 pub(crate) async fn follow(State(api): State<ApiState>, headers: HeaderMap) -> Result<Response, Failure> {
     let place = api.readers.clone().try_acquire_owned().map_err(|_| {

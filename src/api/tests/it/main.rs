@@ -18,3 +18,4 @@ mod quotes;
 mod serve;
 mod sync;
 mod webhooks;
+mod wire;

@@ -91,12 +91,13 @@ pub(crate) async fn follow(State(api): State<ApiState>, headers: HeaderMap) -> R
         let message = "as many readers follow the events as there may be";
         Error::new(Code::Overloaded, message).retry_after_ms(5_000)
     })?;
-    let position = match single(&headers, "last-event-id") {
-        Some(id) => id
-            .parse()
-            .map_err(|_| invalid("Last-Event-ID must be the id of an event"))?,
-        None => api.store.read(|tx| Box::pin(journal::head(tx))).await?,
-    };
+    let seen = single(&headers, "last-event-id")
+        .map(str::parse::<i64>)
+        .transpose();
+    let seen = seen.map_err(|_| invalid("Last-Event-ID must be the id of an event"))?;
+    // An id that is not there yet is one of another journal, e.g. of before a backup was brought back.
+    let head = api.store.read(|tx| Box::pin(journal::head(tx))).await?;
+    let position = seen.map_or(head, |seen| seen.min(head));
     let reader = Reader {
         api,
         position,

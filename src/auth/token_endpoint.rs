@@ -212,3 +212,6 @@ fn unreachable(settings: &ConnectionSettings, cause: reqwest::Error) -> Refused 
         error,
     }
 }
+
+#[cfg(test)]
+mod spoilt;

@@ -1,6 +1,7 @@
 //! The product as its users have it: the real binary, in processes of its own, on real files and real sockets.
 
 mod bad_input;
+mod canaries;
 mod changes;
 mod conflicts;
 mod copy;

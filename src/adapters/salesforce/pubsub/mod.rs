@@ -30,6 +30,9 @@ mod event;
 mod limits;
 mod link;
 mod lookup;
+#[cfg(test)]
+#[path = "../../../../tests/mutation/mod.rs"]
+mod mutation;
 mod place;
 mod receive;
 mod schema;

@@ -356,6 +356,7 @@ pub fn auth_options(config: &Config) -> Result<cpq_auth::Options> {
     let ca_certificates_pem = config.crm.certificate_authorities()?;
     Ok(cpq_auth::Options {
         ca_certificates_pem,
+        reach: crate::sides::reach(config.crm.private_network),
         ..cpq_auth::Options::default()
     })
 }
@@ -398,7 +399,10 @@ pub fn remote_cpq(config: &Config, world: Arc<dyn World>) -> Result<RestCpqAdapt
         Error::new(Code::ConfigInvalid, message).field("cpq.token_variable")
     })?;
     let name = ConnectionName::new("cpq")?;
-    let remote = RestCpqConfig::new(name, config.cpq.url.clone(), SecretString::from(token));
+    let remote = RestCpqConfig {
+        reach: crate::sides::reach(config.cpq.private_network),
+        ..RestCpqConfig::new(name, config.cpq.url.clone(), SecretString::from(token))
+    };
     RestCpqAdapter::new(&remote, world)
 }
 

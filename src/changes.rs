@@ -181,21 +181,11 @@ pub async fn endpoint(settings: &ChangesConfig, instance_url: &str) -> Option<St
     if !settings.pubsub_endpoint.is_empty() {
         return Some(settings.pubsub_endpoint.clone());
     }
-    if !is_loopback(instance_url) {
+    if !url::Url::parse(instance_url).is_ok_and(|url| cpq_auth::is_loopback(&url)) {
         return Some(pubsub::Settings::default().endpoint);
     }
     // A sandbox on this machine says itself where it tells of changes.
     sandbox_endpoint(instance_url).await
-}
-
-fn is_loopback(url: &str) -> bool {
-    let url = url::Url::parse(url).ok();
-    match url.as_ref().and_then(url::Url::host) {
-        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 async fn sandbox_endpoint(instance_url: &str) -> Option<String> {
@@ -206,6 +196,7 @@ async fn sandbox_endpoint(instance_url: &str) -> Option<String> {
     }
     let http = reqwest::Client::builder()
         .timeout(SANDBOX_PATIENCE)
+        .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()
         .ok()?;

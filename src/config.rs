@@ -269,10 +269,22 @@ fn parse(text: &str) -> Result<Config> {
         .map_err(|error: toml::de::Error| {
             Error::new(
                 Code::ConfigInvalid,
-                format!("the configuration is wrong: {}", error.message().trim()),
+                format!("the configuration is wrong: {}", unquoted(error.message().trim())),
             )
             .next("compare with `cpq config show`, which lists every key")
         })
+}
+
+/// The message without the text that it quotes: what stands in the wrong place may be a secret.
+fn unquoted(message: &str) -> String {
+    const BEFORE: &str = "string \"";
+    let quoted = message.find(BEFORE).zip(message.rfind("\", expected"));
+    match quoted {
+        Some((from, to)) if from + BEFORE.len() <= to => {
+            format!("{}…{}", &message[..from + BEFORE.len()], &message[to..])
+        }
+        _ => message.to_owned(),
+    }
 }
 
 fn refused(text: &str, error: &toml::de::Error) -> Error {
@@ -298,6 +310,10 @@ fn overlay(under: &mut toml::Table, over: toml::Table) {
 }
 
 #[cfg(test)]
+#[path = "../tests/mutation/mod.rs"]
+mod mutation;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -313,6 +329,31 @@ mod tests {
     fn an_unknown_key_is_refused_by_name() {
         let error = parse("[crm]\ncurency = \"EUR\"\n").unwrap_err();
         assert!(error.to_string().contains("curency"), "{error}");
+    }
+
+    /// Whatever a person writes, it is taken or refused, and never by a panic.
+    #[test]
+    fn a_spoilt_configuration_is_taken_or_refused() {
+        let own = b"[crm]\ncurrency = \"EUR\"\n[webhooks]\nsources = { a = \"env:A\" }\n";
+        // The whole file is long: a few cases of it are as good as many of the short one.
+        for case in 0..mutation::cases() / 10 {
+            let text = mutation::spoilt(&[own, &DEFAULTS.as_bytes()[..4_000]], case);
+            if let Ok(config) = parse(&String::from_utf8_lossy(&text)) {
+                let _ = config.check();
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_in_the_wrong_place_is_not_repeated() {
+        for text in [
+            "[outbound_messages]\nsources = { a = \"canary\" }\n",
+            "[outbound_messages]\nsources = { a = \"ca\\\"nary\\\", expected canary\" }\n",
+            "[service]\nconcurrency = \"canary\"\n",
+        ] {
+            let error = parse(text).expect_err(text).to_string();
+            assert!(error.contains("expected") && !error.contains("nary"), "{error}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use cpq_adapters::salesforce::{Config as SalesforceConfig, SalesforceAdapter};
-use cpq_auth::Broker;
+use cpq_auth::{Broker, Reach};
 use cpq_domain::Result;
 use cpq_domain::adapter::{CpqAdapter, CrmAdapter};
 use cpq_domain::error::{Code, Error};
@@ -19,6 +19,16 @@ use cpq_store::{Store, schemas};
 
 use crate::config::CrmConfig;
 use crate::matrix::Live;
+
+/// Where the HTTP client finds its proxies.
+const PROXY_VARIABLES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
 
 /// Adapters by connection, made when they are first asked for. They hold the token session and the folded calls of
 /// their connection, so there is one for all runs.
@@ -90,6 +100,16 @@ impl Connected {
     }
 }
 
+/// Where requests may go, of one side. Proxies of the environment were named by whoever set it.
+pub fn reach(private_network: bool) -> Reach {
+    let named = PROXY_VARIABLES.iter().filter_map(|name| std::env::var(name).ok());
+    let hosts = named.filter_map(|url| {
+        let url = url::Url::parse(&url).or_else(|_| url::Url::parse(&format!("http://{url}")));
+        Some(url.ok()?.host_str()?.to_owned())
+    });
+    Reach::default().private(private_network).through(hosts)
+}
+
 /// The adapter's part of the settings.
 pub fn salesforce_config(settings: &CrmConfig, name: &ConnectionName) -> Result<SalesforceConfig> {
     Ok(SalesforceConfig {
@@ -105,6 +125,7 @@ pub fn salesforce_config(settings: &CrmConfig, name: &ConnectionName) -> Result<
         fields_file: settings.fields_file.display().to_string(),
         time_zone: Some(settings.time_zone.clone()).filter(|zone| !zone.is_empty()),
         ca_certificates_pem: settings.certificate_authorities()?,
+        reach: reach(settings.private_network),
         ..SalesforceConfig::new(name.clone())
     })
 }

@@ -5,6 +5,7 @@
 
 use std::error::Error as _;
 
+use cpq_auth::Reach;
 use cpq_domain::error::{Class, Written};
 use cpq_domain::limits::RESPONSE_BYTES;
 use cpq_domain::{Code, Error, Result};
@@ -93,13 +94,14 @@ impl Lost {
 ///
 /// # Errors
 /// [`Code::ConfigInvalid`] when a certificate is not PEM.
-pub(crate) fn client(ca_certificates_pem: &[Vec<u8>]) -> Result<reqwest::Client> {
+pub(crate) fn client(ca_certificates_pem: &[Vec<u8>], reach: &Reach) -> Result<reqwest::Client> {
     let wrong = |what: &str, cause: reqwest::Error| Error::new(Code::ConfigInvalid, what).cause(cause);
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("cpq/", env!("CARGO_PKG_VERSION")))
         // A token must never follow a redirect to another host.
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
+        .dns_resolver(reach.clone())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(CALL_TIMEOUT);
     for pem in ca_certificates_pem {

@@ -69,11 +69,7 @@ impl Asked {
     /// The entity tag that the caller wants to change (RFC 9110 §13.1.1).
     pub(crate) fn must_match(&self) -> Result<String> {
         match single(&self.headers, header::IF_MATCH.as_str()).map(str::trim) {
-            Some(tag)
-                if tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"') && !tag.contains(',') =>
-            {
-                Ok(tag.to_owned())
-            }
+            Some(tag) if is_strong(tag) => Ok(tag.to_owned()),
             Some(_) => Err(crate::input::invalid(
                 "the If-Match header must hold exactly one strong entity tag",
             )),
@@ -96,4 +92,15 @@ impl Asked {
             .map(str::trim)
             .any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
     }
+}
+
+/// Whether it is one strong entity tag (RFC 9110 §8.8.3) of visible ASCII. A comma could part two of them.
+fn is_strong(tag: &str) -> bool {
+    let inner = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    inner.is_some_and(|inner| {
+        !inner.is_empty()
+            && inner
+                .bytes()
+                .all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b','))
+    })
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use cpq_domain::certificate::{Object, Verdict};
+use cpq_domain::certificate::{Object as Counted, Verdict};
 use cpq_domain::id::ConnectionName;
 use cpq_store::certificates::{self, Certificate, Filter};
 use jiff::Timestamp;
@@ -23,7 +23,7 @@ pub struct CertificateView {
     #[schema(value_type = String, format = DateTime)]
     pub hour: Timestamp,
     /// What it counts.
-    pub object: Object,
+    pub object: Counted,
     /// Green only if every record that was looked at is on both sides with the same values.
     pub verdict: Verdict,
     /// Whether every record of the hour was looked at, and the hour was over by then.
@@ -68,7 +68,7 @@ pub struct CertificatePage {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// Of this CRM connection; the default one when absent.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<ConnectionName>)]
     connection: Option<ConnectionName>,
     /// Of hours from this moment on.
     #[param(value_type = Option<String>, format = DateTime)]
@@ -76,8 +76,10 @@ pub(crate) struct Which {
     /// That say this.
     verdict: Option<Verdict>,
     /// Rows, at most 200, usually 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `next` of the page before.
+    #[param(pattern = r"^[0-9]{1,11}\.(opportunity|quote_record|quote_lines)$")]
     after: Option<String>,
 }
 
@@ -120,10 +122,10 @@ fn written(last: &Certificate) -> String {
     format!("{}.{}", last.hour.as_second(), last.object.as_str())
 }
 
-fn read(text: &str) -> cpq_domain::Result<(Timestamp, Object)> {
+fn read(text: &str) -> cpq_domain::Result<(Timestamp, Counted)> {
     let parts = text.split_once('.').and_then(|(hour, object)| {
         let hour = Timestamp::from_second(hour.parse().ok()?).ok()?;
-        let object = Object::ALL.into_iter().find(|one| one.as_str() == object)?;
+        let object = Counted::ALL.into_iter().find(|one| one.as_str() == object)?;
         Some((hour, object))
     });
     parts.ok_or_else(|| invalid("`after` must be the `next` of an earlier page").field("after"))

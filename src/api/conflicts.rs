@@ -38,15 +38,16 @@ pub(crate) struct Which {
     /// Of this field, by its canonical name.
     field: Option<String>,
     /// Of the opportunity with this number or id.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<OpportunityKey>)]
     opportunity: Option<OpportunityKey>,
     /// Of this connection.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<ConnectionName>)]
     connection: Option<ConnectionName>,
     /// Rows, at most 200, usually 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `next` of the page before.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<ConflictId>)]
     before: Option<ConflictId>,
 }
 
@@ -65,12 +66,15 @@ pub struct ConflictDecision {
     pub all_like: bool,
     /// Why; kept with the decision.
     #[serde(default)]
+    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub reason: Option<String>,
     /// Who decides, where the caller speaks for a person; else the name of the token's client.
     #[serde(default)]
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub by: Option<String>,
     /// The version of the conflict that was looked at; refused when it has changed since.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295_i64)]
     pub version: Option<u32>,
 }
 
@@ -122,7 +126,7 @@ pub(crate) async fn list(
     path = "/api/v1/conflicts/{id}",
     operation_id = "getConflict",
     tag = "conflicts",
-    params(("id" = String, Path, description = "Its name", example = "cf-001")),
+    params(("id" = ConflictId, Path, description = "Its name", example = "cf-001")),
     responses(
         (status = 200, description = "The conflict", body = Conflict),
         (status = 404, description = "No such conflict", body = Report),
@@ -144,7 +148,7 @@ pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Re
     operation_id = "resolveConflict",
     tag = "conflicts",
     params(
-        ("id" = String, Path, description = "Its name", example = "cf-001"),
+        ("id" = ConflictId, Path, description = "Its name", example = "cf-001"),
         ("Prefer" = Option<String>, Header, description = "RFC 7240: `wait=N` in seconds, at most 25, usually 10; `wait=0` or `respond-async` answers at once"),
     ),
     request_body(content = ConflictDecision, content_type = "application/json"),

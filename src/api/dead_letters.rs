@@ -55,13 +55,14 @@ pub(crate) struct Which {
     /// In this state; all states when absent.
     state: Option<LetterState>,
     /// Of the opportunity that was named so.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<OpportunityKey>)]
     opportunity: Option<OpportunityKey>,
     /// Of this signature.
     signature: Option<String>,
     /// With this error code.
     code: Option<Code>,
     /// Rows, at most 200, usually 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `next` of the page before.
     before: Option<i64>,
@@ -98,7 +99,7 @@ pub struct LetterSelection {
     pub since: Option<Timestamp>,
     /// At most so many, the oldest first.
     #[serde(default)]
-    #[schema(minimum = 1)]
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 4294967295_i64)]
     pub limit: Option<u32>,
 }
 
@@ -124,9 +125,14 @@ impl LetterSelection {
 #[serde(deny_unknown_fields)]
 pub struct Discard {
     /// Why; kept with the letter.
+    #[schema(
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub reason: String,
     /// Who does it, where the caller speaks for a person; else the name of the token's client.
     #[serde(default)]
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub by: Option<String>,
 }
 
@@ -137,9 +143,14 @@ pub struct DiscardMany {
     /// Which; it must narrow by something.
     pub which: LetterSelection,
     /// Why; kept with every letter.
+    #[schema(
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub reason: String,
     /// Who does it, where the caller speaks for a person; else the name of the token's client.
     #[serde(default)]
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub by: Option<String>,
 }
 
@@ -167,9 +178,14 @@ pub struct LetterCorrection {
     #[serde(default)]
     pub value: Option<String>,
     /// Why; kept with the letter.
+    #[schema(
+        max_length = 500,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub reason: String,
     /// Who corrects, where the caller speaks for a person; else the name of the token's client.
     #[serde(default)]
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub by: Option<String>,
 }
 
@@ -229,7 +245,7 @@ pub(crate) async fn groups(
     path = "/api/v1/dead-letters/{id}",
     operation_id = "getDeadLetter",
     tag = "dead letters",
-    params(("id" = String, Path, description = "Correlation id of the sync that died", example = "csync-001")),
+    params(("id" = CorrelationId, Path, description = "Correlation id of the sync that died", example = "csync-001")),
     responses((status = 200, description = "The letter", body = DeadLetterReport), (status = 404, description = "No such letter", body = Report))
 )]
 pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {
@@ -249,7 +265,7 @@ pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Re
     path = "/api/v1/dead-letters/{id}/discard",
     operation_id = "discardDeadLetter",
     tag = "dead letters",
-    params(("id" = String, Path, description = "Correlation id of the sync that died", example = "csync-001")),
+    params(("id" = CorrelationId, Path, description = "Correlation id of the sync that died", example = "csync-001")),
     request_body(content = Discard, content_type = "application/json"),
     responses(
         (status = 200, description = "Given up", body = DeadLetter),
@@ -310,7 +326,7 @@ pub(crate) async fn discard_many(
     operation_id = "correctDeadLetter",
     tag = "dead letters",
     params(
-        ("id" = String, Path, description = "Correlation id of the sync that died", example = "csync-001"),
+        ("id" = CorrelationId, Path, description = "Correlation id of the sync that died", example = "csync-001"),
         ("Prefer" = Option<String>, Header, description = "RFC 7240: `wait=N` in seconds, at most 25, usually 10"),
     ),
     request_body(content = LetterCorrection, content_type = "application/json"),

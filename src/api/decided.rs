@@ -42,7 +42,7 @@ pub struct SyncDecision {
     path = "/api/v1/sync/{correlationId}/decisions",
     operation_id = "getSyncDecisions",
     tag = "sync",
-    params(("correlationId" = String, Path, description = "Correlation id", example = "csync-001")),
+    params(("correlationId" = CorrelationId, Path, description = "Correlation id", example = "csync-001")),
     responses((status = 200, description = "Its decisions", body = SyncDecisions), (status = 404, description = "No such sync", body = Report))
 )]
 pub(crate) async fn list(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use cpq_domain::deletion::{Answer, Gone};
 use cpq_domain::error::Report;
-use cpq_domain::id::ConnectionName;
+use cpq_domain::id::{ConnectionName, OpportunityKey};
 use cpq_domain::run::{SyncResult, Trigger};
 use cpq_orchestrator::{Submission, Submitted};
 use serde::Deserialize;
@@ -40,7 +40,7 @@ pub struct DeletedAnswer {
     operation_id = "answerDeleted",
     tag = "sync",
     params(
-        ("id" = String, Path, description = "Business number or CRM id of the opportunity", example = "OPP-4482"),
+        ("id" = OpportunityKey, Path, description = "Business number or CRM id of the opportunity", example = "OPP-4482"),
         ("Prefer" = Option<String>, Header, description = "RFC 7240: `wait=N` in seconds, at most 25, usually 10"),
     ),
     request_body(content = DeletedAnswer, content_type = "application/json"),

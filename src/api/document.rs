@@ -8,11 +8,13 @@ use cpq_domain::event::SyncEvent;
 use cpq_domain::run::RunState;
 use utoipa::OpenApi;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{AdditionalProperties, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder, Schema};
 
 use crate::access::{Access, ROUTES};
 use crate::answer;
+use crate::events::Happened;
 use crate::router::documented;
 
 /// Name of the bearer scheme in the document.
@@ -37,7 +39,7 @@ const BEARER: &str = "bearer";
         (name = "webhooks", description = "Hints of other systems"),
         (name = "service", description = "For supervisors"),
     ),
-    components(schemas(Report, RunState, SyncEvent))
+    components(schemas(Report, RunState, SyncEvent, Happened))
 )]
 struct Head;
 
@@ -59,6 +61,9 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
         .components
         .get_or_insert_default()
         .add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+    if let Some(components) = &mut document.components {
+        components.schemas.values_mut().for_each(of_one_kind);
+    }
     for route in ROUTES {
         let item = document.paths.paths.get_mut(route.path);
         if let Some(operation) = item.and_then(|item| operation(item, route.method)) {
@@ -72,10 +77,24 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 fn finish(operation: &mut Operation, access: Access) {
     operation.security = Some(match access {
         Access::Open | Access::Signed => Vec::new(),
-        Access::Scope(scope) | Access::ScopeOrLoopback(scope) => {
-            vec![SecurityRequirement::new(BEARER, [scope])]
+        Access::Scope(scope) => vec![SecurityRequirement::new(BEARER, [scope])],
+        // Without a key from this machine, where the settings say so.
+        Access::ScopeOrLoopback(scope) => {
+            vec![
+                SecurityRequirement::new(BEARER, [scope]),
+                SecurityRequirement::default(),
+            ]
         }
     });
+    operation
+        .parameters
+        .iter_mut()
+        .flatten()
+        .filter_map(|parameter| match parameter {
+            RefOr::T(parameter) => parameter.schema.as_mut(),
+            RefOr::Ref(_) => None,
+        })
+        .for_each(never_null);
     let content = ContentBuilder::new()
         .schema(Some(RefOr::Ref(Ref::from_schema_name("ErrorReport"))))
         .build();
@@ -88,6 +107,47 @@ fn finish(operation: &mut Operation, access: Access) {
         .responses
         .entry("default".to_owned())
         .or_insert(RefOr::T(refusal));
+}
+
+/// What is no JSON has no null: a parameter that may be left out is absent then.
+fn never_null(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            if let SchemaType::Array(types) = &object.schema_type
+                && let [one, Type::Null] | [Type::Null, one] = types.as_slice()
+            {
+                object.schema_type = SchemaType::Type(one.clone());
+            }
+        }
+        RefOr::T(Schema::OneOf(choice)) => {
+            choice.items.retain(|item| !is_null(item));
+            if choice.items.len() == 1 {
+                let only = choice.items.remove(0);
+                *schema = only;
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_null(schema: &RefOr<Schema>) -> bool {
+    matches!(schema, RefOr::T(Schema::Object(object)) if matches!(object.schema_type, SchemaType::Type(Type::Null)))
+}
+
+/// A value with its kind for a name, `{"text":"…"}`, has one kind: what the words of the code say and their description
+/// leaves out.
+fn of_one_kind(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::OneOf(choice)) = schema else {
+        return;
+    };
+    for item in &mut choice.items {
+        if let RefOr::T(Schema::Object(object)) = item
+            && object.properties.len() == 1
+            && object.required.len() == 1
+        {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
 }
 
 /// The operation of a path.

@@ -51,6 +51,18 @@ pub struct Happened {
     pub message: Option<String>,
 }
 
+/// An event of the stream. The connection says by comments that it lives.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct HappenedEvent {
+    /// `sync`.
+    pub event: String,
+    /// Its place in the journal: send it as `Last-Event-ID` to go on behind it.
+    pub id: String,
+    /// A `Happened` as JSON.
+    #[schema(content_media_type = "application/json")]
+    pub data: String,
+}
+
 /// Where a reader stands.
 struct Reader {
     api: ApiState,
@@ -73,19 +85,20 @@ struct Reader {
     operation_id = "followEvents",
     tag = "sync",
     params(("Last-Event-ID" = Option<i64>, Header, description = "Id of the last event that was seen")),
-    responses((status = 200, description = "Events, each with a `Happened` as its data", body = Happened, content_type = "text/event-stream"))
+    responses((status = 200, description = "Events, each with a `Happened` as its data", body = HappenedEvent, content_type = "text/event-stream"))
 )]
 pub(crate) async fn follow(State(api): State<ApiState>, headers: HeaderMap) -> Result<Response, Failure> {
     let place = api.readers.clone().try_acquire_owned().map_err(|_| {
         let message = "as many readers follow the events as there may be";
         Error::new(Code::Overloaded, message).retry_after_ms(5_000)
     })?;
-    let position = match single(&headers, "last-event-id") {
-        Some(id) => id
-            .parse()
-            .map_err(|_| invalid("Last-Event-ID must be the id of an event"))?,
-        None => api.store.read(|tx| Box::pin(journal::head(tx))).await?,
-    };
+    let seen = single(&headers, "last-event-id")
+        .map(str::parse::<i64>)
+        .transpose();
+    let seen = seen.map_err(|_| invalid("Last-Event-ID must be the id of an event"))?;
+    // An id that is not there yet is one of another journal, e.g. of before a backup was brought back.
+    let head = api.store.read(|tx| Box::pin(journal::head(tx))).await?;
+    let position = seen.map_or(head, |seen| seen.min(head));
     let reader = Reader {
         api,
         position,

@@ -43,6 +43,8 @@ mod replays;
 mod router;
 mod serve;
 mod signature;
+#[cfg(test)]
+mod spoilt;
 mod state;
 mod statistics;
 mod strict;

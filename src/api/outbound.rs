@@ -38,6 +38,8 @@ mod answer;
 mod envelope;
 mod scan;
 mod secret;
+#[cfg(test)]
+mod spoilt;
 
 pub use secret::PathSecret;
 

@@ -33,7 +33,7 @@ pub struct QuotePatch {
     pub fields: Fields,
     /// Lines by their key: `put` adds the line or changes the named fields, `remove` takes it away.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, LineChange>)]
+    #[schema(value_type = BTreeMap<LineKey, LineChange>)]
     pub lines: BTreeMap<LineKey, LineChange>,
 }
 
@@ -101,13 +101,15 @@ pub(crate) struct Which {
     /// Name of the CRM connection.
     system: Option<String>,
     /// Number or id of the opportunity.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<OpportunityKey>)]
     opportunity: Option<OpportunityKey>,
     /// In this state.
     status: Option<Status>,
     /// Rows, at most 200, usually 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `cursor` of the page before.
+    #[param(pattern = r"^[0-9]{1,17}\.[A-Za-z0-9_-]{1,80}$")]
     cursor: Option<String>,
 }
 
@@ -117,7 +119,7 @@ pub(crate) struct Which {
     path = "/api/v1/quotes",
     operation_id = "createQuote",
     tag = "quotes",
-    params(("Idempotency-Key" = String, Header, description = "Required; 1 to 255 visible ASCII characters")),
+    params(("Idempotency-Key" = String, Header, pattern = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#, description = "Required; 1 to 255 visible ASCII characters, bare or as a quoted string")),
     request_body(content = NewQuote, content_type = "application/json"),
     responses(
         (status = 201, description = "Made", body = Quote, headers(("ETag" = String, description = "Version of the quote"), ("Location" = String, description = "The quote"))),
@@ -215,9 +217,9 @@ pub(crate) async fn get(
     operation_id = "changeQuote",
     tag = "quotes",
     params(
-        ("id" = String, Path, description = "Id"),
-        ("If-Match" = String, Header, description = "ETag of the version to change"),
-        ("Idempotency-Key" = String, Header, description = "Required"),
+        ("id" = QuoteId, Path, description = "Id"),
+        ("If-Match" = String, Header, pattern = r#"^"[!#-+\--~]+"$"#, description = "ETag of the version to change"),
+        ("Idempotency-Key" = String, Header, pattern = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#, description = "Required"),
     ),
     request_body(content = QuotePatch, content_type = "application/json"),
     responses(
@@ -278,9 +280,9 @@ pub(crate) async fn preview(
     operation_id = "moveQuote",
     tag = "quotes",
     params(
-        ("id" = String, Path, description = "Id"),
-        ("If-Match" = String, Header, description = "ETag of the version to move"),
-        ("Idempotency-Key" = String, Header, description = "Required"),
+        ("id" = QuoteId, Path, description = "Id"),
+        ("If-Match" = String, Header, pattern = r#"^"[!#-+\--~]+"$"#, description = "ETag of the version to move"),
+        ("Idempotency-Key" = String, Header, pattern = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#, description = "Required"),
     ),
     request_body(content = QuoteTransitionRequest, content_type = "application/json"),
     responses(

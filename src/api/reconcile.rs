@@ -108,11 +108,13 @@ pub struct DifferingPage {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// Of this CRM connection; of all when absent.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<ConnectionName>)]
     connection: Option<ConnectionName>,
     /// Rows, at most 200, usually 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `next` of the page before.
+    #[param(pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     before: Option<String>,
 }
 
@@ -122,8 +124,10 @@ pub(crate) struct Which {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Part {
     /// Rows, at most 200, usually 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `next` of the page before.
+    #[param(value_type = Option<RecordId>)]
     after: Option<String>,
 }
 
@@ -191,7 +195,7 @@ pub(crate) async fn start(
     path = "/api/v1/reconciliations/{id}",
     operation_id = "getReconcile",
     tag = "reconcile",
-    params(("id" = String, Path, description = "Id of the reconcile")),
+    params(("id" = String, Path, pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description = "Id of the reconcile")),
     responses((status = 200, description = "The reconcile", body = ReconcileView), (status = 404, description = "No such reconcile", body = Report))
 )]
 pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {
@@ -246,7 +250,7 @@ pub(crate) async fn list(
     path = "/api/v1/reconciliations/{id}/records",
     operation_id = "listDifferingRecords",
     tag = "reconcile",
-    params(("id" = String, Path, description = "Id of the reconcile"), Part),
+    params(("id" = String, Path, pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description = "Id of the reconcile"), Part),
     responses((status = 200, description = "A page, by opportunity", body = DifferingPage), (status = 404, description = "No such reconcile", body = Report))
 )]
 pub(crate) async fn records(

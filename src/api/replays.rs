@@ -28,6 +28,7 @@ pub struct PlanRequest {
     pub which: LetterSelection,
     /// Who asks, where the caller speaks for a person; else the name of the token's client.
     #[serde(default)]
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub by: Option<String>,
 }
 
@@ -40,14 +41,15 @@ pub struct StartRequest {
     pub digest: Option<String>,
     /// Opportunities that go first.
     #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 4294967295_i64)]
     pub canary: Option<u32>,
     /// Share of failed syncs above which it stops, in percent.
     #[serde(default)]
-    #[schema(maximum = 100)]
+    #[schema(minimum = 0, maximum = 100)]
     pub error_percent: Option<u32>,
     /// Syncs under way at once while there is no live traffic.
     #[serde(default)]
-    #[schema(minimum = 1, maximum = 128)]
+    #[schema(minimum = 1, maximum = 512)]
     pub at_once: Option<u32>,
 }
 
@@ -104,8 +106,10 @@ pub struct ReplayItemPage {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// Rows, at most 200, usually 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `next` of the page before.
+    #[param(pattern = "^rp-[0-9]{1,18}$")]
     before: Option<String>,
 }
 
@@ -117,6 +121,7 @@ pub(crate) struct Part {
     /// In this state; all when absent.
     state: Option<ItemState>,
     /// Rows, at most 200, usually 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `next` of the page before.
     after: Option<i64>,
@@ -178,7 +183,7 @@ pub(crate) async fn list(
     path = "/api/v1/replays/{id}",
     operation_id = "getReplay",
     tag = "dead letters",
-    params(("id" = String, Path, description = "Name of the plan", example = "rp-001")),
+    params(("id" = String, Path, description = "Name of the plan", pattern = "^rp-[0-9]{1,18}$", example = "rp-001")),
     responses((status = 200, description = "The plan", body = ReplayPlan), (status = 404, description = "No such plan", body = Report))
 )]
 pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {
@@ -194,7 +199,7 @@ pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Re
     path = "/api/v1/replays/{id}/items",
     operation_id = "listReplayItems",
     tag = "dead letters",
-    params(("id" = String, Path, description = "Name of the plan", example = "rp-001"), Part),
+    params(("id" = String, Path, description = "Name of the plan", pattern = "^rp-[0-9]{1,18}$", example = "rp-001"), Part),
     responses((status = 200, description = "A page, in order", body = ReplayItemPage), (status = 404, description = "No such plan", body = Report))
 )]
 pub(crate) async fn items(
@@ -220,7 +225,7 @@ pub(crate) async fn items(
     path = "/api/v1/replays/{id}/start",
     operation_id = "startReplay",
     tag = "dead letters",
-    params(("id" = String, Path, description = "Name of the plan", example = "rp-001")),
+    params(("id" = String, Path, description = "Name of the plan", pattern = "^rp-[0-9]{1,18}$", example = "rp-001")),
     request_body(content = Option<StartRequest>, content_type = "application/json"),
     responses(
         (status = 202, description = "It runs, or is done; look at `Location`", body = ReplayPlan,
@@ -255,7 +260,7 @@ pub(crate) async fn start(
     path = "/api/v1/replays/{id}/pause",
     operation_id = "pauseReplay",
     tag = "dead letters",
-    params(("id" = String, Path, description = "Name of the plan", example = "rp-001")),
+    params(("id" = String, Path, description = "Name of the plan", pattern = "^rp-[0-9]{1,18}$", example = "rp-001")),
     responses(
         (status = 202, description = "It pauses", body = ReplayPlan),
         (status = 400, description = "It has ended", body = Report),
@@ -274,7 +279,7 @@ pub(crate) async fn pause(State(api): State<ApiState>, Segment(id): Segment) -> 
     path = "/api/v1/replays/{id}/abort",
     operation_id = "abortReplay",
     tag = "dead letters",
-    params(("id" = String, Path, description = "Name of the plan", example = "rp-001")),
+    params(("id" = String, Path, description = "Name of the plan", pattern = "^rp-[0-9]{1,18}$", example = "rp-001")),
     responses(
         (status = 202, description = "It ends", body = ReplayPlan),
         (status = 400, description = "It has ended", body = Report),
@@ -295,7 +300,7 @@ pub(crate) async fn abort(State(api): State<ApiState>, Segment(id): Segment) -> 
     operation_id = "replaySync",
     tag = "sync",
     params(
-        ("correlationId" = String, Path, description = "Correlation id of a sync that has ended", example = "csync-001"),
+        ("correlationId" = CorrelationId, Path, description = "Correlation id of a sync that has ended", example = "csync-001"),
         ("Prefer" = Option<String>, Header, description = "RFC 7240: `wait=N` in seconds, at most 25, usually 10"),
     ),
     responses(

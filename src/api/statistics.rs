@@ -38,6 +38,7 @@ pub struct SyncHour {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Window {
     /// Hours up to this one, at most 168, usually 24.
+    #[param(minimum = 1, maximum = 168)]
     hours: Option<i64>,
 }
 

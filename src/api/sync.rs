@@ -38,9 +38,9 @@ pub struct SyncRequest {
     operation_id = "startSync",
     tag = "sync",
     params(
-        ("id" = String, Path, description = "Business number (`OPP-4482`) or CRM id of the opportunity", example = "OPP-4482"),
+        ("id" = OpportunityKey, Path, description = "Business number (`OPP-4482`) or CRM id of the opportunity", example = "OPP-4482"),
         ("Prefer" = Option<String>, Header, description = "RFC 7240: `wait=N` in seconds, at most 25, usually 10; `wait=0` or `respond-async` answers at once"),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters; belongs to the token's client for 30 days"),
+        ("Idempotency-Key" = Option<String>, Header, pattern = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#, description = "1 to 255 visible ASCII characters; belongs to the token's client for 30 days"),
         ("X-Correlation-Id" = Option<String>, Header, description = "The caller's own id; kept and searchable beside ours"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context"),
     ),
@@ -90,7 +90,7 @@ pub(crate) async fn start(
     path = "/api/v1/sync/opportunities/{id}/plan",
     operation_id = "planSync",
     tag = "sync",
-    params(("id" = String, Path, description = "Business number or CRM id of the opportunity", example = "OPP-4482")),
+    params(("id" = OpportunityKey, Path, description = "Business number or CRM id of the opportunity", example = "OPP-4482")),
     request_body(content = Option<SyncRequest>, content_type = "application/json"),
     responses(
         (status = 200, description = "What would be done", body = SyncPlan),

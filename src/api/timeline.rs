@@ -108,11 +108,13 @@ pub(crate) struct Which {
     /// In this state.
     state: Option<RunState>,
     /// Of the opportunity that was named so.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<OpportunityKey>)]
     opportunity: Option<OpportunityKey>,
     /// Rows, at most 200, usually 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `next` of the page before.
+    #[param(pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     before: Option<String>,
 }
 
@@ -124,7 +126,7 @@ pub(crate) struct Which {
     path = "/api/v1/sync/{correlationId}",
     operation_id = "getSync",
     tag = "sync",
-    params(("correlationId" = String, Path, description = "Correlation id", example = "csync-001"), Shown),
+    params(("correlationId" = CorrelationId, Path, description = "Correlation id", example = "csync-001"), Shown),
     responses((status = 200, description = "The sync", body = SyncReport), (status = 404, description = "No such sync", body = Report))
 )]
 pub(crate) async fn get(

@@ -73,7 +73,7 @@ pub struct WebhookAccepted {
     tag = "webhooks",
     params(
         ("source" = String, Path, description = "Name of the sender, as configured"),
-        ("webhook-id" = String, Header, description = "Id of the delivery, the same on every repeat"),
+        ("webhook-id" = String, Header, pattern = "^[!-~]{1,255}$", description = "Id of the delivery, the same on every repeat"),
         ("webhook-timestamp" = i64, Header, description = "Seconds since 1970, at most five minutes off"),
         ("webhook-signature" = String, Header, description = "One or more of `v1,<base64>`, separated by blanks"),
     ),

@@ -96,9 +96,10 @@ pub struct FieldPassage {
 #[into_params(parameter_in = Query)]
 pub(crate) struct HowMuch {
     /// The CRM connection; the default one when absent.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<ConnectionName>)]
     connection: Option<ConnectionName>,
     /// Passages, at most 200, usually 50; the newest ones.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `earlier` of the answer before.
     before: Option<i64>,
@@ -113,9 +114,9 @@ pub(crate) struct HowMuch {
     operation_id = "whyField",
     tag = "conflicts",
     params(
-        ("object" = String, Path, description = "`opportunity` or `quote`", example = "opportunity"),
-        ("id" = String, Path, description = "Number or CRM id of the opportunity, or number of the quote", example = "OPP-4482"),
-        ("field" = String, Path, description = "Canonical name of the field", example = "quote.status"),
+        ("object" = String, Path, pattern = "^(opportunity|quote)$", description = "`opportunity` or `quote`", example = "opportunity"),
+        ("id" = String, Path, pattern = "^[A-Za-z0-9_./-]{1,40}$", description = "Number or CRM id of the opportunity, or number of the quote", example = "OPP-4482"),
+        ("field" = String, Path, pattern = "^(?!line[.])[A-Za-z0-9_]+[.][A-Za-z0-9_]+$", description = "Canonical name of the field", example = "quote.status"),
         HowMuch,
     ),
     responses(
@@ -138,9 +139,9 @@ pub(crate) async fn field(
     operation_id = "whyLineField",
     tag = "conflicts",
     params(
-        ("id" = String, Path, description = "Number or CRM id of the opportunity", example = "OPP-4482"),
-        ("line" = String, Path, description = "Key of the line", example = "line-1"),
-        ("field" = String, Path, description = "Canonical name of the field", example = "line.quantity"),
+        ("id" = OpportunityKey, Path, description = "Number or CRM id of the opportunity", example = "OPP-4482"),
+        ("line" = LineKey, Path, description = "Key of the line", example = "line-1"),
+        ("field" = String, Path, pattern = "^line[.][A-Za-z0-9_]+$", description = "Canonical name of the field", example = "line.quantity"),
         HowMuch,
     ),
     responses(

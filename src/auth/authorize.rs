@@ -149,9 +149,8 @@ impl Broker {
             ("redirect_uri", &redirect_uri),
             ("code_verifier", verifier.expose_secret()),
         ];
-        let http = &self.context.http;
-        let answer =
-            token_endpoint::request(http, &settings, client_secret.as_ref(), Asked::Code, &form).await;
+        let (context, secret) = (&self.context, client_secret.as_ref());
+        let answer = token_endpoint::request(context, &settings, secret, Asked::Code, &form).await;
         let tokens = answer.map_err(|refused| refused.error)?;
         let kept = Kept {
             client_secret,
@@ -163,8 +162,11 @@ impl Broker {
 
 impl PendingLogin {
     fn new(context: &Context, app: &App, redirect_uri: String) -> Result<Self> {
+        let settings = app.settings(Flow::Web, context.world.now())?;
+        // A person is sent to no page whose answer we would not fetch.
+        context.endpoint(&settings, "authorize")?;
         Ok(PendingLogin {
-            settings: app.settings(Flow::Web, context.world.now())?,
+            settings,
             client_secret: app.client_secret.clone(),
             redirect_uri,
             verifier: pkce::unguessable(context.world.as_ref()),

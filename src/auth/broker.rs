@@ -15,6 +15,7 @@ use crate::connect::{Connected, Kept};
 use crate::context::Context;
 use crate::grant::Grant;
 use crate::login::{self, App};
+use crate::reach::Reach;
 use crate::seal::Keyring;
 use crate::session::{Access, Session, access_of};
 
@@ -23,6 +24,8 @@ use crate::session::{Access, Session, access_of};
 pub struct Options {
     /// Certificate authorities to trust besides those of the system, each a PEM bundle.
     pub ca_certificates_pem: Vec<Vec<u8>>,
+    /// Where requests may go.
+    pub reach: Reach,
     /// How long to wait where waiting is all that helps.
     pub waits: Waits,
 }

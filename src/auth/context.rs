@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use cpq_domain::connection::ConnectionSettings;
 use cpq_domain::vault::TokenVault;
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
 
+use url::Url;
+
 use crate::broker::{Options, Waits};
+use crate::endpoint_url;
 use crate::limits::{CONNECT_TIMEOUT, REQUEST_TIMEOUT};
+use crate::reach::Reach;
 use crate::seal::Keyring;
 
 pub(crate) struct Context {
@@ -16,6 +21,7 @@ pub(crate) struct Context {
     pub(crate) world: Arc<dyn World>,
     pub(crate) keyring: Keyring,
     pub(crate) http: reqwest::Client,
+    pub(crate) reach: Reach,
     pub(crate) waits: Waits,
     /// Names this process in leases.
     pub(crate) holder: String,
@@ -28,16 +34,34 @@ impl Context {
         keyring: Keyring,
         options: Options,
     ) -> Result<Self> {
-        let http = client(&options.ca_certificates_pem)?;
+        let http = client(&options)?;
         let holder = format!("cpq-{}", world.uuid());
         Ok(Context {
             vault,
             world,
             keyring,
             http,
+            reach: options.reach,
             waits: options.waits,
             holder,
         })
+    }
+
+    /// One of the vendor's OAuth endpoints, if requests may go there.
+    ///
+    /// # Errors
+    /// [`Code::ConfigInvalid`] for a login URL that is none, or is out of reach.
+    pub(crate) fn endpoint(&self, settings: &ConnectionSettings, name: &str) -> Result<Url> {
+        let url = endpoint_url::oauth(settings, name)?;
+        match self.reach.fault(&url) {
+            None => Ok(url),
+            Some(why) => {
+                let message = format!("the login URL {:?} cannot be used: {why}", settings.login_url);
+                Err(Error::new(Code::ConfigInvalid, message)
+                    .connection(settings.name.as_str())
+                    .next("name the host of the CRM; for one in a private network set crm.private_network"))
+            }
+        }
     }
 
     /// Waits somewhere between the two bounds, in milliseconds. Spread out, so that waiting nodes do not meet again.
@@ -48,14 +72,15 @@ impl Context {
 }
 
 /// Redirects are off: a token must never follow one to another host.
-fn client(ca_certificates_pem: &[Vec<u8>]) -> Result<reqwest::Client> {
+fn client(options: &Options) -> Result<reqwest::Client> {
     let wrong = |what: &str, cause: reqwest::Error| Error::new(Code::ConfigInvalid, what).cause(cause);
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("cpq/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
+        .dns_resolver(options.reach.clone())
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT);
-    for pem in ca_certificates_pem {
+    for pem in &options.ca_certificates_pem {
         let certificates = reqwest::Certificate::from_pem_bundle(pem)
             .map_err(|cause| wrong("a certificate authority file is not PEM", cause))?;
         builder = builder.tls_certs_merge(certificates);

@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use crate::broker::Broker;
 use crate::context::Context;
-use crate::endpoint_url;
 use crate::grant::not_connected;
 
 /// How a disconnect went. The secrets are gone here in any case.
@@ -65,7 +64,7 @@ pub(crate) async fn revoke(
     settings: &ConnectionSettings,
     token: &SecretString,
 ) -> Result<()> {
-    let url = endpoint_url::oauth(settings, "revoke")?;
+    let url = context.endpoint(settings, "revoke")?;
     let next = "end the session of the app in the CRM's setup (Connected Apps OAuth Usage)";
     let failed = |message: String| {
         Error::new(Code::CrmUnavailable, message)

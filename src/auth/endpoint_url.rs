@@ -65,7 +65,7 @@ pub(crate) fn trusted(login: &Url, other: &Url) -> bool {
 }
 
 /// Whether the host is this machine: a loopback address or `localhost`.
-pub(crate) fn is_loopback(url: &Url) -> bool {
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

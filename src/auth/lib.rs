@@ -14,6 +14,7 @@
 //! (PKCE), RFC 8252 (native apps), RFC 9207 (issuer), RFC 9700 (security best practice), and Salesforce Help
 //! "OAuth 2.0 Authorization Flows" with its error pages.
 
+mod addresses;
 mod again;
 mod authorize;
 mod broker;
@@ -29,6 +30,7 @@ mod login;
 mod loopback;
 mod page;
 mod pkce;
+mod reach;
 mod refusal;
 mod renew;
 mod rotate_key;
@@ -43,8 +45,10 @@ pub use authorize::{Authorize, Callback};
 pub use broker::{Broker, Options, Waits};
 pub use connect::Connected;
 pub use disconnect::Disconnected;
+pub use endpoint_url::is_loopback;
 pub use login::App;
 pub use loopback::Loopback;
+pub use reach::{Names, Reach};
 pub use rotate_key::KeyRotation;
 pub use seal::{KeyId, Keyring};
 pub use session::{Access, Session};

@@ -100,7 +100,7 @@ async fn refresh(
         ("refresh_token", token.expose_secret()),
     ];
     let client_secret = secrets.client_secret.as_ref();
-    token_endpoint::request(&context.http, settings, client_secret, Asked::Refresh, &form).await
+    token_endpoint::request(context, settings, client_secret, Asked::Refresh, &form).await
 }
 
 /// Client credentials (RFC 6749 §4.4).
@@ -110,14 +110,7 @@ pub(crate) async fn client_credentials(
     client_secret: Option<&SecretString>,
 ) -> Result<Tokens, Refused> {
     let form = [("grant_type", "client_credentials")];
-    token_endpoint::request(
-        &context.http,
-        settings,
-        client_secret,
-        Asked::ClientCredentials,
-        &form,
-    )
-    .await
+    token_endpoint::request(context, settings, client_secret, Asked::ClientCredentials, &form).await
 }
 
 /// Claims of the assertion (RFC 7523 §3; Salesforce Help "OAuth 2.0 JWT Bearer Flow").
@@ -144,7 +137,7 @@ pub(crate) async fn jwt_bearer(
         ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
         ("assertion", assertion.expose_secret()),
     ];
-    token_endpoint::request(&context.http, settings, None, Asked::Jwt, &form).await
+    token_endpoint::request(context, settings, None, Asked::Jwt, &form).await
 }
 
 fn assertion(

@@ -8,6 +8,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, Span};
 use zeroize::Zeroizing;
 
+use crate::context::Context;
 use crate::endpoint_url;
 use crate::limits::{ANSWER_BYTES, THROTTLED_RETRY_MS, UNAVAILABLE_RETRY_MS};
 use crate::refusal::{Asked, Refusal, classify};
@@ -57,13 +58,13 @@ struct WireError {
 
 /// Sends one form. Client id and secret are added here, in the body (`client_secret_post`).
 pub(crate) async fn request(
-    http: &reqwest::Client,
+    context: &Context,
     settings: &ConnectionSettings,
     client_secret: Option<&SecretString>,
     asked: Asked,
     form: &[(&str, &str)],
 ) -> Result<Tokens, Refused> {
-    let url = endpoint_url::oauth(settings, "token").map_err(|error| Refused {
+    let url = context.endpoint(settings, "token").map_err(|error| Refused {
         refusal: Refusal::Setup,
         error,
     })?;
@@ -73,7 +74,11 @@ pub(crate) async fn request(
         form.push(("client_secret", secret.expose_secret()));
     }
     let (address, port) = (url.host_str().map(str::to_owned), url.port_or_known_default());
-    let request = http.post(url).header("accept", "application/json").form(&form);
+    let request = context
+        .http
+        .post(url)
+        .header("accept", "application/json")
+        .form(&form);
     let span = tracing::info_span!(
         target: "cpq_trace",
         "call",
@@ -247,3 +252,6 @@ fn unreachable(settings: &ConnectionSettings, cause: reqwest::Error) -> Refused 
         error,
     }
 }
+
+#[cfg(test)]
+mod spoilt;

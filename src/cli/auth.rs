@@ -212,7 +212,13 @@ fn open_browser(url: &url::Url, output: Output) -> Result<()> {
         "xdg-open"
     };
     // Without a desktop the person opens the printed address.
-    let _ = std::process::Command::new(opener)
+    let mut command = std::process::Command::new(opener);
+    // A browser needs most of the environment, and none of our keys.
+    let ours = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CPQ_"));
+    for (name, _) in ours {
+        command.env_remove(name);
+    }
+    let _ = command
         .arg(url.as_str())
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())

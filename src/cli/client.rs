@@ -218,7 +218,11 @@ fn unreachable(base: &str, error: reqwest::Error) -> Error {
 /// A client of the service in this state directory, which may speak TLS under a certificate that only we know.
 pub fn http(config: &Config) -> Result<reqwest::Client> {
     let service = &config.service;
-    let mut builder = reqwest::Client::builder().timeout(CALL_TIMEOUT).no_proxy();
+    let mut builder = reqwest::Client::builder()
+        .timeout(CALL_TIMEOUT)
+        // Our own service sends nobody elsewhere, and what answers in its place must not have the token carried on.
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
     if !service.tls_certificate.as_os_str().is_empty() {
         let trusted = std::fs::read(&service.tls_certificate)
             .ok()

@@ -185,6 +185,19 @@ async fn ask<T: serde::de::DeserializeOwned>(url: &str) -> Option<T> {
         .ok()
 }
 
+/// What a sandbox is told of our environment: all that it can use.
+const KEPT_VARIABLES: [&str; 9] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "RUST_LOG",
+    "RUST_BACKTRACE",
+    "CPQ_CONFIG",
+];
+
 /// Starts a sandbox in a process of its own, which goes on after this command, and waits until it answers.
 pub async fn spawn(
     config: &Config,
@@ -208,6 +221,9 @@ pub async fn spawn(
     command
         .arg("--pubsub-listen")
         .arg(pubsub_listen.unwrap_or(config.sandbox.pubsub_listen).to_string());
+    // It outlives this command, and whoever may look at it must find no secret of ours in its surroundings.
+    let kept = std::env::vars_os().filter(|(name, _)| KEPT_VARIABLES.iter().any(|kept| name == kept));
+    command.env_clear().envs(kept.collect::<Vec<_>>());
     // A process group of its own, so that Ctrl-C at this terminal does not end it too.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let stderr = log.try_clone().map_err(|error| failed(error.to_string()))?;

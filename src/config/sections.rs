@@ -78,6 +78,8 @@ sections! {
         time_zone: String,
         /// Certificate authorities to trust beside the system's, as PEM, or empty.
         ca_file: PathBuf,
+        /// Whether the CRM may be in a private network.
+        private_network: bool,
     }
     /// `[cpq]`
     CpqConfig {
@@ -87,6 +89,8 @@ sections! {
         url: String,
         /// Variable with its token.
         token_variable: String,
+        /// Whether it may be in a private network.
+        private_network: bool,
     }
     /// `[ownership]`
     OwnershipConfig {

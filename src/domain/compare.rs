@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::Mapped;
-use crate::certificate::Object;
+use crate::certificate::Object as Counted;
 use crate::id::LineKey;
 use crate::ownership::{Facts, OwnershipRule, Policy, Side};
 use crate::quote::Status;
@@ -130,7 +130,7 @@ impl Cause {
 #[serde(rename_all = "camelCase")]
 pub struct Difference {
     /// What it belongs to.
-    pub object: Object,
+    pub object: Counted,
     /// The field; absent when the whole record differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<FieldName>,
@@ -154,7 +154,7 @@ impl Difference {
     /// A difference of the whole record.
     pub fn of_record(cause: Cause, crm: bool, cpq: bool) -> Difference {
         Difference {
-            object: Object::Opportunity,
+            object: Counted::Opportunity,
             field: None,
             line: None,
             cause,
@@ -172,7 +172,7 @@ impl Difference {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair<'a> {
     /// What it belongs to.
-    pub object: Object,
+    pub object: Counted,
     /// The field.
     pub field: &'a FieldName,
     /// The line, for line fields.
@@ -228,11 +228,11 @@ pub fn is_closed(rule: &OwnershipRule, facts: &Facts) -> bool {
 }
 
 /// The object that a field counts for.
-fn object_of(field: &FieldName) -> Object {
+fn object_of(field: &FieldName) -> Counted {
     match field.object() {
-        "line" => Object::QuoteLines,
-        "quote_record" => Object::QuoteRecord,
-        _ => Object::Opportunity,
+        "line" => Counted::QuoteLines,
+        "quote_record" => Counted::QuoteRecord,
+        _ => Counted::Opportunity,
     }
 }
 
@@ -291,7 +291,7 @@ fn refused_by_the_crm(
 /// Whether the CRM's record of the quote, which we once wrote, is not there any more.
 fn record_is_gone(question: &Question, field: &FieldName) -> bool {
     let key = |view: &View| view.get("quote_record.key").is_some_and(|key| !key.is_null());
-    object_of(field) == Object::QuoteRecord && key(&question.base.crm) && !key(question.crm)
+    object_of(field) == Counted::QuoteRecord && key(&question.base.crm) && !key(question.crm)
 }
 
 fn edited(question: &Question, decision: &Decision, shape: Shape) -> Cause {
@@ -350,7 +350,7 @@ fn pair<'a>(
         };
         let (crm, cpq) = (has(Some(question.crm)), has(question.cpq));
         return comparison.pairs.push(Pair {
-            object: Object::QuoteLines,
+            object: Counted::QuoteLines,
             field,
             line,
             crm,

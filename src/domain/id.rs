@@ -8,12 +8,13 @@ use uuid::Uuid;
 use crate::error::{Code, Error, Result};
 use crate::limits;
 
-/// A text identifier with its rule, made by [`text_ids!`].
+/// A text identifier with its rule, made by [`text_ids!`]. The pattern (ECMA-262) is the same rule for the API's
+/// description; a test compares the two.
 macro_rules! text_ids {
-    ($($(#[$doc:meta])* $name:ident, $what:literal, $code:ident, $rule:expr, $says:literal;)*) => {$(
+    ($($(#[$doc:meta])* $name:ident, $what:literal, $code:ident, $rule:expr, $says:literal, $pattern:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(pattern = $pattern))]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -70,30 +71,34 @@ fn visible(text: &str, max: usize) -> bool {
 text_ids! {
     /// Name of a connection to a CRM or CPQ, e.g. `crm`. Used in commands, logs and metrics.
     ConnectionName, "connection name", RequestInvalid, |t| word(t, 40, b"-_"),
-        "use 1 to 40 letters, digits, `-` or `_`";
+        "use 1 to 40 letters, digits, `-` or `_`", "^[A-Za-z0-9_-]{1,40}$";
     /// How people name an opportunity: its business number (`OPP-4482`) or its CRM id.
     OpportunityKey, "opportunity", RequestInvalid, |t| word(t, limits::OPPORTUNITY_KEY_CHARS, b"-_.:/#"),
-        "use 1 to 255 letters, digits or -_.:/#";
+        "use 1 to 255 letters, digits or -_.:/#", "^[A-Za-z0-9_.:/#-]{1,255}$";
     /// The CRM's own id of a record. Salesforce ids are always the 18-character form here.
-    RecordId, "record id", RequestInvalid, |t| word(t, 80, b"-_"), "use 1 to 80 letters, digits, `-` or `_`";
+    RecordId, "record id", RequestInvalid, |t| word(t, 80, b"-_"), "use 1 to 80 letters, digits, `-` or `_`",
+        "^[A-Za-z0-9_-]{1,80}$";
     /// Correlation id: ours (`csync-001`) or the caller's.
     CorrelationId, "correlation id", RequestInvalid, |t| visible(t, limits::CORRELATION_CHARS),
-        "use 1 to 80 visible ASCII characters";
+        "use 1 to 80 visible ASCII characters", "^[!-~]{1,80}$";
     /// Key under which a request is done at most once.
     IdempotencyKey, "idempotency key", IdempotencyKeyInvalid, |t| visible(t, limits::IDEMPOTENCY_KEY_CHARS),
-        "use 1 to 255 visible ASCII characters";
+        "use 1 to 255 visible ASCII characters", "^[!-~]{1,255}$";
     /// Id of a quote (one revision) in its CPQ.
     QuoteId, "quote id", RequestInvalid, |t| word(t, limits::QUOTE_ID_CHARS, b"-_"),
-        "use 1 to 80 letters, digits, `-` or `_`";
+        "use 1 to 80 letters, digits, `-` or `_`", "^[A-Za-z0-9_-]{1,80}$";
     /// Number of a quote as people say it, e.g. `Q-2026-0137`. The same for all revisions.
     QuoteNumber, "quote number", RequestInvalid, |t| word(t, limits::QUOTE_NUMBER_CHARS, b"-_./"),
-        "use 1 to 40 letters, digits or -_./";
+        "use 1 to 40 letters, digits or -_./", "^[A-Za-z0-9_./-]{1,40}$";
     /// Identity of a quote line, stable over revisions and reordering; the join between CRM and CPQ lines.
-    LineKey, "line key", RequestInvalid, |t| word(t, 64, b"-_"), "use 1 to 64 letters, digits, `-` or `_`";
+    LineKey, "line key", RequestInvalid, |t| word(t, 64, b"-_"), "use 1 to 64 letters, digits, `-` or `_`",
+        "^[A-Za-z0-9_-]{1,64}$";
     /// A conflict as people say it, e.g. `cf-001`.
-    ConflictId, "conflict id", RequestInvalid, numbered_conflict, "use `cf-` and a number, e.g. cf-001";
+    ConflictId, "conflict id", RequestInvalid, numbered_conflict, "use `cf-` and a number, e.g. cf-001",
+        "^cf-[0-9]{1,18}$";
     /// Who calls our API: the stable name of a token's owner, never the token.
-    ClientId, "client id", RequestInvalid, |t| word(t, 80, b"-_.:@"), "use 1 to 80 letters, digits or -_.:@";
+    ClientId, "client id", RequestInvalid, |t| word(t, 80, b"-_.:@"), "use 1 to 80 letters, digits or -_.:@",
+        "^[A-Za-z0-9_.:@-]{1,80}$";
 }
 
 impl ConflictId {
@@ -145,6 +150,52 @@ mod tests {
         for bad in ["", "a' OR Id != '", "a b", "ü", &"x".repeat(256)] {
             assert!(OpportunityKey::new(bad).is_err(), "{bad:?} was taken");
         }
+    }
+
+    /// What a pattern allows in each place, and the most and the least of it: enough to tell it from the rule.
+    #[cfg(feature = "openapi")]
+    #[test]
+    fn the_pattern_of_each_id_is_its_rule() {
+        use utoipa::PartialSchema;
+        fn pattern<T: PartialSchema>() -> String {
+            let told = serde_json::to_value(T::schema()).unwrap();
+            told["pattern"].as_str().expect("a pattern").to_owned()
+        }
+        fn agrees<T: PartialSchema>(takes: fn(&str) -> bool, most: usize) {
+            let pattern = pattern::<T>();
+            let class = pattern.trim_start_matches("^[").split(']').next().unwrap();
+            assert!(pattern.ends_with(&format!("{{1,{most}}}$")), "{pattern}");
+            let visible = class == "!-~";
+            for byte in 0x20..=0x7e_u8 {
+                let one = char::from(byte).to_string();
+                let listed = class
+                    .replace("A-Z", "")
+                    .replace("a-z", "")
+                    .replace("0-9", "")
+                    .contains(&one);
+                let allowed = if visible {
+                    byte > 0x20
+                } else {
+                    byte.is_ascii_alphanumeric() || listed
+                };
+                assert_eq!(takes(&one), allowed, "{one:?} and {pattern}");
+            }
+            assert!(
+                takes(&"x".repeat(most)) && !takes(&"x".repeat(most + 1)),
+                "{pattern}"
+            );
+            assert!(!takes("") && !takes("ü") && !takes("a\nb"), "{pattern}");
+        }
+        agrees::<ConnectionName>(|text| ConnectionName::new(text).is_ok(), 40);
+        agrees::<OpportunityKey>(|text| OpportunityKey::new(text).is_ok(), 255);
+        agrees::<RecordId>(|text| RecordId::new(text).is_ok(), 80);
+        agrees::<CorrelationId>(|text| CorrelationId::new(text).is_ok(), 80);
+        agrees::<IdempotencyKey>(|text| IdempotencyKey::new(text).is_ok(), 255);
+        agrees::<QuoteId>(|text| QuoteId::new(text).is_ok(), 80);
+        agrees::<QuoteNumber>(|text| QuoteNumber::new(text).is_ok(), 40);
+        agrees::<LineKey>(|text| LineKey::new(text).is_ok(), 64);
+        agrees::<ClientId>(|text| ClientId::new(text).is_ok(), 80);
+        assert_eq!(pattern::<ConflictId>(), "^cf-[0-9]{1,18}$");
     }
 
     #[test]

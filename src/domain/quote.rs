@@ -42,10 +42,10 @@ pub struct OpportunityRef {
 #[serde(rename_all = "snake_case")]
 pub enum Discount {
     /// Percent in points: 12.5 is 12.5 %.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::value::DecimalText))]
     Percent(#[serde(with = "rust_decimal::serde::str")] Decimal),
     /// An amount off the total of what it stands on, in the quote's currency.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::value::DecimalText))]
     Amount(#[serde(with = "rust_decimal::serde::str")] Decimal),
 }
 
@@ -67,11 +67,11 @@ pub struct Line {
     pub description: Option<String>,
     /// How many; at least 0, at most twelve digits with up to six decimals.
     #[serde(with = "rust_decimal::serde::str")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::value::DecimalText, example = "12.50"))]
     pub quantity: Decimal,
     /// Price of one before discount, in the quote's currency; up to six decimals.
     #[serde(with = "rust_decimal::serde::str")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::value::DecimalText, example = "12.50"))]
     pub list_unit: Decimal,
     /// Discount of this line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,19 +94,19 @@ pub struct Line {
 pub struct LineTotals {
     /// Quantity times list price.
     #[serde(with = "rust_decimal::serde::str")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::value::DecimalText, example = "12.50"))]
     pub list: Decimal,
     /// Line discount, with the sign of `list`: positive, and negative only on a credit line.
     #[serde(with = "rust_decimal::serde::str")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::value::DecimalText, example = "12.50"))]
     pub discount: Decimal,
     /// This line's share of the header discount, with the sign of `list`.
     #[serde(with = "rust_decimal::serde::str")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::value::DecimalText, example = "12.50"))]
     pub header_share: Decimal,
     /// What is charged: list − discount − header share.
     #[serde(with = "rust_decimal::serde::str")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::value::DecimalText, example = "12.50"))]
     pub net: Decimal,
 }
 
@@ -125,7 +125,7 @@ pub struct Totals {
     pub net: Money,
     /// Total discount in percent of list, two decimals.
     #[serde(with = "rust_decimal::serde::str")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::value::DecimalText, example = "12.50"))]
     pub discount_percent: Decimal,
     /// Net of the optional lines, not in `net`.
     pub optional_net: Money,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::certificate::Object;
+use crate::certificate::Object as Counted;
 use crate::compare::{Cause, Difference};
 use crate::error::Report as Failure;
 use crate::id::{ConnectionName, OpportunityKey, QuoteNumber, RecordId, RunId};
@@ -100,7 +100,7 @@ pub struct Mark {
 #[serde(rename_all = "camelCase")]
 pub struct FieldCount {
     /// What the field belongs to.
-    pub object: Object,
+    pub object: Counted,
     /// The field; absent when the whole record differs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<FieldName>,

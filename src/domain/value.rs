@@ -17,11 +17,17 @@ use crate::region;
 pub struct Money {
     /// The amount in major units, e.g. dollars.
     #[serde(with = "rust_decimal::serde::str")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "12.50"))]
+    #[cfg_attr(feature = "openapi", schema(value_type = DecimalText, example = "12.50"))]
     pub amount: Decimal,
     /// ISO 4217 alphabetic code.
     pub currency: String,
 }
+
+/// An exact decimal, as JSON carries it: a text, so that no reader makes a binary float of it.
+#[cfg(feature = "openapi")]
+#[derive(utoipa::ToSchema)]
+#[schema(pattern = r"^-?[0-9]{1,18}(\.[0-9]{1,10})?$", example = "12.50")]
+pub struct DecimalText(#[allow(dead_code, reason = "it is a description, and no value is made")] String);
 
 impl Money {
     /// An amount in a currency.
@@ -85,7 +91,7 @@ pub enum Value {
     /// True or false.
     Bool(bool),
     /// An exact number: quantity, percent in points (12.5 means 12.5 %), or count.
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
+    #[cfg_attr(feature = "openapi", schema(value_type = DecimalText))]
     Number(#[serde(with = "rust_decimal::serde::str")] Decimal),
     /// An amount with its currency.
     Money(Money),

@@ -32,9 +32,9 @@ const PLAN: &[Room] = &[
     ] },
     // The hands: speak to vendors. Cannot remember, cannot enqueue.
     Room { folder: "src/adapters", name: "cpq-adapters", rooms: &["cpq-domain", "cpq-auth", "cpq-meter"], crates: &[
-        "apache-avro", "async-trait", "base64", "futures-util", "http", "jiff", "prost", "reqwest", "rhai",
-        "rust_decimal", "secrecy", "serde", "serde_json", "tokio", "tokio-util", "toml", "tonic", "tonic-prost",
-        "tracing", "url",
+        "apache-avro", "async-trait", "base64", "futures-util", "http", "hyper-util", "jiff", "prost", "reqwest",
+        "rhai", "rust_decimal", "secrecy", "serde", "serde_json", "tokio", "tokio-util", "toml", "tonic", "tonic-prost",
+        "tower-service", "tracing", "url",
     ] },
     // A CPQ of our own behind the same trait as a foreign one. Knows no vendor and no HTTP.
     Room { folder: "src/quoting", name: "cpq-quoting", rooms: &["cpq-domain", "cpq-store"], crates: &[

@@ -1,5 +1,6 @@
 //! What a connection to a CPQ over HTTP can be told.
 
+use cpq_auth::Reach;
 use cpq_domain::id::ConnectionName;
 use secrecy::SecretString;
 
@@ -16,6 +17,8 @@ pub struct Config {
     pub preview: bool,
     /// Certificate authorities to trust beside the built-in ones, as PEM.
     pub ca_certificates_pem: Vec<Vec<u8>>,
+    /// Where requests may go.
+    pub reach: Reach,
 }
 
 impl Config {
@@ -27,6 +30,7 @@ impl Config {
             token,
             preview: true,
             ca_certificates_pem: Vec::new(),
+            reach: Reach::default(),
         }
     }
 }

@@ -51,15 +51,13 @@ impl Http {
     pub(super) fn new(config: &Config, world: Arc<dyn World>) -> Result<Http> {
         let connection = config.connection.as_str().to_owned();
         let wrong = |why: &str| Error::new(Code::ConfigInvalid, why).connection(connection.as_str());
-        let base = url::Url::parse(&config.base_url)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"));
-        let base = base.ok_or_else(|| wrong("the base URL of the CPQ is not an http or https URL"))?;
+        let base = base_url(config)
+            .map_err(|why| wrong(&format!("the base URL of the CPQ cannot be used: {why}")))?;
         let mut token = HeaderValue::from_str(&format!("Bearer {}", config.token.expose_secret()))
             .map_err(|_| wrong("the token of the CPQ has characters that no header can carry"))?;
         token.set_sensitive(true);
         Ok(Http {
-            client: transport::client(&config.ca_certificates_pem)?,
+            client: transport::client(&config.ca_certificates_pem, &config.reach)?,
             base: base.as_str().trim_end_matches('/').to_owned(),
             token,
             connection,
@@ -176,5 +174,24 @@ impl Http {
             micros,
             "called the CPQ"
         );
+    }
+}
+
+/// The URL under which the CPQ is, if its token may be sent there.
+fn base_url(config: &Config) -> Result<url::Url, String> {
+    let url = url::Url::parse(&config.base_url).map_err(|error| error.to_string())?;
+    match (url.scheme(), cpq_auth::is_loopback(&url)) {
+        ("https", _) | ("http", true) => {}
+        _ => return Err("it must be https, or http on this machine".to_owned()),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it must not hold a user or password".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("it must not have a query or fragment".to_owned());
+    }
+    match config.reach.fault(&url) {
+        Some(why) => Err(why),
+        None => Ok(url),
     }
 }

@@ -1,5 +1,6 @@
 //! What a Salesforce connection can be told.
 
+use cpq_auth::Reach;
 use cpq_domain::id::ConnectionName;
 
 /// Settings of the adapter. [`Config::new`] gives the usual ones.
@@ -33,6 +34,8 @@ pub struct Config {
     pub time_zone: Option<String>,
     /// Certificate authorities to trust beside the built-in ones, as PEM.
     pub ca_certificates_pem: Vec<Vec<u8>>,
+    /// Where requests may go.
+    pub reach: Reach,
 }
 
 impl Config {
@@ -53,6 +56,7 @@ impl Config {
             fields_file: "fields.toml".to_owned(),
             time_zone: None,
             ca_certificates_pem: Vec::new(),
+            reach: Reach::default(),
         }
     }
 }

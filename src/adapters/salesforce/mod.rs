@@ -51,6 +51,8 @@ mod record_id;
 mod rest;
 mod snapshot;
 mod soql;
+#[cfg(test)]
+mod spoilt;
 mod values;
 mod write;
 

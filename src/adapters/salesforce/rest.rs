@@ -81,7 +81,7 @@ impl Rest {
             return Err(Error::new(Code::ConfigInvalid, message).connection(config.connection.as_str()));
         }
         Ok(Rest {
-            http: transport::client(&config.ca_certificates_pem)?,
+            http: transport::client(&config.ca_certificates_pem, &config.reach)?,
             credentials,
             world,
             connection: config.connection.as_str().to_owned(),

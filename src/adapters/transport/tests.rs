@@ -7,7 +7,9 @@ use cpq_domain::{Code, Error};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Answer, Lost, Request, client, exchange};
+use super::{Answer, Lost, Reach, Request, client, exchange};
+
+mod reach;
 
 /// What the other end does with the one connection that it takes.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +56,7 @@ async fn act(peer: Peer, mut stream: TcpStream) {
 }
 
 async fn ask(url: &str) -> Result<Answer, Lost> {
-    let client = client(&[]).expect("a client");
+    let client = client(&[], &Reach::default()).expect("a client");
     exchange(client.post(url).body("{}")).await
 }
 

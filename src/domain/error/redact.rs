@@ -20,7 +20,7 @@ const PARAMETERS: &[&str] = &[
     "sid",
 ];
 
-/// The text without what looks like a credential.
+/// The text without what looks like a credential, and without control characters.
 pub fn redacted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut before = Before::default();
@@ -28,7 +28,8 @@ pub fn redacted(text: &str) -> String {
         match word {
             Word::Gap(gap) => {
                 before.gap(gap);
-                out.push_str(gap);
+                // It may be printed on a terminal, or stand in a line of a log.
+                out.extend(gap.chars().map(|c| if c.is_control() { ' ' } else { c }));
             }
             Word::Text(word) => {
                 out.push_str(if before.announces(word) || is_token(word) {
@@ -140,6 +141,14 @@ mod tests {
         ] {
             assert_eq!(redacted(text), text);
         }
+    }
+
+    #[test]
+    fn no_control_character_survives() {
+        assert_eq!(
+            redacted("bad\u{1b}[2Jnews\r\nFake: line\u{85}"),
+            "bad [2Jnews  Fake: line "
+        );
     }
 
     proptest::proptest! {

@@ -56,9 +56,9 @@ fn object(node: &Node) -> Vec<Said> {
     }
     let fields = node.get("fields").map(Node::list).unwrap_or_default();
     vec![Said {
-        code,
+        code: redacted(&code),
         message: redacted(&message),
-        fields: fields.iter().filter_map(Node::text).map(str::to_owned).collect(),
+        fields: fields.iter().filter_map(Node::text).map(redacted).collect(),
         matches: matches(node),
     }]
 }

@@ -208,6 +208,7 @@ fn as_millis(value: &Value) -> Option<Timestamp> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::mutation;
     use super::*;
 
     #[test]
@@ -231,6 +232,29 @@ mod tests {
             ("Site__c", "Latitude", "Site__Latitude__s"),
         ] {
             assert_eq!(api_name(field, part), name);
+        }
+    }
+
+    /// Events as Salesforce encodes them, and the schema beside them, spoilt.
+    #[test]
+    fn a_spoilt_event_or_schema_is_read_or_refused() {
+        let json = br#"{"type":"record","name":"OpportunityChangeEvent","namespace":"com.sforce.eventbus","fields":[
+            {"name":"ChangeEventHeader","type":{"type":"record","name":"ChangeEventHeader","fields":[
+            {"name":"entityName","type":"string"},{"name":"recordIds","type":{"type":"array","items":"string"}},
+            {"name":"changeType","type":{"type":"enum","name":"ChangeType","symbols":["CREATE","UPDATE"]}},
+            {"name":"commitTimestamp","type":"long"},{"name":"changedFields","type":{"type":"array","items":"string"}}]}},
+            {"name":"Name","type":["null","string"]},{"name":"Amount","type":["null","double"]}]}"#;
+        let event = b"\x16Opportunity\x02\x24006Sb0000000001IAA\x00\x02\x80\xa0\xb2\x8a\xfc\x66\x02\x080x06\x00\x02\x06abc\x00";
+        let schema = EventSchema::parse(std::str::from_utf8(json).expect("UTF-8")).expect("it parses");
+        for case in 0..mutation::cases() {
+            let bytes = mutation::spoilt(&[event], case);
+            if let Ok(record) = Record::read(&schema, &bytes)
+                && let Ok(header) = record.header()
+            {
+                let _ = bitmap::decode(&header.changed, &schema.fields);
+            }
+            let text = mutation::spoilt(&[json], case);
+            let _ = EventSchema::parse(&String::from_utf8_lossy(&text));
         }
     }
 

@@ -5,7 +5,7 @@
 use std::error::Error as _;
 use std::sync::Arc;
 
-use cpq_auth::Access;
+use cpq_auth::{Access, Reach};
 use cpq_domain::error::Class;
 use cpq_domain::{Code, Error, Result};
 use secrecy::ExposeSecret as _;
@@ -13,6 +13,7 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
+use super::connector;
 use super::errors::{About, refusal};
 use super::limits::ANSWER_BYTES;
 use super::schema::{EventSchema, Missing};
@@ -38,6 +39,7 @@ impl Link {
     pub(super) async fn connect(
         endpoint: &str,
         ca_certificates_pem: &[Vec<u8>],
+        reach: &Reach,
         credentials: Arc<dyn Credentials>,
         connection: &str,
     ) -> Result<Link> {
@@ -45,8 +47,9 @@ impl Link {
             let message = format!("{endpoint:.200?} is no endpoint of the Pub/Sub API: {why}");
             Error::new(Code::ConfigInvalid, message).connection(connection)
         };
-        let prepared = prepare(endpoint, ca_certificates_pem).map_err(wrong)?;
-        let channel = prepared.connect().await.map_err(|error| {
+        let prepared = prepare(endpoint, ca_certificates_pem, reach).map_err(wrong)?;
+        let connecting = prepared.connect_with_connector(connector::within(reach.clone()));
+        let channel = connecting.await.map_err(|error| {
             let why = error.source().map_or_else(|| error.to_string(), chain);
             let message = format!("the Pub/Sub API of Salesforce at {endpoint} could not be reached: {why}");
             Error::new(Code::CrmUnavailable, message).connection(connection)
@@ -188,7 +191,7 @@ fn tenant(access: &Access) -> &str {
         .unwrap_or_default()
 }
 
-fn prepare(endpoint: &str, ca_certificates_pem: &[Vec<u8>]) -> Result<Endpoint, String> {
+fn prepare(endpoint: &str, ca_certificates_pem: &[Vec<u8>], reach: &Reach) -> Result<Endpoint, String> {
     let (url, secure) = match endpoint.split_once("://") {
         None => (format!("https://{endpoint}"), true),
         Some(("https", _)) => (endpoint.to_owned(), true),
@@ -196,8 +199,11 @@ fn prepare(endpoint: &str, ca_certificates_pem: &[Vec<u8>]) -> Result<Endpoint, 
         Some(_) => return Err("it begins with neither https:// nor http://".to_owned()),
     };
     let parsed = url::Url::parse(&url).map_err(|error| error.to_string())?;
-    let host = parsed.host().ok_or("it has no host")?;
-    if !secure && !is_loopback(&host) {
+    parsed.host().ok_or("it has no host")?;
+    if let Some(why) = reach.fault(&parsed) {
+        return Err(why);
+    }
+    if !secure && !cpq_auth::is_loopback(&parsed) {
         return Err(
             "without TLS the access token would be readable on its way; that is for loopback only".to_owned(),
         );
@@ -207,8 +213,7 @@ fn prepare(endpoint: &str, ca_certificates_pem: &[Vec<u8>]) -> Result<Endpoint, 
     }
     let endpoint = Endpoint::from_shared(url)
         .map_err(|error| error.to_string())?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_keepalive(Some(std::time::Duration::from_secs(60)));
+        .connect_timeout(CONNECT_TIMEOUT);
     match secure {
         true => with_tls(endpoint, ca_certificates_pem),
         false => Ok(endpoint),
@@ -224,14 +229,6 @@ fn with_tls(endpoint: Endpoint, ca_certificates_pem: &[Vec<u8>]) -> Result<Endpo
         other => other,
     }
     .map_err(|error| error.source().map_or_else(|| error.to_string(), chain))
-}
-
-fn is_loopback(host: &url::Host<&str>) -> bool {
-    match host {
-        url::Host::Domain(name) => name.eq_ignore_ascii_case("localhost"),
-        url::Host::Ipv4(address) => address.is_loopback(),
-        url::Host::Ipv6(address) => address.is_loopback(),
-    }
 }
 
 /// An error with its causes.
@@ -251,7 +248,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::prepare;
+    use super::{Reach, prepare};
 
     #[test]
     fn only_a_host_and_a_port_are_an_endpoint_and_plain_text_stays_on_loopback() {
@@ -261,7 +258,7 @@ mod tests {
             "http://localhost:1",
             "http://[::1]:1",
         ] {
-            prepare(good, &[])
+            prepare(good, &[], &Reach::default())
                 .map(drop)
                 .unwrap_or_else(|why| panic!("{good}: {why}"));
         }
@@ -274,8 +271,11 @@ mod tests {
             "localhost:99999",
             "a b:1",
             "localhost:1?x=y",
+            "169.254.169.254:443",
+            "https://[fd00:ec2::254]:443",
+            "10.0.0.1:7443",
         ] {
-            prepare(bad, &[]).map(drop).expect_err(bad);
+            prepare(bad, &[], &Reach::default()).map(drop).expect_err(bad);
         }
     }
 }

@@ -23,12 +23,16 @@ use stream::Stream;
 
 mod bitmap;
 mod canonical;
+mod connector;
 mod delivery;
 mod errors;
 mod event;
 mod limits;
 mod link;
 mod lookup;
+#[cfg(test)]
+#[path = "../../../../tests/mutation/mod.rs"]
+mod mutation;
 mod place;
 mod receive;
 mod schema;
@@ -64,9 +68,16 @@ impl PubSub {
     /// Asks for every topic whether it may be read.
     pub(super) async fn may_follow(&self) -> Result<()> {
         let rest = &self.org.rest;
-        let authorities = &self.org.config.ca_certificates_pem;
+        let (authorities, reach) = (&self.org.config.ca_certificates_pem, &self.org.config.reach);
         let endpoint = &self.settings.endpoint;
-        let link = Link::connect(endpoint, authorities, rest.credentials(), rest.connection()).await?;
+        let link = Link::connect(
+            endpoint,
+            authorities,
+            reach,
+            rest.credentials(),
+            rest.connection(),
+        )
+        .await?;
         for topic in &self.topics {
             link.may_subscribe(&topic.name).await?;
         }

@@ -63,6 +63,7 @@ impl Stream {
         let link = Link::connect(
             &settings.endpoint,
             certificates,
+            &org.config.reach,
             rest.credentials(),
             rest.connection(),
         )

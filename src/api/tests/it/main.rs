@@ -23,3 +23,4 @@ mod sync;
 mod throttle;
 mod tls;
 mod webhooks;
+mod wire;

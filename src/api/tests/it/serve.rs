@@ -9,13 +9,13 @@ use tokio::sync::oneshot;
 
 use crate::house::House;
 
-struct Served {
-    address: std::net::SocketAddr,
+pub struct Served {
+    pub address: std::net::SocketAddr,
     stop: oneshot::Sender<()>,
     task: tokio::task::JoinHandle<cpq_domain::Result<()>>,
 }
 
-async fn serve(house: &House) -> Served {
+pub async fn serve(house: &House) -> Served {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();

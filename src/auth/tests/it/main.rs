@@ -8,6 +8,7 @@ mod key_rotation;
 mod live;
 mod logins;
 mod machine_logins;
+mod reach;
 mod refusals;
 mod renewal;
 mod sealing;

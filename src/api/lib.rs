@@ -29,6 +29,9 @@ mod fingerprint;
 mod frame;
 mod health;
 mod input;
+#[cfg(test)]
+#[path = "../../tests/mutation/mod.rs"]
+mod mutation;
 mod outbound;
 mod ownership;
 mod plan;

@@ -19,6 +19,9 @@ pub mod credentials;
 mod expression;
 mod json;
 mod limits;
+#[cfg(test)]
+#[path = "../../tests/mutation/mod.rs"]
+mod mutation;
 pub mod rest_cpq;
 pub mod salesforce;
 mod traced;

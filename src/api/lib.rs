@@ -33,6 +33,9 @@ mod health;
 mod input;
 mod logins;
 mod metrics;
+#[cfg(test)]
+#[path = "../../tests/mutation/mod.rs"]
+mod mutation;
 mod origin;
 mod outbound;
 mod ownership;

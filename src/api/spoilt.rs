@@ -1,14 +1,11 @@
 //! Requests, spoilt: whatever comes, it is read or refused.
 
-#[path = "../../tests/mutation/mod.rs"]
-mod mutation;
-
 use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
-use mutation::{cases, spoilt};
 use secrecy::SecretString;
 
+use crate::mutation::{cases, spoilt};
 use crate::signature::{self, WebhookSecret};
 use crate::webhooks::WebhookBody;
 use crate::{input, strict};

@@ -112,7 +112,7 @@ fn trend(days: &[ConflictDay]) -> Vec<Day> {
     let bar = |day: &ConflictDay| {
         let ago = last.since(day.day).map(|span| span.get_days()).unwrap_or(0);
         Day {
-            x: usize::try_from(TREND_DAYS - i32::from(ago)).unwrap_or(0) * TREND_STEP,
+            x: usize::try_from(TREND_DAYS - ago).unwrap_or(0) * TREND_STEP,
             title: format!(
                 "{}: {} settled, {} for people, {} decided",
                 day.day, day.settled, day.asked, day.decided

@@ -1,17 +1,14 @@
 //! Answers of Salesforce, spoilt: whatever comes, it is read or refused.
 
-#[path = "../../../tests/mutation/mod.rs"]
-mod mutation;
-
 use cpq_domain::Error;
 use cpq_domain::id::ConnectionName;
-use mutation::{cases, spoilt};
 
 use super::config::Config;
 use super::errors::{About, refusal};
 use super::{fields, limit_info};
 use crate::expression::Expression;
 use crate::json::Node;
+use crate::mutation::{cases, spoilt};
 
 const ERRORS: [&[u8]; 6] = [
     br#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#,

@@ -1,12 +1,8 @@
 //! Outbound messages, spoilt: each is read as one, or refused.
 
-#[path = "../../../tests/mutation/mod.rs"]
-mod mutation;
-
-use mutation::{cases, spoilt};
-
 use super::envelope;
 use crate::limits::NOTIFICATIONS;
+use crate::mutation::{cases, spoilt};
 
 const MESSAGES: [&[u8]; 2] = [
     br#"<?xml version="1.0" encoding="UTF-8"?>

@@ -208,8 +208,8 @@ fn as_millis(value: &Value) -> Option<Timestamp> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::mutation;
     use super::*;
+    use crate::mutation;
 
     #[test]
     fn our_client_is_told_from_others_to_the_letter() {

@@ -30,9 +30,6 @@ mod event;
 mod limits;
 mod link;
 mod lookup;
-#[cfg(test)]
-#[path = "../../../../tests/mutation/mod.rs"]
-mod mutation;
 mod place;
 mod receive;
 mod schema;

@@ -15,6 +15,7 @@ OUTBOUND_SECRET = "outbound-messages-of-the-attacked-house"
 
 CONFIG = f"""
 [service]
+requests_per_second = 0
 default_wait_seconds = 2
 
 [webhooks]

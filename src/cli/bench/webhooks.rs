@@ -53,8 +53,11 @@ pub async fn measure(config: &Config, deliveries: usize) -> Result<Vec<Figure>> 
 async fn deliver_all(house: &House, deliveries: usize) -> Result<Vec<Figure>> {
     let (world, config) = (RealWorld::new(), house.config());
     let secret = secret(&world);
-    let sources = format!("[webhooks]\nsources = {{ {SOURCE} = \"env:{SECRET}\" }}\n");
-    let file = place::save(&config.state_dir, "bench.toml", &sources)?;
+    // What is measured is the service, not the limit of one sender.
+    let settings = format!(
+        "[service]\nrequests_per_second = 0\n[webhooks]\nsources = {{ {SOURCE} = \"env:{SECRET}\" }}\n"
+    );
+    let file = place::save(&config.state_dir, "bench.toml", &settings)?;
     let file = file.display().to_string();
     let store = config.store_url()?;
     let mut env = vec![(SECRET, secret.expose_secret())];

@@ -10,7 +10,7 @@ fn told(number: usize) -> Told {
     Told {
         at: Timestamp::UNIX_EPOCH,
         client: "erp".into(),
-        person: (number % 2 == 0).then(|| "anna".into()),
+        person: number.is_multiple_of(2).then(|| "anna".into()),
         origin: Some("192.0.2.1".into()),
         act: "token.create".into(),
         subject: format!("act {number}"),

@@ -54,7 +54,9 @@ reading.check("everything on a page can be reached by keyboard, and is seen ther
   const unseen = [];
   for (const { name, path, status } of pages(house).filter(({ name }) => !["sync", "ownership", "login"].includes(name))) {
     await person.open(path, status);
-    const wanted = await person.page.locator("a[href], button, select, summary, input:not([type=hidden])").count();
+    const all = person.page.locator("a[href], button, select, summary, input:not([type=hidden])");
+    // What is folded away is no stop.
+    const wanted = await all.filter({ visible: true }).count();
     const radios = await person.page.locator("input[type=radio]").count();
     const stops = new Set();
     // Radio buttons of one name are one stop.

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use crate::audit;
 use crate::caller::single;
 use crate::failure::Failure;
-use crate::frame::Origin;
+use crate::frame::{Origin, Sender};
 use crate::sessions::Vouched;
 use crate::state::ApiState;
 use crate::tokens::{self, Grantee};
@@ -229,17 +229,30 @@ pub(crate) async fn guard(State(api): State<ApiState>, mut request: Request, nex
     };
     let answer = match admitted {
         Ok(None) => next.run(request).await,
-        Ok(Some(grantee)) => match api.throttle.client(grantee.client.as_str()) {
-            Ok(()) => {
-                request.extensions_mut().insert(grantee);
-                let told = audit::told(&api, route, request, next).await;
-                told.unwrap_or_else(IntoResponse::into_response)
-            }
-            Err(error) => return Failure(error).into_response(),
-        },
+        Ok(Some(grantee)) => {
+            let sender = Sender(grantee.client.clone());
+            let mut answer = let_in(&api, route, grantee, request, next)
+                .await
+                .unwrap_or_else(|error| Failure(error).into_response());
+            answer.extensions_mut().insert(sender);
+            return answer;
+        }
         Err(error) => challenge(error),
     };
     slowed(&api, address, answer)
+}
+
+/// Hands on the request of somebody who may send it, and does not send too many.
+async fn let_in(
+    api: &ApiState,
+    route: &Route,
+    grantee: Grantee,
+    mut request: Request,
+    next: Next,
+) -> Result<Response> {
+    api.throttle.client(grantee.client.as_str())?;
+    request.extensions_mut().insert(grantee);
+    audit::told(api, route, request, next).await
 }
 
 /// The answer; or, to an address that was often refused for its key, that it should wait.

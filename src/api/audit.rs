@@ -150,12 +150,7 @@ impl Begun {
 }
 
 /// Hands an act on, told before and after. What is none is handed on.
-pub(crate) async fn told(
-    api: &ApiState,
-    route: &Route,
-    request: Request,
-    next: Next,
-) -> std::result::Result<Response, Failure> {
+pub(crate) async fn told(api: &ApiState, route: &Route, request: Request, next: Next) -> Result<Response> {
     if route.method == "GET" || NO_ACTS.contains(&route.path) {
         return Ok(next.run(request).await);
     }

@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use cpq_domain::error::Written;
+use cpq_domain::id::ClientId;
 use cpq_domain::{Code, Error, Result};
 use cpq_meter::catalogue::api as meter;
 use futures_util::FutureExt;
@@ -41,6 +42,10 @@ pub struct Origin {
     /// Whether it came by TLS, to us or to such a proxy.
     pub secure: bool,
 }
+
+/// Who sent a request, as the door knows it; left on the answer for the log.
+#[derive(Clone)]
+pub(crate) struct Sender(pub(crate) ClientId);
 
 /// The outermost layer.
 pub(crate) async fn frame(State(api): State<ApiState>, request: Request, next: Next) -> Response {
@@ -79,6 +84,7 @@ async fn framed(
             .unwrap_or_else(|_| panicked()),
         Err(error) => Failure(error).into_response(),
     };
+    let refused = answer.extensions().get::<Failed>().map(|failed| failed.0.code);
     let mut response = rendered(answer, &caller);
     name(response.headers_mut(), &caller);
     secure(response.headers_mut());
@@ -91,7 +97,15 @@ async fn framed(
     }
     let sync = traced::answered(&response).filter(|id| *id != caller.request.as_str());
     let took_us = api.world.monotonic_us().saturating_sub(start);
-    record(method.as_str(), &route, from, &response, took_us, &caller, sync);
+    let line = Line {
+        method: method.as_str(),
+        route: &route,
+        from,
+        origin,
+        refused,
+        took_us,
+    };
+    record(&line, &response, &caller, sync);
     response
 }
 
@@ -211,17 +225,46 @@ fn secure(headers: &mut HeaderMap) {
     }
 }
 
-fn record(
-    method: &str,
-    route: &str,
-    from: &str,
-    response: &Response,
+/// What is told of a request.
+struct Line<'a> {
+    method: &'a str,
+    route: &'a str,
+    from: &'a str,
+    origin: Option<Origin>,
+    refused: Option<Code>,
     took_us: u64,
-    caller: &Caller,
-    sync: Option<&str>,
-) {
+}
+
+/// Whoever was not let in is told in a line that stands out.
+fn is_refusal(code: Code) -> bool {
+    use Code::{FormForged, Overloaded, ScopeInsufficient, SignatureInvalid, Unauthenticated};
+    matches!(
+        code,
+        Unauthenticated | ScopeInsufficient | SignatureInvalid | FormForged | Overloaded
+    )
+}
+
+fn record(line: &Line<'_>, response: &Response, caller: &Caller, sync: Option<&str>) {
+    let Line {
+        method,
+        route,
+        from,
+        took_us,
+        ..
+    } = *line;
     let status = response.status().as_u16();
-    tracing::info!(method, route, status, took_us, correlation = %caller.request, sync, "request");
+    let client = response
+        .extensions()
+        .get::<Sender>()
+        .map(|sender| sender.0.as_str());
+    let address = line.origin.map(|origin| tracing::field::display(origin.address));
+    let code = line.refused.map(Code::as_str);
+    // A page that asks for more than its token may see shows that it may not.
+    if line.refused.is_some_and(is_refusal) && from != "page" {
+        tracing::warn!(method, route, status, code, client, address, took_us, correlation = %caller.request, "request refused");
+    } else {
+        tracing::info!(method, route, status, code, client, address, took_us, correlation = %caller.request, sync, "request");
+    }
     // Methods come from outside; only known ones become label values.
     let method = match method {
         "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS" => method,

@@ -62,6 +62,7 @@ fn act(what: &str, url: &str) -> Act {
         )),
         act: what.to_owned(),
         subject: url.to_owned(),
+        correlation: Some(format!("service-{}", std::process::id())),
         ..Act::default()
     }
 }

@@ -18,8 +18,11 @@ use crate::asked::{Form, Query};
 use crate::house::House;
 use crate::page::{self, Failed};
 
-/// Name of the cookie.
+/// Name of the cookie in clear, on this machine.
 const COOKIE: &str = "cpq_session";
+/// Name of the cookie under TLS: browsers take one of this prefix from this very host alone, and only under TLS (RFC 6265bis,
+/// 4.1.3.2), so that no neighbour of the domain can plant it.
+const SECURE_COOKIE: &str = "__Host-cpq_session";
 /// Characters of a place to go back to after a login.
 const BACK_CHARS: usize = 500;
 
@@ -100,11 +103,11 @@ pub(crate) async fn guard(State(house): State<House>, request: Request, next: Ne
     else {
         return page::refuse(None, Error::new(Code::NotFound, "there is no such page").into());
     };
-    let visitor = match secret(request.headers()) {
+    let origin = request.extensions().get::<Origin>().copied();
+    let visitor = match secret(request.headers(), origin.is_some_and(|origin| origin.secure)) {
         Some(secret) => house.sessions.who(&secret).await,
         None => Ok(None),
     };
-    let origin = request.extensions().get::<Origin>().copied();
     let visitor = visitor.map(|visitor| visitor.map(|visitor| visitor.at(origin)));
     let visitor = match visitor {
         Ok(None) if !page.open => return to_login(&request),
@@ -113,7 +116,13 @@ pub(crate) async fn guard(State(house): State<House>, request: Request, next: Ne
     };
     let mut response = let_in(request, page, visitor.clone(), next)
         .await
-        .unwrap_or_else(|error| Failed::from(error).into_response());
+        .unwrap_or_else(|error| {
+            if error.code == Code::FormForged {
+                let address = origin.map(|origin| tracing::field::display(origin.address));
+                tracing::warn!(code = %error.code, address, path, "form refused");
+            }
+            Failed::from(error).into_response()
+        });
     match response.extensions_mut().remove::<Failed>() {
         Some(failed) => page::refuse(visitor.as_ref(), failed),
         None => response,
@@ -125,7 +134,8 @@ pub(crate) async fn lost(State(house): State<House>, request: Request, next: Nex
     let wants_page = request.method() == Method::GET
         && !request.uri().path().starts_with("/api/")
         && accepts_pages(request.headers());
-    let secret = secret(request.headers());
+    let origin = request.extensions().get::<Origin>();
+    let secret = secret(request.headers(), origin.is_some_and(|origin| origin.secure));
     let mut answer = next.run(request).await;
     if !wants_page || answer.status() != StatusCode::NOT_FOUND {
         return answer;
@@ -212,8 +222,12 @@ fn forged() -> Error {
     .written(Written::No)
 }
 
-fn secret(headers: &HeaderMap) -> Option<String> {
-    single_cookie(headers, COOKIE)
+fn secret(headers: &HeaderMap, secure: bool) -> Option<String> {
+    single_cookie(headers, cookie(secure))
+}
+
+fn cookie(secure: bool) -> &'static str {
+    if secure { SECURE_COOKIE } else { COOKIE }
 }
 
 /// What is in a cookie. A browser that sends two of the name is in doubt, and counts as one without.
@@ -289,6 +303,7 @@ fn hidden<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> 
 pub(crate) async fn enter(
     State(house): State<House>,
     origin: Option<Extension<Origin>>,
+    headers: HeaderMap,
     Form(login): Form<Login>,
 ) -> Response {
     let tried = origin.map_or(Ok(()), |origin| house.throttle.login(origin.address));
@@ -301,11 +316,22 @@ pub(crate) async fn enter(
     };
     match entered {
         Ok(secret) => {
+            end(&house, &headers, origin).await;
             let mut response = Redirect::to(login.back.place()).into_response();
             hand(&mut response, secret.expose_secret(), "", is_secure(origin));
             response
         }
         Err(error) => page::login(login.back.place(), Some(&error)),
+    }
+}
+
+/// Ends the session that the browser had before: a new login takes its place.
+async fn end(house: &House, headers: &HeaderMap, origin: Option<Extension<Origin>>) {
+    if let Some(old) = secret(headers, is_secure(origin))
+        && let Err(error) = house.sessions.leave(&old).await
+    {
+        // It ends by its time; the new one is good.
+        tracing::warn!(code = %error.code, error = %error, "the session before cannot be ended");
     }
 }
 
@@ -315,7 +341,7 @@ pub(crate) async fn logout(
     origin: Option<Extension<Origin>>,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    if let Some(secret) = secret(&headers) {
+    if let Some(secret) = secret(&headers, is_secure(origin)) {
         house.sessions.leave(&secret).await?;
     }
     let mut response = Redirect::to("/login").into_response();
@@ -331,8 +357,8 @@ fn is_secure(origin: Option<Extension<Origin>>) -> bool {
 /// Gives the browser its secret: for our pages alone, out of the reach of scripts, and never with requests that come from
 /// other sites (RFC 6265bis, 5.6).
 fn hand(response: &mut Response, secret: &str, more: &str, secure: bool) {
-    let secure = if secure { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
+    let (name, secure) = (cookie(secure), if secure { "; Secure" } else { "" });
+    let cookie = format!("{name}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
     if let Ok(value) = HeaderValue::try_from(cookie) {
         response.headers_mut().insert(header::SET_COOKIE, value);
     }

@@ -181,6 +181,16 @@ fn a_session_begins_with_a_token_of_ours_and_ends_with_it() {
         "the session has ended, whoever keeps its cookie"
     );
     assert_eq!(browser.get("/").status, 200, "another one has not");
+    let again = browser.enter(&service.token, "/");
+    assert_eq!(
+        browser.get("/").status,
+        303,
+        "a new login ends the session before"
+    );
+    let browser = Browser {
+        service: &service,
+        cookie: again.cookie.split(';').next().map(str::to_owned),
+    };
     let mut twice = Browser::logged_in(&service);
     let one = twice.cookie.clone().expect("a cookie");
     twice.cookie = Some(format!("{one}; {one}"));

@@ -76,7 +76,12 @@ fn seen(house: &House, service: &Service) -> (u16, u16, bool) {
         let entered = client.post(&login).header("sec-fetch-site", "same-origin");
         let entered = entered.form(&[("token", &service.token)]).send().await;
         let cookie = entered.expect("an answer").headers()["set-cookie"].clone();
-        let secure = cookie.to_str().is_ok_and(|cookie| cookie.contains("; Secure"));
+        let cookie = cookie.to_str().expect("text").to_owned();
+        let secure = cookie.starts_with("__Host-") && cookie.contains("; Secure");
+        let home = client.get(format!("{}/", service.url));
+        let home = home.header("cookie", cookie.split(';').next().unwrap_or_default());
+        let home = home.send().await.expect("an answer").status();
+        let secure = secure && home == 200;
         (
             known.expect("an answer").status().as_u16(),
             stranger.status().as_u16(),

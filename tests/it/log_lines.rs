@@ -5,7 +5,7 @@ use std::fs::File;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use crate::house::{House, until};
+use crate::house::{House, http, until};
 
 /// Members that are always first, and in this order.
 const FIRST: [&str; 5] = ["timestamp", "level", "target", "message", "correlation"];
@@ -32,6 +32,9 @@ fn session(format: &str) -> (Vec<String>, Vec<String>) {
     }
     let missing = "/api/v1/sync/opportunities/NOBODY-1";
     assert_eq!(service.call(Method::POST, missing, &[], "{}").0, 404);
+    let stranger = [("authorization", "Bearer cpq_nobody")];
+    let url = format!("{}/api/v1/sync", service.url);
+    assert_eq!(http(Method::GET, &url, &stranger, "").0, 401);
     let ended = "/api/v1/sync?state=succeeded";
     let ended = until(
         "the end of all",
@@ -44,7 +47,7 @@ fn session(format: &str) -> (Vec<String>, Vec<String>) {
     service.end();
     let text = std::fs::read_to_string(path).expect("the log");
     // What the command itself says to whoever started it is no log line.
-    let lines = text.lines().filter(|line| !line.starts_with("API description"));
+    let lines = text.lines().filter(|line| !line.starts_with("dashboard: "));
     (lines.map(str::to_owned).collect(), ids)
 }
 
@@ -92,8 +95,20 @@ fn every_json_line_of_a_session_names_its_request_or_sync() {
         let led_here = named("request")
             .into_iter()
             .filter(|line| line["sync"] == *id.as_str());
-        assert_eq!(led_here.count(), 1, "{id}");
+        let led_here: Vec<&Json> = led_here.collect();
+        assert_eq!(led_here.len(), 1, "{id}");
+        assert_eq!(
+            (&led_here[0]["client"], &led_here[0]["address"]),
+            (&json!("tests"), &json!("127.0.0.1"))
+        );
     }
+    let refused = named("request refused");
+    assert_eq!(refused.len(), 1, "{refused:#?}");
+    assert_eq!(
+        (&refused[0]["level"], &refused[0]["code"]),
+        (&json!("WARN"), &json!("UNAUTHENTICATED"))
+    );
+    assert_eq!(refused[0]["address"], "127.0.0.1");
     assert_eq!(named("access token renewed").len(), 1);
     let failed = named("sync")
         .into_iter()

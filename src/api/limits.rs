@@ -48,7 +48,7 @@ pub const STREAM_LIFE: Duration = Duration::from_secs(300);
 /// somebody looks.
 pub const REFUSALS_PER_MINUTE: u32 = 60;
 /// Logins that are tried in a minute from one address: a team behind one address in the morning.
-pub const LOGINS_PER_MINUTE: u32 = 10;
+pub const LOGINS_PER_MINUTE: u32 = 30;
 /// Clients or addresses that are remembered for how often they come, before those are forgotten that have not come lately.
 pub const THROTTLED: usize = 10_000;
 /// How often it is looked whether the certificate was renewed.

@@ -4,7 +4,7 @@ import { clearPictures, PICTURES, verdicts } from "./land/checking.mjs";
 import { leaveAll } from "./land/house.mjs";
 import { chromium as browsers } from "./land/packages.mjs";
 
-const NAMES = ["looks", "doors", "syncs", "letters", "conflicts", "reading", "hostile"];
+const NAMES = ["looks", "doors", "syncs", "letters", "conflicts", "reading", "hostile", "connections"];
 /** Groups under way at a time: while one waits for the program, the browser works for the other. */
 const AT_A_TIME = 2;
 

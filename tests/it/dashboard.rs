@@ -1,5 +1,6 @@
 //! The dashboard as a browser meets it: who gets in, which forms count, and every page.
 
+use cpq_api::limits::LOGINS_PER_MINUTE;
 use cpq_dashboard::{PAGES, Page};
 use reqwest::Method;
 use serde_json::json;
@@ -216,8 +217,11 @@ fn logins_that_are_tried_too_often_wait_and_sessions_go_on() {
     let browser = Browser::logged_in(&service);
     let stranger = Browser::new(&service);
     let tried = || stranger.enter("cpq_nothing", "/").status;
-    let statuses: Vec<_> = (0..12).map(|_| tried()).collect();
-    assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 9);
+    let allowed = LOGINS_PER_MINUTE as usize;
+    let statuses: Vec<_> = (0..allowed + 5).map(|_| tried()).collect();
+    let refused = statuses.iter().filter(|status| **status == 401).count();
+    // One was the login of the browser; while these are tried, a few more may become free.
+    assert!((allowed - 1..allowed + 4).contains(&refused), "{statuses:?}");
     assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
     let right = stranger.enter(&service.token, "/");
     assert_eq!((right.status, right.cookie.as_str()), (429, ""), "{right:?}");

@@ -21,6 +21,13 @@ export async function fresh() {
   return (await House.seeded("crm-sync")).serve();
 }
 
+/** One whose service is connected to no CRM yet. */
+export async function strangers() {
+  const house = await House.seeded("crm-sync");
+  await house.cpq("auth", "disconnect");
+  return house.serve();
+}
+
 /** One in which both people have changed the same field. */
 export async function contested() {
   const house = await House.seeded("crm-sync");

@@ -32,7 +32,8 @@ export class Person {
       reducedMotion: "reduce",
     });
     person.context.setDefaultTimeout(WAIT_MILLIS_MAX);
-    if (false) await person.context.tracing.start({ snapshots: true, screenshots: false });
+    // What a check did is kept if it fails.
+    await person.context.tracing.start({ snapshots: true });
     await person.context.addInitScript(tellViolations);
     person.context.on("page", (page) => person.#watch(page));
     person.page = await person.context.newPage();
@@ -66,8 +67,8 @@ export class Person {
   }
 
   /** Logs in as people do. */
-  async logIn(key = this.house.key) {
-    await this.page.goto("/login");
+  async logIn(key = this.house.key, url = this.house.url) {
+    await this.page.goto(`${url}/login`);
     await this.page.getByLabel("API token").fill(key);
     await this.page.getByRole("button", { name: "Log in" }).click();
     await this.page.waitForURL((url) => url.pathname !== "/login");
@@ -141,7 +142,7 @@ export class Person {
       await this.page.screenshot({ path: `${failure}.png`, fullPage: true }).catch(() => {});
       await this.context.tracing.stop({ path: `${failure}.zip` }).catch(() => {});
     } else {
-      if (false) await this.context.tracing.stop();
+      await this.context.tracing.stop();
     }
     await this.context.close();
   }

@@ -57,6 +57,7 @@ pub struct App {
     sides: Arc<Connected>,
     vault: Arc<dyn TokenVault>,
     matrix: Arc<matrix::Live>,
+    config: Arc<Config>,
     settings: ApiSettings,
     throttle: Throttle,
     figures: Figures,
@@ -134,6 +135,7 @@ impl App {
             sides,
             vault,
             matrix,
+            config: Arc::new(config.clone()),
             settings,
             throttle,
             figures: Figures::default(),
@@ -251,6 +253,7 @@ impl App {
             desk: self.desk.clone(),
             world: self.world.clone(),
             matrix: Arc::new(move || matrix.in_force()),
+            findings: findings(&self.config, &self.store),
             broker: self.broker.clone(),
             welcome: self.welcome(),
             organizations: organizations(self.broker.clone()),
@@ -262,6 +265,18 @@ impl App {
             figures: self.figures.clone(),
         }
     }
+}
+
+/// What is wrong with the matrix in force.
+fn findings(config: &Arc<Config>, store: &Store) -> cpq_api::Findings {
+    let (config, store) = (config.clone(), store.clone());
+    Arc::new(move || {
+        let (config, store) = (config.clone(), store.clone());
+        Box::pin(async move {
+            let text = matrix::Text::in_force(&config, Some(&store)).await?;
+            matrix::check(&config, Some(&store), &text).await
+        })
+    })
 }
 
 async fn describe(

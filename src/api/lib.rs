@@ -78,7 +78,9 @@ pub use replays::{ReplayItemPage, ReplayPlan, ReplayPlanPage};
 pub use router::router;
 pub use serve::{Peer, serve};
 pub use signature::WebhookSecret;
-pub use state::{ApiSettings, ApiState, Hosts, InForce, MatrixSource, Organizations, Readiness, Welcome};
+pub use state::{
+    ApiSettings, ApiState, Findings, Hosts, InForce, MatrixSource, Organizations, Readiness, Welcome,
+};
 pub use statistics::{SyncHour, SyncStatistics, count_syncs};
 pub use throttle::{Rate, Throttle};
 pub use timeline::{Stage, StageStatus, SyncPage, SyncReport};

@@ -9,6 +9,7 @@ use cpq_auth::Broker;
 use cpq_domain::Result;
 use cpq_domain::desk::QuoteDesk;
 use cpq_domain::id::ConnectionName;
+use cpq_domain::lint::Finding;
 use cpq_domain::ownership::Matrix;
 use cpq_domain::world::World;
 use cpq_orchestrator::Engine;
@@ -35,6 +36,9 @@ pub struct InForce {
     pub refused: Option<String>,
 }
 
+/// Tells what is wrong with the matrix in force, and whether the org was asked what it has. Asks nobody outside.
+pub type Findings = Arc<dyn Fn() -> BoxFuture<'static, Result<(Vec<Finding>, bool)>> + Send + Sync>;
+
 /// Tells why the service cannot do its work just now; nothing when it can.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Vec<String>> + Send + Sync>;
 
@@ -60,6 +64,8 @@ pub struct ApiState {
     pub world: Arc<dyn World>,
     /// The ownership matrix in force.
     pub matrix: MatrixSource,
+    /// What is wrong with it.
+    pub findings: Findings,
     /// Logs connections in and out.
     pub broker: Arc<Broker>,
     /// What is done once one is connected.

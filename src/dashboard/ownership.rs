@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use cpq_api::{FieldHistory, OwnershipMatrix};
+use cpq_domain::lint::Finding;
 use cpq_domain::ownership::{OwnershipRule, Side};
 use serde::Deserialize;
 
@@ -19,13 +20,23 @@ struct Ownership {
     frame: Frame,
     version: String,
     refused: Option<String>,
+    org_known: bool,
+    findings: usize,
     fields: Vec<Field>,
 }
 
 /// A field with its rules, in the order in which they are tried.
 struct Field {
     name: String,
+    findings: Vec<Wrong>,
     rules: Vec<Rule>,
+}
+
+/// What is wrong with the rules of a field.
+struct Wrong {
+    what: String,
+    message: String,
+    fix: String,
 }
 
 struct Rule {
@@ -43,6 +54,7 @@ pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<
         let name = rule.field_name.to_string();
         if grid.last().is_none_or(|field| field.name != name) {
             grid.push(Field {
+                findings: of_field(&matrix.findings, &name),
                 name,
                 rules: Vec::new(),
             });
@@ -51,12 +63,35 @@ pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<
             field.rules.push(shown(rule));
         }
     }
+    // A field without any rule is not among the rules.
+    for finding in &matrix.findings {
+        let name = finding.field.to_string();
+        if !grid.iter().any(|field| field.name == name) {
+            grid.push(Field {
+                findings: of_field(&matrix.findings, &name),
+                name,
+                rules: Vec::new(),
+            });
+        }
+    }
     Ok(page::show(&Ownership {
+        org_known: matrix.org_known,
+        findings: matrix.findings.len(),
         frame: Frame::new(&visitor, "ownership", "Ownership"),
         version: matrix.version,
         refused: matrix.refused,
         fields: grid,
     }))
+}
+
+fn of_field(findings: &[Finding], name: &str) -> Vec<Wrong> {
+    let of = findings.iter().filter(|finding| finding.field.as_str() == name);
+    of.map(|finding| Wrong {
+        what: fields::word(&finding.lint),
+        message: finding.message.clone(),
+        fix: finding.fix.clone(),
+    })
+    .collect()
 }
 
 fn shown(rule: &OwnershipRule) -> Rule {

@@ -4,7 +4,7 @@
 //! Pure. Whether rules cover every case is not reasoned about but tried: the cases that the conditions of a field can
 //! tell apart are few, and each finding names one of them as its proof.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::adapter::Mapping;
 use crate::error::Result;
@@ -18,7 +18,8 @@ pub mod mapped;
 mod place;
 
 /// Kinds of findings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Lint {
     /// A rule is about a field that nothing maps.
@@ -44,7 +45,8 @@ pub enum Lint {
 }
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Its kind.
@@ -52,7 +54,7 @@ pub struct Finding {
     /// The field.
     pub field: FieldName,
     /// Line of the rule in the file, from 1; none when a rule is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     /// What is wrong, with the case that shows it.
     pub message: String,

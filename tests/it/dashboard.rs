@@ -5,7 +5,7 @@ use cpq_dashboard::{PAGES, Page};
 use reqwest::Method;
 use serde_json::json;
 
-use crate::house::{House, Service};
+use crate::house::{House, Service, until};
 
 /// A browser that follows no redirect by itself.
 pub struct Browser<'a> {
@@ -392,6 +392,43 @@ fn a_page_can_do_no_more_than_the_token() {
         Some(1),
         "no sync was begun: {list}"
     );
+}
+
+#[test]
+fn what_is_wrong_with_the_rules_stands_beside_them() {
+    let house = House::connected();
+    let service = house.serve();
+    let browser = Browser::logged_in(&service);
+    let fine = browser.get("/ownership");
+    assert!(
+        fine.status == 200 && !fine.body.contains("wrong with these rules"),
+        "{fine:?}"
+    );
+    drop(service);
+    let rules =
+        "[[rule]]\nfield = \"opportunity.nme\"\nowner = \"crm\"\npolicy = \"always\"\nreason = \"a slip\"\n";
+    std::fs::write(house.path().join("rules.toml"), rules).expect("the matrix");
+    let config = "[ownership]\nfile = \"rules.toml\"\n";
+    std::fs::write(house.path().join("cpq.toml"), config).expect("the configuration");
+    let service = house.serve();
+    let browser = Browser::logged_in(&service);
+    browser.shows(
+        "/ownership",
+        &[
+            "wrong with these rules",
+            "unknown field",
+            "opportunity.nme",
+            "no owner",
+            "quote.status",
+        ],
+    );
+    std::fs::write(house.path().join("rules.toml"), "no matrix").expect("the matrix");
+    let broken = until(
+        "the refusal",
+        || browser.get("/ownership"),
+        |page| page.body.contains("A newer text is not in force"),
+    );
+    assert_eq!(broken.status, 200, "{broken:?}");
 }
 
 #[test]

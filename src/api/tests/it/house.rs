@@ -172,6 +172,7 @@ impl House {
                 matrix: matrix.clone(),
                 refused: None,
             }),
+            findings: Arc::new(|| Box::pin(async { Ok((Vec::new(), false)) })),
             broker: Arc::new(broker(&store, &world)),
             welcome: Arc::new(|_| Box::pin(async { Ok((Vec::new(), 0)) })),
             organizations: Arc::new(|| {

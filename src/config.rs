@@ -374,11 +374,14 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_is_listened_on() {
-        let config = parse("[service]\nlisten = \"0.0.0.0:80\"\n").expect("it parses");
-        assert_eq!(
-            config.check().unwrap_err().place.field.as_deref(),
-            Some("service.listen")
-        );
+    fn what_would_open_a_door_unseen_is_refused() {
+        for (text, field) in [
+            ("[sandbox]\nlisten = \"0.0.0.0:80\"\n", "sandbox.listen"),
+            ("[service]\ntls_key = \"tls.key\"\n", "service.tls_certificate"),
+            ("[service]\nrequests_burst = 0\n", "service.requests_burst"),
+        ] {
+            let error = parse(text).expect("it parses").check().unwrap_err();
+            assert_eq!(error.place.field.as_deref(), Some(field), "{text}");
+        }
     }
 }

@@ -125,6 +125,8 @@ impl App {
         let throttle = Throttle::new(Rate {
             per_second: config.service.requests_per_second,
             burst: config.service.requests_burst,
+            refusals_per_minute: config.service.refusals_per_minute,
+            logins_per_minute: config.service.logins_per_minute,
         });
         Ok(App {
             store,

@@ -254,8 +254,10 @@ impl From<Entry> for AuditEntry {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// Rows, at most 200, usually 50.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// `next` of the page before.
+    #[param(value_type = Option<i64>)]
     before: Option<i64>,
 }
 

@@ -34,6 +34,7 @@ pub struct ConflictStatistics {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Window {
     /// Days up to now, at most 366, usually 30.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 366)]
     days: Option<i64>,
 }
 

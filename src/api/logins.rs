@@ -27,6 +27,7 @@ use crate::state::ApiState;
 pub struct LoginWish {
     /// Name of the connection; the configured one if left out. One of that name is replaced once the login has ended well.
     #[serde(default)]
+    #[schema(value_type = Option<ConnectionName>)]
     pub connection: Option<String>,
     /// Origin of the login host, e.g. `https://login.salesforce.com`. Left out: that of the connection as it is.
     #[serde(default)]
@@ -39,6 +40,7 @@ pub struct LoginWish {
     #[schema(value_type = Option<String>)]
     pub client_secret: Option<SecretString>,
     /// Where the vendor sends the browser back to; registered with the app. Over https, or on this machine.
+    #[schema(example = "https://cpq.example.com/oauth/callback")]
     pub redirect_uri: String,
 }
 
@@ -231,7 +233,7 @@ fn report(connected: Connected, warnings: Vec<String>, resumed: usize) -> Connec
     path = "/api/v1/connections/{name}/disconnect",
     operation_id = "disconnect",
     tag = "connections",
-    params(("name" = String, Path, description = "Name of the connection")),
+    params(("name" = ConnectionName, Path, description = "Name of the connection")),
     responses(
         (status = 200, description = "The tokens are gone here", body = DisconnectReport),
         (status = 424, description = "There is no such connection", body = Report),

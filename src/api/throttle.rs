@@ -20,19 +20,34 @@ use crate::limits;
 pub struct Throttle(Arc<Counts>);
 
 struct Counts {
-    /// `None` where requests are not counted.
+    /// `None` where they are not counted.
     clients: Option<DefaultKeyedRateLimiter<String>>,
-    refusals: DefaultKeyedRateLimiter<IpAddr>,
-    logins: DefaultKeyedRateLimiter<IpAddr>,
+    refusals: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    logins: Option<DefaultKeyedRateLimiter<IpAddr>>,
 }
 
-/// How many requests one client may send.
+/// How often somebody may come; 0 each time: as often as they like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// In a second, over time; 0: as many as it likes.
+    /// Requests of one client in a second, over time.
     pub per_second: u32,
-    /// At once, after a pause.
+    /// Requests of one client at once, after a pause.
     pub burst: u32,
+    /// Requests from one address in a minute that are refused for their key.
+    pub refusals_per_minute: u32,
+    /// Logins that are tried from one address in a minute.
+    pub logins_per_minute: u32,
+}
+
+impl Default for Rate {
+    fn default() -> Self {
+        Rate {
+            per_second: 0,
+            burst: 0,
+            refusals_per_minute: limits::REFUSALS_PER_MINUTE,
+            logins_per_minute: limits::LOGINS_PER_MINUTE,
+        }
+    }
 }
 
 impl Throttle {
@@ -42,45 +57,51 @@ impl Throttle {
             .map(|per_second| Quota::per_second(per_second).allow_burst(at_least_one(rate.burst)));
         Throttle(Arc::new(Counts {
             clients: clients.map(RateLimiter::keyed),
-            refusals: RateLimiter::keyed(per_minute(limits::REFUSALS_PER_MINUTE)),
-            logins: RateLimiter::keyed(per_minute(limits::LOGINS_PER_MINUTE)),
+            refusals: per_minute(rate.refusals_per_minute).map(RateLimiter::keyed),
+            logins: per_minute(rate.logins_per_minute).map(RateLimiter::keyed),
         }))
     }
 
     /// Counts a request of a client. [`Code::Overloaded`] if it comes too often.
     pub(crate) fn client(&self, client: &str) -> Result<()> {
-        match &self.0.clients {
-            Some(clients) => counted(clients, client.to_owned(), || {
-                format!("the client {client} sends more requests than it may")
-            }),
-            None => Ok(()),
-        }
+        counted(
+            &self.0.clients,
+            || client.to_owned(),
+            || format!("the client {client} sends more requests than it may"),
+        )
     }
 
     /// Counts a request that was refused for who sent it. [`Code::Overloaded`] if there were many from that address.
     pub(crate) fn refusal(&self, address: IpAddr) -> Result<()> {
-        counted(&self.0.refusals, network(address), || {
-            "too many requests from this address carried no key that is good".to_owned()
-        })
+        counted(
+            &self.0.refusals,
+            || network(address),
+            || "too many requests from this address carried no key that is good".to_owned(),
+        )
     }
 
     /// Counts a login that is tried. [`Code::Overloaded`] if there were many from that address.
     pub fn login(&self, address: IpAddr) -> Result<()> {
-        counted(&self.0.logins, network(address), || {
-            "too many logins were tried from this address".to_owned()
-        })
+        counted(
+            &self.0.logins,
+            || network(address),
+            || "too many logins were tried from this address".to_owned(),
+        )
     }
 }
 
 fn counted<K: Clone + std::hash::Hash + Eq>(
-    limiter: &DefaultKeyedRateLimiter<K>,
-    key: K,
+    limiter: &Option<DefaultKeyedRateLimiter<K>>,
+    key: impl FnOnce() -> K,
     told: impl FnOnce() -> String,
 ) -> Result<()> {
+    let Some(limiter) = limiter else {
+        return Ok(());
+    };
     if limiter.len() > limits::THROTTLED {
         limiter.retain_recent();
     }
-    limiter.check_key(&key).map_err(|until| {
+    limiter.check_key(&key()).map_err(|until| {
         let pause = until.wait_time_from(DefaultClock::default().now());
         let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).max(1);
         Error::new(Code::Overloaded, told()).retry_after_ms(pause_ms)
@@ -95,8 +116,8 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-fn per_minute(times: u32) -> Quota {
-    Quota::per_minute(at_least_one(times))
+fn per_minute(times: u32) -> Option<Quota> {
+    NonZeroU32::new(times).map(Quota::per_minute)
 }
 
 fn at_least_one(times: u32) -> NonZeroU32 {
@@ -112,6 +133,7 @@ mod tests {
         let throttle = Throttle::new(Rate {
             per_second: 1,
             burst: 3,
+            ..Rate::default()
         });
         for _ in 0..3 {
             throttle.client("erp").expect("within the burst");
@@ -121,18 +143,21 @@ mod tests {
         assert!(refused.retry_after_ms.is_some_and(|pause| pause <= 1_000));
         throttle.client("portal").expect("another client");
         let free = Throttle::new(Rate {
-            per_second: 0,
-            burst: 0,
+            refusals_per_minute: 0,
+            logins_per_minute: 0,
+            ..Rate::default()
         });
-        (0..10_000).for_each(|_| free.client("erp").expect("no limit"));
+        let address = IpAddr::from([192, 0, 2, 1]);
+        for _ in 0..10_000 {
+            free.client("erp").expect("no limit");
+            free.refusal(address).expect("no limit");
+            free.login(address).expect("no limit");
+        }
     }
 
     #[test]
     fn an_address_of_version_6_is_its_network() {
-        let throttle = Throttle::new(Rate {
-            per_second: 0,
-            burst: 0,
-        });
+        let throttle = Throttle::new(Rate::default());
         let of = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
         for last in 0..limits::LOGINS_PER_MINUTE {
             throttle.login(of(last as u16)).expect("within the burst");

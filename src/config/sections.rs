@@ -45,6 +45,10 @@ sections! {
         requests_per_second: u32,
         /// Requests of one client at once.
         requests_burst: u32,
+        /// Refused requests of one address in a minute; 0: no limit.
+        refusals_per_minute: u32,
+        /// Logins tried from one address in a minute; 0: no limit.
+        logins_per_minute: u32,
         /// Syncs at the same time.
         concurrency: usize,
         /// Seconds to wait for a sync to end.

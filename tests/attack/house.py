@@ -16,6 +16,7 @@ OUTBOUND_SECRET = "outbound-messages-of-the-attacked-house"
 CONFIG = f"""
 [service]
 requests_per_second = 0
+refusals_per_minute = 0
 default_wait_seconds = 2
 
 [webhooks]

@@ -181,10 +181,7 @@ impl House {
             settings: Arc::new(settings),
             readiness: Arc::new(|| Box::pin(async { Vec::new() })),
             readers: ApiState::places(),
-            throttle: Throttle::new(Rate {
-                per_second: 0,
-                burst: 0,
-            }),
+            throttle: Throttle::new(Rate::default()),
             stopping: CancellationToken::new(),
             figures: Default::default(),
         };

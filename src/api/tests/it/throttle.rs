@@ -11,7 +11,11 @@ use crate::house::{Answer, House};
 
 async fn limited(per_second: u32, burst: u32) -> House {
     House::with(|state| {
-        state.throttle = Throttle::new(Rate { per_second, burst });
+        state.throttle = Throttle::new(Rate {
+            per_second,
+            burst,
+            ..Rate::default()
+        });
         let mut settings = ApiSettings::clone(&state.settings);
         settings.trusted_proxies = vec![IpAddr::from([127, 0, 0, 1])];
         state.settings = Arc::new(settings);

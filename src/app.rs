@@ -21,7 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 
 use crate::changes::Supervisor;
-use crate::config::{ChangesConfig, Config, CpqKind};
+use crate::config::{ChangesConfig, Config, CpqKind, ServiceConfig};
 use crate::door::Door;
 use crate::fixtures::YEAR_SETTING;
 use crate::matrix;
@@ -122,12 +122,7 @@ impl App {
             Role::Command => retention::Damage::default(),
         };
         let settings = api_settings(config)?;
-        let throttle = Throttle::new(Rate {
-            per_second: config.service.requests_per_second,
-            burst: config.service.requests_burst,
-            refusals_per_minute: config.service.refusals_per_minute,
-            logins_per_minute: config.service.logins_per_minute,
-        });
+        let throttle = Throttle::new(rate(&config.service));
         Ok(App {
             store,
             world,
@@ -421,6 +416,15 @@ pub fn remote_cpq(config: &Config, world: Arc<dyn World>) -> Result<RestCpqAdapt
         ..RestCpqConfig::new(name, config.cpq.url.clone(), SecretString::from(token))
     };
     RestCpqAdapter::new(&remote, world)
+}
+
+fn rate(service: &ServiceConfig) -> Rate {
+    Rate {
+        per_second: service.requests_per_second,
+        burst: service.requests_burst,
+        refusals_per_minute: service.refusals_per_minute,
+        logins_per_minute: service.logins_per_minute,
+    }
 }
 
 fn engine_settings(config: &Config, role: Role, world: &dyn World) -> EngineSettings {

@@ -111,6 +111,9 @@ pub async fn purge(store: &Store, tasks: Vec<Task>) -> Result<Removed> {
             tokio::time::sleep(BETWEEN_STEPS).await;
         }
     }
+    if all != Removed::default() && !store.empty_log().await? {
+        tracing::warn!("what was removed stays in the store's log until the last process closes it");
+    }
     Ok(all)
 }
 

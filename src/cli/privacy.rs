@@ -209,6 +209,9 @@ async fn erase(store: &Store, link: Link, output: Output) -> Result<u8> {
     let quotes = store
         .erase(move |tx| Box::pin(async move { personal::forget(tx, &root, now).await }))
         .await?;
+    if !store.empty_log().await? {
+        output.say("a process still reads what was removed from the store's log; it is gone when the last one closes it");
+    }
     output.data(
         &json!({"opportunity": link.opportunity_id, "removed": removed, "quoteRevisions": quotes}),
         || {

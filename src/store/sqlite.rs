@@ -3,6 +3,7 @@
 mod backup;
 mod damage;
 mod failure;
+mod log;
 mod migrate;
 mod open;
 mod readers;
@@ -13,6 +14,7 @@ mod taker;
 mod writer;
 
 pub(crate) use backup::backup;
+pub(crate) use log::empty_log;
 pub(crate) use open::{file_at, in_memory, plan};
 pub(crate) use readers::Readers;
 pub(crate) use session::{Job, Session};

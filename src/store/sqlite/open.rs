@@ -143,6 +143,11 @@ impl File {
         (bytes(&self.path), bytes(&log_of(&self.path)))
     }
 
+    /// A connection that may write.
+    pub(super) fn to_write(&self) -> Result<Connection> {
+        to_write(&self.path, &self.place)
+    }
+
     /// A further connection that cannot write.
     pub(super) fn connection(&self) -> Result<Connection> {
         let _alone = OPENING.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,8 +14,7 @@ use crate::tx::Tx;
 
 impl Store {
     /// [`Store::write`] for a job that removes values for good: what it frees in the file is overwritten too. In the
-    /// write-ahead log older copies stay until the log is used again from its beginning. A server frees what was removed
-    /// when it vacuums.
+    /// write-ahead log older copies stay until [`Store::empty_log`]. A server frees what was removed when it vacuums.
     pub async fn erase<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
@@ -35,6 +34,20 @@ impl Store {
                 .await
             }
             Engine::Server(_) => self.write(job).await,
+        }
+    }
+
+    /// Moves all that is in the write-ahead log into the file and cuts the log off, so that nothing that was removed is left
+    /// in it. Waits for readers and for other processes; `false` if one of them held on to it for too long: then the log is
+    /// emptied when the last one closes the store. A server is left alone.
+    pub async fn empty_log(&self) -> Result<bool> {
+        match &self.0.engine {
+            Engine::File { readers, .. } => {
+                let readers = readers.clone();
+                let emptied = tokio::task::spawn_blocking(move || sqlite::empty_log(readers.file())).await;
+                emptied.map_err(stopped)?
+            }
+            Engine::Memory(_) | Engine::Server(_) => Ok(true),
         }
     }
 

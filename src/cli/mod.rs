@@ -12,6 +12,8 @@ mod dlq;
 mod doctor;
 mod feeds;
 mod mapping;
+#[cfg(test)]
+mod named;
 mod output;
 mod ownership;
 mod place;

@@ -56,7 +56,7 @@ async fn letters(ground: &Ground) -> Result<Check> {
             HERE,
             "dead letters",
             format!("{} for good", count(all as usize, "sync failed", "syncs failed")),
-            "`cpq dlq groups` names each cause and what to do; `cpq dlq plan` prepares a replay",
+            "`cpq dlq group` names each cause and what to do; `cpq dlq plan` prepares a replay",
         )
         .with(causes),
     })

@@ -9,6 +9,7 @@ use cpq_domain::world::World;
 use cpq_store::Store;
 use tokio::net::TcpListener;
 
+use crate::cli::token::OWN_CLIENT;
 use crate::config::{Config, ServiceConfig};
 
 /// An open door.
@@ -58,12 +59,10 @@ fn certificate(service: &ServiceConfig) -> Result<Option<Tls>> {
 async fn has_token(store: &Store, world: &dyn World) -> Result<bool> {
     let now = world.now();
     let tokens = cpq_api::tokens::list(store).await?;
-    Ok(tokens.iter().any(|token| {
-        token.revoked_at.is_none()
-            && token.expires_at.is_none_or(|end| end > now)
-            // The command line's own is made without being asked for.
-            && token.client.as_str() != crate::cli::token::OWN_CLIENT
-    }))
+    // The command line's own is made without being asked for.
+    Ok(tokens
+        .iter()
+        .any(|token| token.is_good(now) && token.client.as_str() != OWN_CLIENT))
 }
 
 fn in_clear(listen: SocketAddr) -> Error {

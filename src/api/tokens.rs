@@ -108,7 +108,7 @@ pub(crate) fn take(store: &Store, now: Timestamp, token: ApiToken) -> Result<Gra
     if token.revoked_at.is_some() {
         return Err(refuse("the bearer token was revoked"));
     }
-    if token.expires_at.is_some_and(|end| end <= now) {
+    if !token.is_good(now) {
         return Err(refuse("the bearer token has ended"));
     }
     if is_due(token.last_used_at, now) {

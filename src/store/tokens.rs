@@ -55,6 +55,13 @@ pub struct ApiToken {
     pub last_used_at: Option<Timestamp>,
 }
 
+impl ApiToken {
+    /// Whether it opens anything at this moment.
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|end| end > now)
+    }
+}
+
 impl fmt::Debug for ApiToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("ApiToken");

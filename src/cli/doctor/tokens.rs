@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::connections::Ground;
 use super::finding::{Check, Group, count};
+use crate::cli::token::OWN_CLIENT;
 
 const HERE: Group = Group::Work;
 const NAME: &str = "API tokens";
@@ -13,8 +14,6 @@ const NAME: &str = "API tokens";
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 /// How long a token may lie about unused before it is one too many.
 const UNUSED: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// The command line makes its own token anew by itself.
-const OWN: &str = "cpq-cli";
 
 /// The check.
 pub async fn examine(ground: &Ground) -> Check {
@@ -25,12 +24,9 @@ pub async fn examine(ground: &Ground) -> Check {
 }
 
 fn judged(list: &[ApiToken], now: Timestamp) -> Check {
-    let valid = |token: &&ApiToken| {
-        token.revoked_at.is_none()
-            && token.expires_at.is_none_or(|end| end > now)
-            && token.client.as_str() != OWN
-    };
-    let list: Vec<&ApiToken> = list.iter().filter(valid).collect();
+    // The command line makes its own anew by itself.
+    let counts = |token: &&ApiToken| token.is_good(now) && token.client.as_str() != OWN_CLIENT;
+    let list: Vec<&ApiToken> = list.iter().filter(counts).collect();
     let lines: Vec<String> = list.iter().flat_map(|token| remarks(token, now)).collect();
     match lines.is_empty() {
         true => Check::ok(
@@ -93,7 +89,7 @@ mod tests {
         assert_eq!(judged(&[fine.clone(), fresh.clone()], now).verdict, Verdict::Ok);
         let ends = token("ends", old, "2026-06-10T00:00:00Z", Some("2026-05-31T00:00:00Z"));
         let mut own = token("own", old, "2026-06-02T00:00:00Z", None);
-        own.client = ClientId::new(OWN).expect("a client");
+        own.client = ClientId::new(OWN_CLIENT).expect("a client");
         let unused = token("unused", old, late, None);
         let ended = token("ended", old, "2026-05-01T00:00:00Z", None);
         let check = judged(&[fine, fresh, ends, own, unused, ended], now);

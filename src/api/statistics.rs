@@ -32,6 +32,47 @@ pub struct SyncHour {
     pub states: BTreeMap<String, u64>,
 }
 
+/// Hours before the last one that have to be known before silence means anything.
+const KNOWN: usize = 48;
+/// Syncs an hour that are usual enough for their absence to be strange.
+const USUAL: u64 = 3;
+
+impl SyncHour {
+    /// All of them, whatever their state.
+    pub fn all(&self) -> u64 {
+        self.states.values().sum()
+    }
+}
+
+impl SyncStatistics {
+    /// What is strange about the last hour that is over: nothing came, while it usually does at that hour of the day. Wants
+    /// the hours of a week.
+    pub fn silence(&self) -> Option<String> {
+        let (_, over) = self.hours.split_last()?;
+        let (last, before) = over.split_last()?;
+        let known = before.iter().skip_while(|hour| hour.all() == 0).count();
+        if last.all() > 0 || known < KNOWN {
+            return None;
+        }
+        let same: Vec<u64> = before
+            .iter()
+            .rev()
+            .skip(23)
+            .step_by(24)
+            .map(SyncHour::all)
+            .collect();
+        let (all, days) = (same.iter().sum::<u64>(), same.len() as u64);
+        (days > 0 && all >= USUAL * days).then(|| {
+            let usual = (all + days / 2) / days;
+            let hour = last.hour.strftime("%H:%M");
+            format!(
+                "no sync was asked for in the hour from {hour} UTC; at that hour there were {usual} on an average day of the \
+                 last week"
+            )
+        })
+    }
+}
+
 /// How far back.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -87,4 +128,35 @@ pub async fn count_syncs(store: &Store, now: Timestamp, hours: i64) -> cpq_domai
         .map(|(hour, states)| SyncHour { hour, states });
     let hours = hours.collect();
     Ok(SyncStatistics { hours })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hours(counts: &[u64]) -> SyncStatistics {
+        let hour = |(at, count): (i64, &u64)| SyncHour {
+            hour: Timestamp::from_second(at * 3_600).expect("a moment"),
+            states: BTreeMap::from([("succeeded".to_owned(), *count)]),
+        };
+        SyncStatistics {
+            hours: (0..).zip(counts).map(hour).collect(),
+        }
+    }
+
+    #[test]
+    fn silence_is_told_where_there_usually_is_something() {
+        let mut counts = vec![10; 168];
+        assert_eq!(hours(&counts).silence(), None, "as usual");
+        counts[166] = 0;
+        assert!(
+            hours(&counts).silence().is_some(),
+            "the hour that is over is empty"
+        );
+        for day in 0..6 {
+            counts[166 - 24 * (day + 1)] = 0;
+        }
+        assert_eq!(hours(&counts).silence(), None, "it is empty every day");
+        assert_eq!(hours(&[0; 168]).silence(), None, "nothing is known yet");
+    }
 }

@@ -1,4 +1,4 @@
-//! Syncs over time as a picture, and the alarm that rings when they stop.
+//! Syncs over time as a picture.
 
 use cpq_api::{SyncHour, SyncStatistics};
 
@@ -8,14 +8,6 @@ const SHOWN: usize = 24;
 const HIGH: f64 = 160.0;
 /// Width of a bar with its gap.
 const STEP: usize = 48;
-/// Hours of the week before that have to be known before silence means anything.
-const KNOWN: usize = 48;
-/// Syncs an hour that are usual enough for their absence to be strange.
-const USUAL: f64 = 3.0;
-
-fn all(hour: &SyncHour) -> u64 {
-    hour.states.values().sum()
-}
 
 fn failed(hour: &SyncHour) -> u64 {
     hour.states.get("dead").copied().unwrap_or(0)
@@ -53,14 +45,14 @@ pub(crate) struct Part {
 impl Chart {
     pub(crate) fn of_the_last_day(statistics: &SyncStatistics) -> Chart {
         let hours = &statistics.hours[statistics.hours.len().saturating_sub(SHOWN)..];
-        let highest = hours.iter().map(all).max().unwrap_or(0);
+        let highest = hours.iter().map(SyncHour::all).max().unwrap_or(0);
         Chart {
             bars: hours
                 .iter()
                 .enumerate()
                 .map(|(at, hour)| bar(at, hour, highest))
                 .collect(),
-            total: hours.iter().map(all).sum(),
+            total: hours.iter().map(SyncHour::all).sum(),
             failed: hours.iter().map(failed).sum(),
             highest,
         }
@@ -69,7 +61,7 @@ impl Chart {
 
 fn bar(at: usize, hour: &SyncHour, highest: u64) -> Bar {
     let (open, failed) = (open(hour), failed(hour));
-    let good = all(hour) - open - failed;
+    let good = hour.all() - open - failed;
     let clock = hour.hour.strftime("%H:%M");
     let mut y = 0.0;
     let parts = [("good", good), ("wait", open), ("bad", failed)];
@@ -95,7 +87,7 @@ fn bar(at: usize, hour: &SyncHour, highest: u64) -> Bar {
         },
         title: format!(
             "{clock} UTC: {} asked for, {open} open, {failed} failed",
-            all(hour)
+            hour.all()
         ),
     }
 }
@@ -103,22 +95,6 @@ fn bar(at: usize, hour: &SyncHour, highest: u64) -> Bar {
 #[allow(clippy::cast_precision_loss, reason = "counts of an hour need no 53 bits")]
 fn share(count: u64, of: u64) -> f64 {
     if of == 0 { 0.0 } else { count as f64 / of as f64 }
-}
-
-/// What is strange about the last hour that is over: nothing came, while it usually does at that hour of the day.
-pub fn silence(statistics: &SyncStatistics) -> Option<String> {
-    let (_, over) = statistics.hours.split_last()?;
-    let (last, before) = over.split_last()?;
-    let known = before.iter().skip_while(|hour| all(hour) == 0).count();
-    if all(last) > 0 || known < KNOWN {
-        return None;
-    }
-    let same: Vec<u64> = before.iter().rev().skip(23).step_by(24).map(all).collect();
-    let usual = share(same.iter().sum(), same.len() as u64);
-    (usual >= USUAL).then(|| {
-        let hour = last.hour.strftime("%H:%M");
-        format!("no sync was asked for in the hour from {hour} UTC; at that hour there were {usual:.0} on an average day of the last week")
-    })
 }
 
 #[cfg(test)]
@@ -137,22 +113,6 @@ mod tests {
         SyncStatistics {
             hours: counts.iter().enumerate().map(hour).collect(),
         }
-    }
-
-    #[test]
-    fn silence_is_told_where_there_usually_is_something() {
-        let mut counts = vec![10; 168];
-        assert_eq!(silence(&hours(&counts)), None, "as usual");
-        counts[166] = 0;
-        assert!(
-            silence(&hours(&counts)).is_some(),
-            "the hour that is over is empty"
-        );
-        for day in 0..6 {
-            counts[166 - 24 * (day + 1)] = 0;
-        }
-        assert_eq!(silence(&hours(&counts)), None, "it is empty every day");
-        assert_eq!(silence(&hours(&[0; 168])), None, "nothing is known yet");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use cpq_api::feeds::{Feed, Feeds};
 use cpq_api::{ConflictPage, DeadLetterGroups, SyncStatistics};
 use cpq_domain::dead_letter::LetterGroup;
 
-use crate::chart::{self, Chart};
+use crate::chart::Chart;
 use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
@@ -73,7 +73,7 @@ pub(crate) async fn page(State(house): State<House>, At(visitor): At) -> Result<
             .map(|groups| groups.iter().map(|group| group.count).sum()),
         causes: groups.unwrap_or_default().into_iter().take(CAUSES).collect(),
         conflicts: conflicts.as_ref().map(open),
-        silence: chart::silence(&statistics),
+        silence: statistics.silence(),
         chart: Chart::of_the_last_day(&statistics),
     }))
 }

@@ -26,6 +26,5 @@ mod text;
 mod ties;
 mod when;
 
-pub use chart::silence;
 pub use doors::{PAGES, Page};
 pub use house::over;

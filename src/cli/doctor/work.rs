@@ -116,7 +116,7 @@ async fn waiting(ground: &Ground) -> Result<Check> {
 
 async fn silence(ground: &Ground) -> Result<Check> {
     let counted = cpq_api::count_syncs(&ground.store, ground.world.now(), HOURS).await?;
-    Ok(match cpq_dashboard::silence(&counted) {
+    Ok(match counted.silence() {
         None => Check::ok(
             HERE,
             "silence",

@@ -21,14 +21,10 @@ impl<const N: usize> Counter<N> {
         help: &'static str,
         labels: &'static [&'static str; N],
     ) -> Self {
-        let about = About {
-            name,
-            help,
-            labels,
-            kind: Kind::Counter,
-        };
-        let series = Series::new();
-        Counter { about, series }
+        Counter {
+            about: About::new(name, help, labels, Kind::Counter),
+            series: Series::new(),
+        }
     }
 
     /// Counts more of them. `labels` in the order of the catalogue, each out of a closed set.

@@ -42,6 +42,21 @@ pub struct About {
 }
 
 impl About {
+    /// Of a metric of the catalogue, whose labels are as many as those that are counted by.
+    pub(crate) const fn new<const N: usize>(
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str; N],
+        kind: Kind,
+    ) -> About {
+        About {
+            name,
+            help,
+            labels,
+            kind,
+        }
+    }
+
     /// The name without what OpenMetrics adds to it by itself.
     pub(crate) fn stem(&self) -> &'static str {
         let suffix = match self.kind {

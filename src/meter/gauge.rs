@@ -21,14 +21,10 @@ impl<const N: usize> Gauge<N> {
         help: &'static str,
         labels: &'static [&'static str; N],
     ) -> Self {
-        let about = About {
-            name,
-            help,
-            labels,
-            kind: Kind::Gauge,
-        };
-        let series = Series::new();
-        Gauge { about, series }
+        Gauge {
+            about: About::new(name, help, labels, Kind::Gauge),
+            series: Series::new(),
+        }
     }
 
     /// It is this now. `labels` in the order of the catalogue, each out of a closed set.

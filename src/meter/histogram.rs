@@ -40,14 +40,8 @@ impl<const N: usize> Histogram<N> {
         labels: &'static [&'static str; N],
         bounds: &'static [f64],
     ) -> Self {
-        let about = About {
-            name,
-            help,
-            labels,
-            kind: Kind::Histogram,
-        };
         Histogram {
-            about,
+            about: About::new(name, help, labels, Kind::Histogram),
             bounds,
             series: Series::new(),
         }

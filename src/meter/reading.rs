@@ -23,13 +23,9 @@ impl<const N: usize> Reading<N> {
             [.., b'_', b'i', b'n', b'f', b'o'] => Kind::Info,
             _ => Kind::Gauge,
         };
-        let about = About {
-            name,
-            help,
-            labels,
-            kind,
-        };
-        Reading { about }
+        Reading {
+            about: About::new(name, help, labels, kind),
+        }
     }
 }
 

@@ -9,16 +9,18 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use cpq_domain::Result;
+pub use cpq_domain::act::Act;
+use cpq_domain::act::Told;
 use cpq_domain::world::World;
 use cpq_store::Store;
-use cpq_store::audit::{self, Entry, Told};
-use jiff::Timestamp;
+use cpq_store::audit::{self, Entry};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Route;
 use crate::caller::{Caller, single};
 use crate::failure::{Failed, Failure};
+pub use crate::fingerprint::hex;
 use crate::frame::Origin;
 use crate::input::Params;
 use crate::state::ApiState;
@@ -47,23 +49,6 @@ const NO_ACTS: [&str; 7] = [
 pub struct Audit {
     store: Store,
     world: Arc<dyn World>,
-}
-
-/// An act.
-#[derive(Clone, Debug, Default)]
-pub struct Act {
-    /// Who: the client of a token, `cli` or `service`.
-    pub client: String,
-    /// For whom the client says that it acts.
-    pub person: Option<String>,
-    /// From where.
-    pub origin: Option<String>,
-    /// What.
-    pub act: String,
-    /// To what.
-    pub subject: String,
-    /// Name of the request.
-    pub correlation: Option<String>,
 }
 
 /// An act that was told before it is done.
@@ -96,15 +81,9 @@ impl Audit {
     }
 
     async fn add(&self, act: &Act, begun: Option<i64>, result: Option<&str>) -> Result<Entry> {
-        let act = act.clone();
         let told = Told {
             at: self.world.now(),
-            client: act.client,
-            person: act.person,
-            origin: act.origin,
-            act: act.act,
-            subject: act.subject,
-            correlation: act.correlation,
+            act: act.clone(),
             begun,
             result: result.map(str::to_owned),
         };
@@ -115,16 +94,16 @@ impl Audit {
                 Box::pin(async move { audit::add(tx, &told).await })
             })
             .await?;
-        let told = &entry.told;
+        let Told { act, result, .. } = &entry.told;
         // Kept elsewhere, this shows whether the end of the log was cut off.
         tracing::info!(
             position = entry.position,
             hash = hex(&entry.hash),
-            client = told.client,
-            act = told.act,
-            subject = told.subject,
-            result = told.result,
-            correlation = told.correlation,
+            client = act.client,
+            act = act.act,
+            subject = act.subject,
+            result,
+            correlation = act.correlation,
             "audit"
         );
         Ok(entry)
@@ -181,11 +160,6 @@ fn act(route: &Route, request: &Request) -> Act {
     }
 }
 
-/// A hash as people compare it.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A page of the audit log, newest first.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AuditPage {
@@ -198,34 +172,12 @@ pub struct AuditPage {
 
 /// An entry of the audit log: an act that is about to be done, or its end.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
 pub struct AuditEntry {
     /// From 1, without gaps.
     pub position: i64,
-    /// When.
-    #[schema(value_type = String, format = DateTime)]
-    pub at: Timestamp,
-    /// Client of the token; `cli` or `service` for what did not come through the API.
-    pub client: String,
-    /// For whom the client said that it acts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<String>,
-    /// Network address, or account and host of a command line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<String>,
-    /// Route, or a word such as `token.create`.
-    pub act: String,
-    /// What it was done to.
-    pub subject: String,
-    /// Name of the request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub correlation: Option<String>,
-    /// Position of the entry whose end this is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub begun: Option<i64>,
-    /// `done`, or an error code; absent before the act.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<String>,
+    /// The act.
+    #[serde(flatten)]
+    pub told: Told,
     /// Hash of this entry, in hexadecimal: SHA-256 over the one before and all that is told.
     pub hash: String,
 }
@@ -234,16 +186,8 @@ impl From<Entry> for AuditEntry {
     fn from(entry: Entry) -> AuditEntry {
         AuditEntry {
             position: entry.position,
-            at: entry.told.at,
-            client: entry.told.client,
-            person: entry.told.person,
-            origin: entry.told.origin,
-            act: entry.told.act,
-            subject: entry.told.subject,
-            correlation: entry.told.correlation,
-            begun: entry.told.begun,
-            result: entry.told.result,
             hash: hex(&entry.hash),
+            told: entry.told,
         }
     }
 }

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use crate::caller::Caller;
 use crate::failure::Failure;
-use crate::fingerprint::sha256;
+use crate::fingerprint::{hex, sha256};
 use crate::input::{self, Segment, invalid};
 use crate::state::ApiState;
 use crate::tokens::WEBHOOK_CLIENT;
@@ -153,7 +153,7 @@ fn hints(bytes: &[u8]) -> Result<Vec<WebhookHint>> {
 /// every repeat anew.
 fn keyed(source: &str, delivery: &str, index: usize) -> Result<Keyed> {
     let hash = sha256(format!("{source}\n{delivery}").as_bytes());
-    let name: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hex(&hash);
     Ok(Keyed {
         client: ClientId::new(format!("{WEBHOOK_CLIENT}{source}"))?,
         key: IdempotencyKey::new(format!("{name}.{index}"))?,

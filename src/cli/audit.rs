@@ -2,6 +2,7 @@
 
 use cpq_api::audit::{AuditEntry, hex};
 use cpq_domain::Result;
+use cpq_domain::act::Told;
 use cpq_domain::error::{Code, Error};
 use cpq_store::{Store, audit};
 use serde_json::json;
@@ -60,7 +61,13 @@ async fn list(store: &Store, limit: u32, before: i64, output: Output) -> Result<
 }
 
 fn row(entry: &AuditEntry) -> Vec<String> {
-    let result = match (&entry.result, entry.begun) {
+    let Told {
+        at,
+        act,
+        begun,
+        result,
+    } = &entry.told;
+    let result = match (result, begun) {
         (Some(result), Some(begun)) => format!("{result} (of {begun})"),
         (Some(result), None) => result.clone(),
         (None, _) => "begins".to_owned(),
@@ -68,12 +75,12 @@ fn row(entry: &AuditEntry) -> Vec<String> {
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
     vec![
         entry.position.to_string(),
-        format!("{:.0}", entry.at),
-        entry.client.clone(),
-        or_dash(&entry.person),
-        or_dash(&entry.origin),
-        entry.act.clone(),
-        entry.subject.clone(),
+        format!("{at:.0}"),
+        act.client.clone(),
+        or_dash(&act.person),
+        or_dash(&act.origin),
+        act.act.clone(),
+        act.subject.clone(),
         result,
     ]
 }

@@ -5,6 +5,7 @@
 //! input gives the same answer on every machine and in every simulated year. Time, identifiers and random bytes come in
 //! through [`world::World`].
 
+pub mod act;
 pub mod adapter;
 pub mod breaker;
 pub mod call_budget;

@@ -8,7 +8,7 @@
 
 use aws_lc_rs::digest::{Context, SHA256};
 use cpq_domain::Result;
-use jiff::Timestamp;
+use cpq_domain::act::{Act, Told};
 
 use crate::counters;
 use crate::limits::AUDIT_PAGE;
@@ -32,29 +32,6 @@ pub(crate) const STATEMENTS: &[&str] = &[INSERT, HASH_AT, AFTER, BEFORE];
 
 /// The hash before the first entry.
 pub const BEGINNING: [u8; 32] = [0; 32];
-
-/// What is told of an act.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
-    /// When.
-    pub at: Timestamp,
-    /// Who, as our keys know it: the client of a token, or `cli` and `service` for ourselves.
-    pub client: String,
-    /// For whom the client says that it acts. Its word alone.
-    pub person: Option<String>,
-    /// From where: a network address, or the account and host of a command line.
-    pub origin: Option<String>,
-    /// What: a route of the API, or a word such as `token.create`.
-    pub act: String,
-    /// To what.
-    pub subject: String,
-    /// Name of the request, in answers and logs.
-    pub correlation: Option<String>,
-    /// Position of the entry of which this is the end.
-    pub begun: Option<i64>,
-    /// How it ended; none before the act. `done`, or an error code.
-    pub result: Option<String>,
-}
 
 /// An entry of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,16 +63,16 @@ pub async fn add(tx: &mut dyn Tx, told: &Told) -> Result<Entry> {
         Some(mut row) => row.take()?,
         None => BEGINNING.to_vec(),
     };
-    let hash = hash(&previous, position, told);
+    let (hash, act) = (hash(&previous, position, told), &told.act);
     let values = params![
         position,
         told.at,
-        &told.client,
-        told.person.as_deref(),
-        told.origin.as_deref(),
-        &told.act,
-        &told.subject,
-        told.correlation.as_deref(),
+        &act.client,
+        act.person.as_deref(),
+        act.origin.as_deref(),
+        &act.act,
+        &act.subject,
+        act.correlation.as_deref(),
         told.begun,
         told.result.as_deref(),
         previous.as_slice(),
@@ -141,13 +118,14 @@ fn hash(previous: &[u8], position: i64, told: &Told) -> Vec<u8> {
     for number in [Some(position), Some(told.at.as_microsecond()), told.begun] {
         add(number.map(i64::to_be_bytes).as_ref().map(<[u8; 8]>::as_slice));
     }
-    for text in [Some(&told.client), told.person.as_ref(), told.origin.as_ref()] {
-        add(text.map(String::as_bytes));
-    }
+    let act = &told.act;
     for text in [
-        Some(&told.act),
-        Some(&told.subject),
-        told.correlation.as_ref(),
+        Some(&act.client),
+        act.person.as_ref(),
+        act.origin.as_ref(),
+        Some(&act.act),
+        Some(&act.subject),
+        act.correlation.as_ref(),
         told.result.as_ref(),
     ] {
         add(text.map(String::as_bytes));
@@ -164,12 +142,14 @@ fn read(mut row: Row) -> Result<Entry> {
         position: row.take()?,
         told: Told {
             at: row.take()?,
-            client: row.take()?,
-            person: row.take()?,
-            origin: row.take()?,
-            act: row.take()?,
-            subject: row.take()?,
-            correlation: row.take()?,
+            act: Act {
+                client: row.take()?,
+                person: row.take()?,
+                origin: row.take()?,
+                act: row.take()?,
+                subject: row.take()?,
+                correlation: row.take()?,
+            },
             begun: row.take()?,
             result: row.take()?,
         },

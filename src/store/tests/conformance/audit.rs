@@ -2,19 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use cpq_domain::act::{Act, Told};
 use cpq_store::Store;
-use cpq_store::audit::{self, BEGINNING, Entry, Told};
+use cpq_store::audit::{self, BEGINNING, Entry};
 use jiff::Timestamp;
 
 fn told(number: usize) -> Told {
     Told {
         at: Timestamp::UNIX_EPOCH,
-        client: "erp".into(),
-        person: number.is_multiple_of(2).then(|| "anna".into()),
-        origin: Some("192.0.2.1".into()),
-        act: "token.create".into(),
-        subject: format!("act {number}"),
-        correlation: None,
+        act: Act {
+            client: "erp".into(),
+            person: number.is_multiple_of(2).then(|| "anna".into()),
+            origin: Some("192.0.2.1".into()),
+            act: "token.create".into(),
+            subject: format!("act {number}"),
+            correlation: None,
+        },
         begun: (number > 3).then_some(1),
         result: (number > 3).then(|| "done".into()),
     }
@@ -63,12 +66,12 @@ pub async fn whatever_is_changed_shows(store: Store) {
     let entries = all(&store).await;
     let changes: [fn(&mut Entry); 10] = [
         |entry| entry.told.at = Timestamp::MAX,
-        |entry| entry.told.client.push('x'),
-        |entry| entry.told.person = None,
-        |entry| entry.told.origin = None,
-        |entry| entry.told.act.clear(),
-        |entry| entry.told.subject.push('x'),
-        |entry| entry.told.correlation = Some(String::new()),
+        |entry| entry.told.act.client.push('x'),
+        |entry| entry.told.act.person = None,
+        |entry| entry.told.act.origin = None,
+        |entry| entry.told.act.act.clear(),
+        |entry| entry.told.act.subject.push('x'),
+        |entry| entry.told.act.correlation = Some(String::new()),
         |entry| entry.told.begun = Some(2),
         |entry| entry.told.result = Some("done.".into()),
         |entry| entry.position = 6,
@@ -81,8 +84,8 @@ pub async fn whatever_is_changed_shows(store: Store) {
         assert!(!changed.follows(&before.hash, changed.position), "{changed:?}");
     }
     let mut shifted = entry.clone();
-    let client = shifted.told.client.pop().expect("a letter");
-    shifted.told.act.insert(0, client);
+    let client = shifted.told.act.client.pop().expect("a letter");
+    shifted.told.act.act.insert(0, client);
     assert!(
         !shifted.follows(&before.hash, 5),
         "a letter cannot move between fields"

@@ -11,6 +11,7 @@ mod demo;
 mod dlq;
 mod doctor;
 mod feeds;
+mod kept;
 mod mapping;
 #[cfg(test)]
 mod named;

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use cpq_domain::Result;
-use cpq_domain::error::{Code, Error, Written};
-use cpq_domain::id::{ConnectionName, OpportunityKey, RunId};
+use cpq_domain::conflict::Conflict;
+use cpq_domain::error::{Code, Error};
+use cpq_domain::id::{OpportunityKey, RunId};
 use cpq_domain::limits::PAGE_ROWS;
 use cpq_domain::world::World;
-use cpq_store::links::{self, Link};
-use cpq_store::purge::{Removed, Subject, Task};
+use cpq_store::links::Link;
+use cpq_store::purge::{Removed, Task};
 use cpq_store::{Store, Tx, bases, conflicts, decisions, journal, personal, quote_events, quotes, runs};
 use serde_json::{Value as Json, json};
 
 use crate::app::open_store;
+use crate::cli::kept;
 use crate::cli::output::{Output, table};
 use crate::config::Config;
 use crate::retention;
@@ -54,22 +56,7 @@ impl Which {
     }
 
     async fn link(&self, store: &Store, config: &Config) -> Result<Link> {
-        let connection = match &self.connection {
-            Some(name) => ConnectionName::new(name.as_str())?,
-            None => config.crm.connection.clone(),
-        };
-        let key = OpportunityKey::new(self.opportunity.as_str())?;
-        let (of, wanted) = (connection.clone(), key.clone());
-        let link = store
-            .read(move |tx| Box::pin(async move { links::by_opportunity(tx, &of, &wanted).await }))
-            .await?;
-        link.ok_or_else(|| {
-            let message = format!("opportunity {key} was never synced, so nothing of it is kept");
-            Error::new(Code::OpportunityNotFound, message)
-                .connection(connection.as_str())
-                .record(key.as_str())
-                .written(Written::No)
-        })
+        kept::link(store, config, self.connection.as_deref(), &self.opportunity).await
     }
 }
 
@@ -186,26 +173,29 @@ async fn syncs_of(tx: &mut dyn Tx, link: &Link, key: OpportunityKey) -> Result<V
     }
 }
 
-async fn conflicts_of(tx: &mut dyn Tx, id: &OpportunityKey) -> Result<Json> {
-    let filter = conflicts::Filter {
-        opportunity: Some(id.clone()),
-        limit: PAGE_ROWS,
-        ..conflicts::Filter::default()
-    };
-    Ok(json!(conflicts::list(tx, &filter).await?))
+async fn conflicts_of(tx: &mut dyn Tx, id: &OpportunityKey) -> Result<Vec<Conflict>> {
+    let mut all: Vec<Conflict> = Vec::new();
+    loop {
+        let filter = conflicts::Filter {
+            opportunity: Some(id.clone()),
+            before: all.last().map(|last| last.id.clone()),
+            limit: PAGE_ROWS,
+            ..conflicts::Filter::default()
+        };
+        let page = conflicts::list(tx, &filter).await?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
 }
 
 async fn erase(store: &Store, link: Link, output: Output) -> Result<u8> {
     let now = RealWorld::new().now();
     let mark = retention::mark(now, "cpq privacy erase".into());
-    let subject = Subject {
-        connection: link.connection.clone(),
-        opportunity_id: link.opportunity_id.clone(),
-        opportunity_number: link.opportunity_number.clone(),
-    };
-    let tasks = vec![Task::Opportunity(subject, mark)];
+    let (root, opportunity) = (link.quote_root_id.clone(), link.opportunity_id.clone());
+    let tasks = vec![Task::Opportunity(kept::subject(link), mark)];
     let removed: Removed = output.busy("removing", retention::purge(store, tasks)).await?;
-    let root = link.quote_root_id.clone();
     let quotes = store
         .erase(move |tx| Box::pin(async move { personal::forget(tx, &root, now).await }))
         .await?;
@@ -213,16 +203,11 @@ async fn erase(store: &Store, link: Link, output: Output) -> Result<u8> {
         output.say("a process still reads what was removed from the store's log; it is gone when the last one closes it");
     }
     output.data(
-        &json!({"opportunity": link.opportunity_id, "removed": removed, "quoteRevisions": quotes}),
+        &json!({"opportunity": opportunity, "removed": removed, "quoteRevisions": quotes}),
         || {
             format!(
-                "erased={} journals={} rows={} decisions={} conflicts={} answers={} quote_revisions={quotes}",
-                link.opportunity_id,
-                removed.runs,
-                removed.rows,
-                removed.decisions,
-                removed.conflicts,
-                removed.answers
+                "erased={opportunity} {} quote_revisions={quotes}",
+                kept::counts(&removed)
             )
         },
     );

@@ -1,14 +1,12 @@
 //! `cpq store purge`: what is past its retention, what is older than a moment, or what is about one opportunity.
 
 use cpq_domain::Result;
-use cpq_domain::error::{Code, Error};
-use cpq_domain::id::{ConnectionName, OpportunityKey};
 use cpq_domain::world::World;
-use cpq_store::purge::{Removed, Subject, Task};
-use cpq_store::{Store, links};
+use cpq_store::purge::{Removed, Task};
 use jiff::Timestamp;
 
 use crate::app::open_store;
+use crate::cli::kept;
 use crate::cli::output::Output;
 use crate::config::Config;
 use crate::retention;
@@ -54,13 +52,9 @@ pub async fn run(args: Args, config: &Config, output: Output) -> Result<u8> {
     let now = RealWorld::new().now();
     let tasks = match (&args.opportunity, args.before) {
         (Some(key), _) => {
-            let connection = match &args.connection {
-                Some(name) => ConnectionName::new(name.as_str())?,
-                None => config.crm.connection.clone(),
-            };
-            let key = OpportunityKey::new(key.as_str())?;
+            let link = kept::link(&store, config, args.connection.as_deref(), key).await?;
             let mark = retention::mark(now, "cpq store purge --opportunity".into());
-            vec![Task::Opportunity(subject(&store, connection, &key).await?, mark)]
+            vec![Task::Opportunity(kept::subject(link), mark)]
         }
         (None, Some(before)) => retention::before(before, now),
         (None, None) => retention::tasks(&config.retention, now),
@@ -79,40 +73,7 @@ pub async fn run(args: Args, config: &Config, output: Output) -> Result<u8> {
     Ok(0)
 }
 
-async fn subject(store: &Store, connection: ConnectionName, key: &OpportunityKey) -> Result<Subject> {
-    let (wanted, of) = (key.clone(), connection.clone());
-    let link = store
-        .read(move |tx| Box::pin(async move { links::by_opportunity(tx, &of, &wanted).await }))
-        .await?;
-    let link = link.ok_or_else(|| {
-        Error::new(
-            Code::OpportunityNotFound,
-            format!("opportunity {key} was never synced, so nothing of it is kept"),
-        )
-        .connection(connection.as_str())
-        .record(key.as_str())
-    })?;
-    Ok(Subject {
-        connection,
-        opportunity_id: link.opportunity_id,
-        opportunity_number: link.opportunity_number,
-    })
-}
-
 fn told(removed: &Removed, dry_run: bool) -> String {
     let head = if dry_run { "would_remove" } else { "removed" };
-    format!(
-        "{head}: journals={} rows={} bytes={} decisions={} conflicts={} agreements={} answers={} keys={} deliveries={} \
-         certificates={}",
-        removed.runs,
-        removed.rows,
-        removed.bytes,
-        removed.decisions,
-        removed.conflicts,
-        removed.bases,
-        removed.answers,
-        removed.keys,
-        removed.deliveries,
-        removed.certificates
-    )
+    format!("{head}: {}", kept::counts(removed))
 }

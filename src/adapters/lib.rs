@@ -24,5 +24,4 @@ mod limits;
 mod mutation;
 pub mod rest_cpq;
 pub mod salesforce;
-mod traced;
 mod transport;

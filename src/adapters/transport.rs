@@ -5,14 +5,10 @@
 
 use std::error::Error as _;
 
-use cpq_auth::Reach;
 use cpq_domain::error::{Class, Written};
 use cpq_domain::limits::RESPONSE_BYTES;
 use cpq_domain::{Code, Error, Result};
 use http::{HeaderMap, StatusCode};
-
-use crate::limits::{CALL_TIMEOUT, CONNECT_TIMEOUT};
-use crate::traced;
 
 /// An answer, whole.
 pub(crate) struct Answer {
@@ -90,34 +86,10 @@ impl Lost {
     }
 }
 
-/// The client of one connection.
-///
-/// # Errors
-/// [`Code::ConfigInvalid`] when a certificate is not PEM.
-pub(crate) fn client(ca_certificates_pem: &[Vec<u8>], reach: &Reach) -> Result<reqwest::Client> {
-    let wrong = |what: &str, cause: reqwest::Error| Error::new(Code::ConfigInvalid, what).cause(cause);
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("cpq/", env!("CARGO_PKG_VERSION")))
-        // A token must never follow a redirect to another host.
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .dns_resolver(reach.clone())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT);
-    for pem in ca_certificates_pem {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem)
-            .map_err(|cause| wrong("a certificate authority file is not PEM", cause))?;
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder
-        .build()
-        .map_err(|cause| wrong("the HTTP client cannot be set up", cause))
-}
-
 /// Sends the request once and reads the whole answer, up to [`RESPONSE_BYTES`].
 pub(crate) async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Lost> {
     let mut response = request.send().await.map_err(lost)?;
-    traced::answered(response.status());
+    cpq_auth::answered(response.status());
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(after_send)? {
         if body.len() + chunk.len() > RESPONSE_BYTES {

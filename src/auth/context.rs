@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::broker::{Options, Waits};
 use crate::endpoint_url;
-use crate::limits::{CONNECT_TIMEOUT, REQUEST_TIMEOUT};
+use crate::limits::REQUEST_TIMEOUT;
 use crate::reach::Reach;
 use crate::seal::Keyring;
 
@@ -34,7 +34,9 @@ impl Context {
         keyring: Keyring,
         options: Options,
     ) -> Result<Self> {
-        let http = client(&options)?;
+        let http = options
+            .reach
+            .client(&options.ca_certificates_pem, REQUEST_TIMEOUT)?;
         let holder = format!("cpq-{}", world.uuid());
         Ok(Context {
             vault,
@@ -69,23 +71,4 @@ impl Context {
         let wait = least + self.world.random_below(most.saturating_sub(least) + 1);
         tokio::time::sleep(Duration::from_millis(wait)).await;
     }
-}
-
-/// Redirects are off: a token must never follow one to another host.
-fn client(options: &Options) -> Result<reqwest::Client> {
-    let wrong = |what: &str, cause: reqwest::Error| Error::new(Code::ConfigInvalid, what).cause(cause);
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("cpq/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .dns_resolver(options.reach.clone())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT);
-    for pem in &options.ca_certificates_pem {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem)
-            .map_err(|cause| wrong("a certificate authority file is not PEM", cause))?;
-        builder = builder.tls_certs_merge(certificates);
-    }
-    builder
-        .build()
-        .map_err(|cause| wrong("the HTTP client cannot be set up", cause))
 }

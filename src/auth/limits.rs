@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Longest that one request to a login host may take: what Salesforce's own clients allow, and far below the lease.
 pub(crate) const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest that connecting may take: a host that needs longer is not there.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of a token or identity answer that we read. Real ones are below 8 KiB.
 pub(crate) const ANSWER_BYTES: usize = 64 * 1024;
 /// How long the right to refresh is asked for: one request and its save, twice over.

@@ -2,15 +2,15 @@
 
 use cpq_domain::connection::ConnectionSettings;
 use cpq_domain::{Code, Error};
+use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tracing::field::Empty;
-use tracing::{Instrument as _, Span};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::endpoint_url;
 use crate::limits::{ANSWER_BYTES, THROTTLED_RETRY_MS, UNAVAILABLE_RETRY_MS};
+use crate::outward::{Outward, answered};
 use crate::refusal::{Asked, Refusal, classify};
 use crate::secrets::quote;
 
@@ -73,31 +73,25 @@ pub(crate) async fn request(
     if let Some(secret) = client_secret {
         form.push(("client_secret", secret.expose_secret()));
     }
-    let (address, port) = (url.host_str().map(str::to_owned), url.port_or_known_default());
+    let host = url.to_string();
     let request = context
         .http
         .post(url)
         .header("accept", "application/json")
         .form(&form);
-    let span = tracing::info_span!(
-        target: "cpq_trace",
-        "call",
-        otel.name = "POST token",
-        otel.kind = "client",
-        connection = settings.name.as_str(),
-        code = Empty,
-        "http.request.method" = "POST",
-        "http.response.status_code" = Empty,
-        "server.address" = address,
-        "server.port" = port,
-        "cpq.operation" = "token",
-    );
-    let answer = exchange(request, settings).instrument(span.clone()).await;
-    let answered = answer.and_then(|(status, body)| read(settings, asked, status, &body, &form));
-    if let Err(refused) = &answered {
-        span.record("code", refused.error.code.as_str());
-    }
-    answered
+    let outward = Outward {
+        method: &Method::POST,
+        operation: "token",
+        connection: settings.name.as_str(),
+        host: &host,
+    };
+    let exchanged = async {
+        let (status, body) = exchange(request, settings).await?;
+        read(settings, asked, status, &body, &form)
+    };
+    outward
+        .traced(exchanged, |refused: &Refused| refused.error.code)
+        .await
 }
 
 /// Status and body of the answer.
@@ -107,8 +101,8 @@ async fn exchange(
 ) -> Result<(u16, Zeroizing<Vec<u8>>), Refused> {
     let unreachable = |cause: reqwest::Error| unreachable(settings, cause);
     let response = request.send().await.map_err(unreachable)?;
+    answered(response.status());
     let status = response.status().as_u16();
-    Span::current().record("http.response.status_code", status);
     let body = capped_body(response).await.map_err(unreachable)?;
     Ok((status, body))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cpq_auth::Outward;
 use cpq_domain::adapter::Call;
 use cpq_domain::error::Written;
 use cpq_domain::id::IdempotencyKey;
@@ -16,8 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::config::Config;
 use super::errors::{self, About};
-use crate::limits::CPQ_IN_FLIGHT;
-use crate::traced::{self, Watched};
+use crate::limits::{CALL_TIMEOUT, CPQ_IN_FLIGHT};
 use crate::transport::{self, Answer, Lost};
 
 /// One request.
@@ -57,7 +57,7 @@ impl Http {
             .map_err(|_| wrong("the token of the CPQ has characters that no header can carry"))?;
         token.set_sensitive(true);
         Ok(Http {
-            client: transport::client(&config.ca_certificates_pem, &config.reach)?,
+            client: config.reach.client(&config.ca_certificates_pem, CALL_TIMEOUT)?,
             base: base.as_str().trim_end_matches('/').to_owned(),
             token,
             connection,
@@ -69,13 +69,15 @@ impl Http {
     /// Sends the request and reads the JSON of a 2xx answer.
     pub(super) async fn send<T: DeserializeOwned>(&self, call: &Call, request: &Request<'_>) -> Result<T> {
         let begin = self.world.monotonic_us();
-        let watched = Watched {
+        let outward = Outward {
             method: &request.method,
             operation: request.operation,
             connection: &self.connection,
             host: &self.base,
         };
-        let result = traced::call(&watched, self.exchange(call, request)).await;
+        let result = outward
+            .traced(self.exchange(call, request), |error: &Error| error.code)
+            .await;
         self.measure(call, request, begin, &result);
         let answer = result?;
         serde_json::from_slice(&answer.body).map_err(|cause| {

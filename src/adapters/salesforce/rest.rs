@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cpq_auth::Access;
+use cpq_auth::{Access, Outward};
 use cpq_domain::adapter::{Call, CallBudget, Tally};
 use cpq_domain::error::{Class, LimitKind, Written};
 use cpq_domain::world::World;
@@ -20,8 +20,7 @@ use super::config::Config;
 use super::errors::{self, About};
 use super::limit_info;
 use crate::credentials::Credentials;
-use crate::limits::{BATCH_IN_FLIGHT, CORRELATION_HEADER_BYTES, SLOW_US};
-use crate::traced::{self, Watched};
+use crate::limits::{BATCH_IN_FLIGHT, CALL_TIMEOUT, CORRELATION_HEADER_BYTES, SLOW_US};
 use crate::transport::{self, Answer, Lost};
 
 /// Whether a lost answer leaves a change in doubt.
@@ -81,7 +80,7 @@ impl Rest {
             return Err(Error::new(Code::ConfigInvalid, message).connection(config.connection.as_str()));
         }
         Ok(Rest {
-            http: transport::client(&config.ca_certificates_pem, &config.reach)?,
+            http: config.reach.client(&config.ca_certificates_pem, CALL_TIMEOUT)?,
             credentials,
             world,
             connection: config.connection.as_str().to_owned(),
@@ -224,13 +223,15 @@ impl Rest {
 
     async fn attempt(&self, calls: &[&Call], request: &Request<'_>, access: &Access) -> Result<Answer> {
         let begin = self.world.monotonic_us();
-        let watched = Watched {
+        let outward = Outward {
             method: &request.method,
             operation: request.operation,
             connection: &self.connection,
             host: &access.instance_url,
         };
-        let result = traced::call(&watched, self.exchange(calls, request, access)).await;
+        let result = outward
+            .traced(self.exchange(calls, request, access), |error: &Error| error.code)
+            .await;
         self.count(calls, request, &result);
         self.measure(calls, request, begin, &result);
         result

@@ -2,12 +2,14 @@
 
 use std::net::SocketAddr;
 
+use cpq_auth::Reach;
 use cpq_domain::error::Written;
 use cpq_domain::{Code, Error};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Answer, Lost, Reach, Request, client, exchange};
+use super::{Answer, Lost, Request, exchange};
+use crate::limits::CALL_TIMEOUT;
 
 mod reach;
 
@@ -56,7 +58,7 @@ async fn act(peer: Peer, mut stream: TcpStream) {
 }
 
 async fn ask(url: &str) -> Result<Answer, Lost> {
-    let client = client(&[], &Reach::default()).expect("a client");
+    let client = Reach::default().client(&[], CALL_TIMEOUT).expect("a client");
     exchange(client.post(url).body("{}")).await
 }
 

@@ -9,7 +9,8 @@ use futures_util::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::super::{Answer, Lost, client, exchange};
+use super::super::{Answer, Lost, exchange};
+use crate::limits::CALL_TIMEOUT;
 
 /// A name service in the hands of an attacker: every name leads here.
 struct Leads(&'static str);
@@ -26,7 +27,7 @@ impl Names for Leads {
 }
 
 async fn ask(reach: Reach, url: &str) -> Result<Answer, Lost> {
-    let client = client(&[], &reach).expect("a client");
+    let client = reach.client(&[], CALL_TIMEOUT).expect("a client");
     exchange(client.get(url).bearer_auth("canary")).await
 }
 

@@ -21,7 +21,7 @@ use crate::config::CrmConfig;
 use crate::matrix::Live;
 
 /// Where the HTTP client finds its proxies.
-const PROXY_VARIABLES: [&str; 6] = [
+pub const PROXY_VARIABLES: [&str; 6] = [
     "HTTPS_PROXY",
     "https_proxy",
     "HTTP_PROXY",

@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 use super::finding::{Check, Group, within};
 use crate::app::{quoting_settings, remote_cpq};
 use crate::config::{Config, CpqKind};
+use crate::sides::reach;
 use crate::world::RealWorld;
 
 const HERE: Group = Group::Cpq;
@@ -68,7 +69,7 @@ async fn elsewhere(config: &Config) -> Check {
     match asked.await {
         Err(error) => Check::failed(HERE, name, &error),
         Ok(_) => {
-            let version = match version(url).await {
+            let version = match version(config).await {
                 Some(version) => format!("its API description says version {version}"),
                 None => "it tells no version".to_owned(),
             };
@@ -82,13 +83,9 @@ async fn elsewhere(config: &Config) -> Check {
 }
 
 /// Version in the description that a CPQ may serve. It is no part of the contract.
-async fn version(url: &str) -> Option<String> {
-    let http = reqwest::Client::builder()
-        .timeout(ANSWER)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .ok()?;
-    let path = format!("{}/api/v1/openapi.json", url.trim_end_matches('/'));
+async fn version(config: &Config) -> Option<String> {
+    let http = reach(config.cpq.private_network).client(&[], ANSWER).ok()?;
+    let path = format!("{}/api/v1/openapi.json", config.cpq.url.trim_end_matches('/'));
     let document: Json = http.get(path).send().await.ok()?.json().await.ok()?;
     Some(document["info"]["version"].as_str()?.to_owned())
 }

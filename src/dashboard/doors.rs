@@ -15,14 +15,17 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
 use crate::asked::{Form, Query};
+use crate::cookie::{Cookie, came_secure, is_secure};
 use crate::house::House;
 use crate::page::{self, Failed};
 
-/// Name of the cookie in clear, on this machine.
-const COOKIE: &str = "cpq_session";
-/// Name of the cookie under TLS: browsers take one of this prefix from this very host alone, and only under TLS (RFC 6265bis,
+/// Holds the secret of a session. Under TLS browsers take one of this prefix from this very host alone (RFC 6265bis,
 /// 4.1.3.2), so that no neighbour of the domain can plant it.
-const SECURE_COOKIE: &str = "__Host-cpq_session";
+const SESSION: Cookie = Cookie {
+    name: "cpq_session",
+    secure_name: "__Host-cpq_session",
+    path: "/",
+};
 /// Characters of a place to go back to after a login.
 const BACK_CHARS: usize = 500;
 
@@ -104,7 +107,7 @@ pub(crate) async fn guard(State(house): State<House>, request: Request, next: Ne
         return page::refuse(None, Error::new(Code::NotFound, "there is no such page").into());
     };
     let origin = request.extensions().get::<Origin>().copied();
-    let visitor = match secret(request.headers(), origin.is_some_and(|origin| origin.secure)) {
+    let visitor = match SESSION.read(request.headers(), is_secure(origin)) {
         Some(secret) => house.sessions.who(&secret).await,
         None => Ok(None),
     };
@@ -134,8 +137,8 @@ pub(crate) async fn lost(State(house): State<House>, request: Request, next: Nex
     let wants_page = request.method() == Method::GET
         && !request.uri().path().starts_with("/api/")
         && accepts_pages(request.headers());
-    let origin = request.extensions().get::<Origin>();
-    let secret = secret(request.headers(), origin.is_some_and(|origin| origin.secure));
+    let origin = request.extensions().get::<Origin>().copied();
+    let secret = SESSION.read(request.headers(), is_secure(origin));
     let mut answer = next.run(request).await;
     if !wants_page || answer.status() != StatusCode::NOT_FOUND {
         return answer;
@@ -222,27 +225,6 @@ fn forged() -> Error {
     .written(Written::No)
 }
 
-fn secret(headers: &HeaderMap, secure: bool) -> Option<String> {
-    single_cookie(headers, cookie(secure))
-}
-
-fn cookie(secure: bool) -> &'static str {
-    if secure { SECURE_COOKIE } else { COOKIE }
-}
-
-/// What is in a cookie. A browser that sends two of the name is in doubt, and counts as one without.
-pub(crate) fn single_cookie(headers: &HeaderMap, wanted: &str) -> Option<String> {
-    let lines = headers.get_all(header::COOKIE).iter();
-    let pairs = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'));
-    let mut found = pairs.filter_map(|pair| pair.trim().split_once('=').filter(|(name, _)| *name == wanted));
-    match (found.next(), found.next()) {
-        (Some((_, value)), None) => Some(value.to_owned()),
-        _ => None,
-    }
-}
-
 fn to_login(request: &Request) -> Response {
     let back = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let back = if request.method() == Method::GET {
@@ -318,7 +300,7 @@ pub(crate) async fn enter(
         Ok(secret) => {
             end(&house, &headers, origin).await;
             let mut response = Redirect::to(login.back.place()).into_response();
-            hand(&mut response, secret.expose_secret(), "", is_secure(origin));
+            SESSION.give(&mut response, secret.expose_secret(), None, came_secure(origin));
             response
         }
         Err(error) => page::login(login.back.place(), Some(&error)),
@@ -327,7 +309,7 @@ pub(crate) async fn enter(
 
 /// Ends the session that the browser had before: a new login takes its place.
 async fn end(house: &House, headers: &HeaderMap, origin: Option<Extension<Origin>>) {
-    if let Some(old) = secret(headers, is_secure(origin))
+    if let Some(old) = SESSION.read(headers, came_secure(origin))
         && let Err(error) = house.sessions.leave(&old).await
     {
         // It ends by its time; the new one is good.
@@ -341,25 +323,10 @@ pub(crate) async fn logout(
     origin: Option<Extension<Origin>>,
     headers: HeaderMap,
 ) -> Result<Response, Failed> {
-    if let Some(secret) = secret(&headers, is_secure(origin)) {
+    if let Some(secret) = SESSION.read(&headers, came_secure(origin)) {
         house.sessions.leave(&secret).await?;
     }
     let mut response = Redirect::to("/login").into_response();
-    hand(&mut response, "", "; Max-Age=0", is_secure(origin));
+    SESSION.take(&mut response, came_secure(origin));
     Ok(response)
-}
-
-/// Whether the browser came by TLS.
-fn is_secure(origin: Option<Extension<Origin>>) -> bool {
-    origin.is_some_and(|origin| origin.secure)
-}
-
-/// Gives the browser its secret: for our pages alone, out of the reach of scripts, and never with requests that come from
-/// other sites (RFC 6265bis, 5.6).
-fn hand(response: &mut Response, secret: &str, more: &str, secure: bool) {
-    let (name, secure) = (cookie(secure), if secure { "; Secure" } else { "" });
-    let cookie = format!("{name}={secret}; Path=/; HttpOnly; SameSite=Strict{secure}{more}");
-    if let Ok(value) = HeaderValue::try_from(cookie) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
-    }
 }

@@ -9,6 +9,7 @@ mod assets;
 mod chart;
 mod conflicts;
 mod connections;
+mod cookie;
 mod doors;
 mod fields;
 mod home;

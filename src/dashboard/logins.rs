@@ -10,13 +10,14 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use cpq_api::{ConnectedReport, DisconnectReport, LoginBegun, Origin};
 use cpq_domain::{Code, Error};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, header};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
 use crate::asked::Form;
-use crate::doors::{At, single_cookie};
+use crate::cookie::{Cookie, came_secure};
+use crate::doors::At;
 use crate::house::House;
 use crate::page::{self, Failed, Frame};
 
@@ -25,7 +26,11 @@ const CALLBACK: &str = "/oauth/callback";
 /// Where the login ends.
 const FINISH: &str = "/connections/finish";
 /// Holds the state of the login that this browser began.
-const COOKIE: &str = "cpq_login";
+const STATE: Cookie = Cookie {
+    name: "cpq_login",
+    secure_name: "__Secure-cpq_login",
+    path: FINISH,
+};
 /// Seconds for which a login may take.
 const LOGIN_S: u32 = 600;
 
@@ -94,17 +99,13 @@ pub(crate) async fn begin(
         host: host.unwrap_or_default(),
         url: begun.authorize_url,
     });
-    bind(&mut response, &begun.state, LOGIN_S, is_secure(origin));
+    STATE.give(&mut response, &begun.state, Some(LOGIN_S), came_secure(origin));
     Ok(response)
-}
-
-fn is_secure(origin: Option<Extension<Origin>>) -> bool {
-    origin.is_some_and(|origin| origin.secure)
 }
 
 /// Where the vendor is to send this browser back to: to us, as it calls us.
 pub(crate) fn callback(origin: Option<Extension<Origin>>, headers: &HeaderMap) -> String {
-    let scheme = if is_secure(origin) { "https" } else { "http" };
+    let scheme = if came_secure(origin) { "https" } else { "http" };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     format!("{scheme}://{}{CALLBACK}", host.unwrap_or_default())
 }
@@ -129,7 +130,7 @@ pub(crate) async fn finish(
     let mut pairs = url::form_urlencoded::parse(query.as_bytes());
     let state = pairs.find(|(name, _)| name == "state");
     let state = state.map(|(_, value)| value.into_owned()).unwrap_or_default();
-    if state.is_empty() || single_cookie(&headers, COOKIE).as_deref() != Some(state.as_str()) {
+    if state.is_empty() || STATE.read(&headers, came_secure(origin)).as_deref() != Some(state.as_str()) {
         let error = Error::new(Code::LoginFailed, "this login was not begun in this browser");
         return Err(error.next("begin it again on the page of the connections").into());
     }
@@ -142,7 +143,7 @@ pub(crate) async fn finish(
         frame: Frame::new(&visitor, "connections", "Connected"),
         report,
     });
-    bind(&mut response, "", 0, is_secure(origin));
+    STATE.take(&mut response, came_secure(origin));
     Ok(response)
 }
 
@@ -170,14 +171,4 @@ pub(crate) async fn disconnect(
         frame: Frame::new(&visitor, "connections", "Disconnected"),
         report,
     }))
-}
-
-/// Gives the browser the state of its login, for the page where it ends alone.
-fn bind(response: &mut Response, state: &str, seconds: u32, secure: bool) {
-    let secure = if secure { "; Secure" } else { "" };
-    let cookie =
-        format!("{COOKIE}={state}; Path={FINISH}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    if let Ok(value) = HeaderValue::try_from(cookie) {
-        response.headers_mut().append(header::SET_COOKIE, value);
-    }
 }

@@ -13,8 +13,8 @@ use jiff::tz::TimeZone;
 use super::config::Config;
 use super::convert::Stored;
 use super::fields::{Field, Kind, RECORD_KEY, Rows};
-use super::lines::Lines;
-use super::quote_record::Records;
+use super::lines::{self, Lines};
+use super::quote_record::{self, Records};
 use super::soql::{Order, Path, Select};
 use crate::limits::CONTACT_ROLES;
 
@@ -137,6 +137,12 @@ pub(super) fn time_zone(config: &Config, schema: Option<&CrmSchema>) -> Result<O
     }
     let theirs = schema.and_then(|schema| schema.time_zone.as_ref());
     Ok(theirs.and_then(|name| TimeZone::get(name).ok()))
+}
+
+/// Whether a warning of the mapping says that there is no place for the records of quotes, or for lines.
+pub fn is_lack(warning: &str) -> bool {
+    let lacks = [quote_record::NO_RECORD, lines::NOT_SYNCED, lines::ONLY_READ];
+    lacks.iter().any(|lack| warning.starts_with(lack))
 }
 
 pub(super) const MISSING: &str = "does not exist or is hidden from our user";

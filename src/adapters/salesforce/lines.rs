@@ -33,6 +33,11 @@ pub(crate) struct Lines {
     pub(crate) product: Path,
 }
 
+/// Begins what is warned of where there are no lines.
+pub(super) const NOT_SYNCED: &str = "lines are not synced";
+/// Begins what is warned of where lines cannot be written.
+pub(super) const ONLY_READ: &str = "lines are only read";
+
 impl Lines {
     /// The place for lines; where they can only be read, a warning says what is missing.
     pub(super) fn find(
@@ -42,14 +47,12 @@ impl Lines {
         mapping: &mut Mapping,
     ) -> Result<Option<Arc<Lines>>> {
         if !org.has_object(OBJECT) {
-            mapping
-                .warnings
-                .push(format!("lines are not synced: {OBJECT} {MISSING}"));
+            mapping.warnings.push(format!("{NOT_SYNCED}: {OBJECT} {MISSING}"));
             return Ok(None);
         }
         let found = Lines::in_org(config, org, fields)?;
         if let Err(why) = &found {
-            mapping.warnings.push(format!("lines are only read: {why}"));
+            mapping.warnings.push(format!("{ONLY_READ}: {why}"));
             let lines = fields.iter().filter(|field| field.rows == Rows::Line);
             for name in lines.map(|field| &field.name) {
                 mapping

@@ -59,6 +59,7 @@ mod write;
 pub use config::Config;
 pub use drawn::drawn;
 pub use fields::{DEFAULTS as FIELDS, Fault};
+pub use layout::is_lack;
 pub use polling::{FOUND_AFTER, Polling, PollingFeed, Watched};
 
 /// What a connection of these settings syncs: all that its field files name, or with a schema what of it the org has.

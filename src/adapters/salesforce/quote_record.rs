@@ -47,6 +47,9 @@ pub(crate) struct Upsert {
     pub(crate) body: Body,
 }
 
+/// Begins what is warned of where there is no place for the records of quotes.
+pub(super) const NO_RECORD: &str = "quotes have no record of their own";
+
 impl Records {
     /// The place for quote records; where the org has none, a warning says what is missing.
     pub(super) fn find(
@@ -59,7 +62,7 @@ impl Records {
         }
         let found = Records::in_org(config, org)?;
         if let Err(why) = &found {
-            warnings.push(format!("quotes have no record of their own: {why}"));
+            warnings.push(format!("{NO_RECORD}: {why}"));
         }
         Ok(found.ok().map(Arc::new))
     }

@@ -124,19 +124,14 @@ fn is_permission(doubt: &Doubt) -> bool {
     )
 }
 
-/// What the adapter warns of when there is no place for records of quotes or for lines.
-const NO_PLACE: [&str; 3] = [
-    "quotes have no record",
-    "lines are only read",
-    "lines are not synced",
-];
-
 /// The fields by which records are found again.
 fn keys(crm: &CrmConfig, name: &ConnectionName, schema: &CrmSchema) -> Result<Check> {
     let number = number_fault(schema, &crm.opportunity_number_field);
     let warnings = salesforce::mapping(&salesforce_config(crm, name)?, Some(schema))?.warnings;
-    let is_lack = |warning: &String| NO_PLACE.iter().any(|lack| warning.starts_with(lack));
-    let mut lacks: Vec<String> = warnings.into_iter().filter(is_lack).collect();
+    let mut lacks: Vec<String> = warnings
+        .into_iter()
+        .filter(|warning| salesforce::is_lack(warning))
+        .collect();
     let correlation = &crm.correlation_field;
     if !correlation.is_empty() && !find(schema, correlation).is_some_and(|field| field.updateable) {
         lacks.push(format!(

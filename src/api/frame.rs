@@ -265,12 +265,10 @@ fn record(line: &Line<'_>, response: &Response, caller: &Caller, sync: Option<&s
     } else {
         tracing::info!(method, route, status, code, client, address, took_us, correlation = %caller.request, sync, "request");
     }
-    // Methods come from outside; only known ones become label values.
-    let method = match method {
-        "GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS" => method,
-        _ => "other",
-    };
-    meter::REQUESTS.add([method, route, response.status().as_str(), from], 1);
+    meter::REQUESTS.add(
+        [traced::known(method), route, response.status().as_str(), from],
+        1,
+    );
     // The id of the sync where there is one: that is what people look for.
     let correlation = crate::caller::single(response.headers(), CORRELATION);
     meter::REQUEST_DURATION.took([route, from], took_us, correlation);

@@ -1,7 +1,7 @@
 //! The public face of the service: JSON over HTTP for people's programs, signed webhooks, Salesforce's outbound messages, health and figures.
 //!
-//! The way in is [`router`], made of an [`ApiState`], and [`serve`], which puts it on a listener. A request never calls
-//! a CRM by itself: it submits a run to the engine and at most waits for it.
+//! The way in is [`router`], made of an [`ApiState`], and [`serve`], which puts it on a listener. But
+//! for a login and its end, a request never calls a CRM by itself: it submits a run to the engine and at most waits for it.
 //!
 //! What holds for every route is in two layers: the frame gives each request a name, limits its head, and brings every
 //! failure into one shape; the door ([`access::ROUTES`]) knows for every route which key it needs, before the body is

@@ -177,10 +177,9 @@ fn redirect(text: &str) -> Result<()> {
     let wrong =
         || invalid("`redirectUri` must be an https URL, or an http URL of this machine").field("redirectUri");
     let url = Url::parse(text).map_err(|_| wrong())?;
-    let here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
     match url.scheme() {
         "https" => Ok(()),
-        "http" if here => Ok(()),
+        "http" if cpq_auth::is_loopback(&url) => Ok(()),
         _ => Err(wrong()),
     }
 }

@@ -20,13 +20,13 @@ pub(crate) fn request(method: &Method, route: &str, caller: &Caller) -> Span {
     tracing::info_span!(
         target: "cpq_trace",
         "request",
-        otel.name = format!("{} {route}", known(method)),
+        otel.name = format!("{} {route}", known(method.as_str())),
         otel.kind = "server",
         traceparent = caller.traceparent.as_deref(),
         correlation = caller.request.as_str(),
         code = Empty,
         link = Empty,
-        "http.request.method" = known(method),
+        "http.request.method" = known(method.as_str()),
         "http.route" = route,
         "http.response.status_code" = Empty,
         "cpq.request" = caller.request.as_str(),
@@ -34,8 +34,8 @@ pub(crate) fn request(method: &Method, route: &str, caller: &Caller) -> Span {
 }
 
 /// Methods come from outside; one that we do not know is `_OTHER`, as the conventions have it.
-fn known(method: &Method) -> &str {
-    match method.as_str() {
+pub(crate) fn known(method: &str) -> &str {
+    match method {
         known @ ("GET" | "HEAD" | "POST" | "PATCH" | "PUT" | "DELETE" | "OPTIONS") => known,
         _ => "_OTHER",
     }

@@ -154,6 +154,18 @@ pub const ROUTES: &[Route] = &[
     ),
     route(
         "POST",
+        "/api/v1/sync/{correlationId}/undo/plan",
+        Access::Scope("replay:plan"),
+    ),
+    route(
+        "POST",
+        "/api/v1/sync/{correlationId}/undo",
+        Access::Scope("replay:execute"),
+    ),
+    route("POST", "/api/v1/undo/plan", Access::Scope("replay:plan")),
+    route("POST", "/api/v1/undo", Access::Scope("replay:execute")),
+    route(
+        "POST",
         "/api/v1/sync/{correlationId}/replay",
         Access::Scope("sync:write"),
     ),

@@ -56,6 +56,7 @@ mod throttle;
 mod timeline;
 mod tls;
 mod traced;
+mod undo;
 mod webhooks;
 mod why;
 
@@ -85,4 +86,5 @@ pub use statistics::{SyncHour, SyncStatistics, count_syncs};
 pub use throttle::{Rate, Throttle};
 pub use timeline::{Stage, StageStatus, SyncPage, SyncReport};
 pub use tls::Tls;
+pub use undo::{UndoEntry, UndoReport};
 pub use why::{FieldHistory, FieldPassage};

@@ -2,6 +2,7 @@
 
 use cpq_domain::quote::OpportunityRef;
 use cpq_domain::resolve::Decision;
+use cpq_domain::resolve::undo::Undone;
 use cpq_domain::run::Effect;
 use cpq_orchestrator::DryRun;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct SyncPlan {
     pub warnings: Vec<String>,
     /// Whether the CPQ could tell in advance what it would compute; else its totals are missing in `decisions`.
     pub priced: bool,
+    /// What would become of values that are to be put back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<Undone>,
 }
 
 /// A call that the sync would make.
@@ -53,6 +57,7 @@ impl From<DryRun> for SyncPlan {
             calls,
             warnings,
             priced,
+            undone,
         } = plan;
         let calls = calls
             .into_iter()
@@ -71,6 +76,7 @@ impl From<DryRun> for SyncPlan {
             calls,
             warnings,
             priced,
+            undone,
         }
     }
 }

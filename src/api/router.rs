@@ -12,7 +12,7 @@ use crate::state::ApiState;
 use crate::{
     access, audit, certificates, conflicts, connections, dead_letters, decided, deleted, document, events,
     feeds, frame, habits, health, logins, metrics, outbound, ownership, quotes, reconcile, replays,
-    statistics, sync, timeline, webhooks, why,
+    statistics, sync, timeline, undo, webhooks, why,
 };
 
 /// The API, ready to be served.
@@ -57,6 +57,10 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(replays::pause))
         .routes(routes!(replays::abort))
         .routes(routes!(replays::sync))
+        .routes(routes!(undo::plan))
+        .routes(routes!(undo::sync))
+        .routes(routes!(undo::plan_many))
+        .routes(routes!(undo::many))
         .routes(routes!(why::field))
         .routes(routes!(why::line_field))
         .routes(routes!(feeds::list))

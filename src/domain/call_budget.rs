@@ -45,6 +45,7 @@ impl Purpose {
             | Trigger::Event
             | Trigger::Poll
             | Trigger::Decision
+            | Trigger::Undo
             | Trigger::Superseded => Purpose::Live,
             Trigger::Replay => Purpose::Replay,
             Trigger::Reconcile => Purpose::Reconcile,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -117,6 +118,15 @@ impl ConflictId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub Uuid);
+
+impl RunId {
+    /// Comes after every run that was accepted before this moment, and before those that came later (UUID version 7: the
+    /// milliseconds come first; RFC 9562 §5.7).
+    pub fn first_at(moment: Timestamp) -> RunId {
+        let milliseconds = u128::try_from(moment.as_millisecond()).unwrap_or_default();
+        RunId(Uuid::from_u128(milliseconds << 80))
+    }
+}
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -30,6 +30,10 @@ pub const DESCRIPTION_CHARS: usize = 4_000;
 pub const SUPERSEDE_MAX: u32 = 5;
 /// Hints of one submission that the journal keeps; a transaction in the CRM may tell of hundreds of records.
 pub const HINTS_MAX: usize = 50;
+/// Opportunities that one request takes back. Each becomes a sync of its own, and a person looks at the list.
+pub const UNDO_OPPORTUNITIES: usize = 1_000;
+/// Syncs that one request takes back; their decisions are read one sync after the other.
+pub const UNDO_SYNCS: usize = 5_000;
 /// Rows of a waiting run's journal from which on it takes no further hints: as many as are searched for an author.
 pub const HINTED_ROWS: u32 = 500;
 /// Process crashes on one run before it is put aside unrun: it may be what kills the process.

@@ -20,6 +20,7 @@ mod field;
 mod lines;
 mod origin;
 mod ruling;
+pub mod undo;
 
 use field::{Cell, Judgement, judge, keep};
 use lines::{decide_line, line_keys, maker, start};
@@ -38,6 +39,7 @@ pub struct Base {
 }
 
 /// Everything a decision is made from.
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// Rules in force.
     pub matrix: &'a Matrix,
@@ -147,6 +149,9 @@ pub struct Plan {
     pub to_cpq: Patch,
     /// The agreement that holds once both patches are applied.
     pub base: Base,
+    /// What becomes of values that somebody wants to be taken back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<undo::Undone>,
 }
 
 impl Plan {

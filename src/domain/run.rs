@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::dead_letter;
 use crate::error::Report;
 use crate::id::{CorrelationId, Lane, RunId};
+use crate::resolve::undo::Undone;
 use crate::trace::TraceContext;
 
 /// Where a run is.
@@ -143,6 +144,8 @@ pub enum Trigger {
     Superseded,
     /// A replay by a person.
     Replay,
+    /// A person takes back what earlier syncs wrote.
+    Undo,
 }
 
 /// Whether a finished run changed anything.
@@ -182,6 +185,9 @@ pub struct Outcome {
     /// Mapped fields that could not be synced, each with its reason; never silent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// What became of values that were to be put back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<Undone>,
 }
 
 /// A run as the store keeps it.

@@ -6,7 +6,8 @@ use cpq_domain::error::{Code, Error};
 use cpq_domain::event::EventKind;
 use cpq_domain::id::RunId;
 use cpq_domain::replay::{Item, ItemState, PlanId, ReplayOf, Selection};
-use cpq_domain::run::{Run, RunEvent, RunState};
+use cpq_domain::resolve::undo::Undoes;
+use cpq_domain::run::{Run, RunEvent, RunState, Trigger};
 use cpq_domain::trace::TraceContext;
 use cpq_store::{Tx, dead_letters, journal, replays, runs};
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use serde_json::json;
 
 use crate::ledger::note;
 use crate::rulings::Decided;
+use crate::undo;
 
 /// Correlation ids that the journal of a replay names; the timeline of each sync names the replay in any case.
 const NAMED: usize = 20;
@@ -23,6 +25,8 @@ const NAMED: usize = 20;
 pub(crate) struct Along {
     pub(crate) decided: Vec<Decided>,
     pub(crate) source: Option<Source>,
+    /// What the sync is to put back.
+    pub(crate) undoes: Option<Undoes>,
 }
 
 /// What a sync is a replay of.
@@ -55,21 +59,42 @@ impl Along {
     pub(crate) fn of(decided: Vec<Decided>) -> Along {
         Along {
             decided,
-            source: None,
+            ..Along::default()
         }
     }
 
     pub(crate) fn replaying(source: Source) -> Along {
         Along {
-            decided: Vec::new(),
             source: Some(source),
+            ..Along::default()
         }
+    }
+
+    pub(crate) fn undoing(undoes: Undoes) -> Along {
+        Along {
+            undoes: Some(undoes),
+            ..Along::default()
+        }
+    }
+
+    /// What the sync is to put back: what was asked for, or what a sync that it replays was to.
+    pub(crate) async fn undoes(&self, tx: &mut dyn Tx, replays: Option<&Replays>) -> Result<Vec<Undoes>> {
+        if let Some(undoes) = &self.undoes {
+            return Ok(vec![undoes.clone()]);
+        }
+        let letters = replays.iter().flat_map(|replays| &replays.letters);
+        let letters = letters.filter(|letter| letter.trigger == Trigger::Undo);
+        let mut wishes = Vec::new();
+        for letter in letters {
+            wishes.extend(undo::wishes(tx, letter.run_id).await?);
+        }
+        Ok(wishes)
     }
 
     /// Whether nothing comes along.
     #[cfg(feature = "planted-bugs")]
     pub(crate) fn is_empty(&self) -> bool {
-        self.decided.is_empty() && self.source.is_none()
+        self.decided.is_empty() && self.source.is_none() && self.undoes.is_none()
     }
 
     /// Finds what is replayed. [`Code::ConflictOutdated`] when a plan is no longer the caller's to carry out.

@@ -311,5 +311,6 @@ fn outcome(link: &Link, quote: Option<&Quote>, cpq_writes: u32, told: String) ->
         cpq_writes,
         open_conflicts: 0,
         warnings: vec![told],
+        undone: Vec::new(),
     }
 }

@@ -12,6 +12,7 @@ use cpq_domain::deletion::{Answer, Deletes, Gone};
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, RunId};
 use cpq_domain::keyed::Keyed;
+use cpq_domain::resolve::undo::Reversal;
 use cpq_domain::retry::RetryPolicy;
 use cpq_domain::run::{Run, RunState, Trigger};
 use cpq_domain::world::World;
@@ -303,13 +304,19 @@ impl Engine {
 
     /// What a sync would do now. Writes nothing anywhere.
     pub async fn dry_run(&self, lane: &Lane) -> Result<DryRun> {
+        self.dry_run_with(lane, Vec::new()).await
+    }
+
+    /// The same, of a sync that puts something back.
+    pub(crate) async fn dry_run_with(&self, lane: &Lane, reversals: Vec<Reversal>) -> Result<DryRun> {
         let scene = self.inner.scene(&lane.connection).await?;
         let call = Call::live(CorrelationId::new("dry-run")?);
-        let (mut crm, quote, known) = futures_util::try_join!(
+        let (mut crm, quote, mut known) = futures_util::try_join!(
             scene.crm.read(&call, &lane.opportunity),
             scene.cpq.find(&call, lane.connection.as_str(), &lane.opportunity),
             scene.ledger.known(lane),
         )?;
+        known.reversals = reversals;
         crate::deleted::foresee(&scene, lane, &mut crm, quote.as_ref(), &known.base).await?;
         crate::sync::can_be_quoted(&crm, quote.as_ref())?;
         plan::dry_run(&scene, &call, crm, quote, known).await

@@ -11,6 +11,7 @@ use cpq_domain::conflict::Ruling;
 use cpq_domain::deletion::{Answer, Gone};
 use cpq_domain::id::{ConnectionName, Lane, RecordId};
 use cpq_domain::quote::Quote;
+use cpq_domain::resolve::undo::Reversal;
 use cpq_domain::resolve::{Base, Decision, Origin, Plan, Verdict};
 use cpq_domain::run::Run;
 use cpq_domain::view::{FieldName, LineChange, Patch};
@@ -37,6 +38,9 @@ pub(crate) struct Known {
     /// What other runs may have sent since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) doubts: Vec<Sent>,
+    /// What this run is to put back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) reversals: Vec<Reversal>,
     /// When people changed the quote last, once we have changed it ourselves.
     #[serde(skip)]
     pub(crate) quote_changed_at: Option<Timestamp>,
@@ -190,7 +194,7 @@ pub(crate) async fn known(tx: &mut dyn Tx, lane: &Lane) -> Result<Known> {
         doubts: doubt::in_lane(tx, lane, &agreement.base).await?,
         base: agreement.base,
         rulings: open.into_iter().filter_map(|conflict| conflict.ruling).collect(),
-        quote_changed_at: None,
+        ..Known::default()
     })
 }
 

@@ -9,7 +9,7 @@ use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::id::{CorrelationId, Lane, RunId};
 use cpq_domain::keyed::Keyed;
 use cpq_domain::limits;
-use cpq_domain::run::{Run, RunEvent, RunState};
+use cpq_domain::run::{Run, RunEvent, RunState, Trigger};
 use cpq_domain::world::World;
 use cpq_store::idempotency::{self, Answer, Begin};
 use cpq_store::{Store, Tx, journal, runs};
@@ -20,7 +20,7 @@ use crate::dead_letters;
 use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
 use crate::ledger::logins::Logins;
-use crate::{rulings, worker};
+use crate::{rulings, undo, worker};
 
 mod accept;
 mod changes;
@@ -95,6 +95,10 @@ impl Ledger {
                     }
                     rulings::store(tx, &along.decided, now).await?;
                     let replays = along.replays(tx).await?;
+                    let undoes = along.undoes(tx, replays.as_ref()).await?;
+                    if !undoes.is_empty() {
+                        submission.trigger = Trigger::Undo;
+                    }
                     if let Some(trace) = replays.as_ref().and_then(Replays::trace) {
                         submission.traceparent.get_or_insert_with(|| trace.to_string());
                     }
@@ -112,6 +116,7 @@ impl Ledger {
                             note(tx, waiting.id, EventKind::Accepted, 0, now, data).await?;
                             of.hand_over(tx, &waiting, now).await?;
                         }
+                        undo::note_wishes(tx, &waiting, &undoes, now).await?;
                         return Ok(Accepted::Joined(waiting));
                     }
                     let told = replays.as_ref().map(|of| of.told());
@@ -119,6 +124,7 @@ impl Ledger {
                     if let Some(of) = replays {
                         of.hand_over(tx, &run, now).await?;
                     }
+                    undo::note_wishes(tx, &run, &undoes, now).await?;
                     let started = match start {
                         Start::Now => runs::claim_run(tx, run.id, &node, now, lease_until).await?,
                         Start::Held(error) => Some(accept::hold(tx, run.clone(), &error, now).await?),
@@ -292,6 +298,17 @@ impl Ledger {
         self.store
             .read(move |tx| Box::pin(async move { keep::known(tx, &lane).await }))
             .await
+    }
+
+    /// The same, with what the run is to put back.
+    pub(crate) async fn known_to(&self, run: &Run, lane: &Lane) -> Result<Known> {
+        let mut known = self.known(lane).await?;
+        if run.trigger == Trigger::Undo {
+            let id = run.id;
+            let reversals = self.store.read(move |tx| Box::pin(undo::of_run(tx, id))).await?;
+            known.reversals = reversals;
+        }
+        Ok(known)
     }
 
     pub(crate) async fn history(&self, correlation: &CorrelationId) -> Result<Option<RunHistory>> {

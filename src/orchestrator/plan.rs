@@ -4,6 +4,7 @@ use cpq_domain::Result;
 use cpq_domain::adapter::{Call, CpqWrite, CrmSnapshot, Mapping, QuoteTarget};
 use cpq_domain::ownership::{Facts, Matrix};
 use cpq_domain::quote::Quote;
+use cpq_domain::resolve::undo::{self, Undone};
 use cpq_domain::resolve::{self, Decision, Plan, Question, Verdict};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -45,6 +46,9 @@ pub struct DryRun {
     pub warnings: Vec<String>,
     /// Whether the CPQ could tell in advance what it would compute; else its totals are missing in `decisions`.
     pub priced: bool,
+    /// What would become of values that are to be put back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<Undone>,
 }
 
 pub(crate) fn facts(crm: &CrmSnapshot, quote: Option<&Quote>, now: Timestamp) -> Facts {
@@ -68,7 +72,7 @@ pub(crate) fn resolve(
     let cpq = quote.map(Quote::view);
     let quote_at = quote.map_or(Timestamp::UNIX_EPOCH, |quote| quote.updated_at);
     let changed_at = (crm.modified_at, known.quote_changed_at.unwrap_or(quote_at));
-    resolve::decide(&Question {
+    let question = Question {
         matrix,
         facts,
         mapping,
@@ -77,7 +81,11 @@ pub(crate) fn resolve(
         cpq: cpq.as_ref(),
         changed_at,
         rulings: &known.rulings,
-    })
+    };
+    match known.reversals.is_empty() {
+        true => resolve::decide(&question),
+        false => undo::undo(&question, &known.reversals),
+    }
 }
 
 /// Reads both sides, decides, and asks the CPQ what it would compute.
@@ -139,6 +147,7 @@ fn answer(scene: &Scene, crm: CrmSnapshot, quote: Option<Quote>, plan: Plan, bac
     use cpq_domain::run::Effect;
     let calls = planned_calls(quote.is_none(), &plan, back.as_ref());
     let priced = back.is_some();
+    let undone = plan.undone.clone();
     let mut decisions = match &back {
         Some(back) => in_all(&plan, back),
         None => plan.decisions,
@@ -157,6 +166,7 @@ fn answer(scene: &Scene, crm: CrmSnapshot, quote: Option<Quote>, plan: Plan, bac
         calls,
         warnings: scene.crm.mapping().warnings.clone(),
         priced,
+        undone,
     }
 }
 

@@ -26,6 +26,7 @@ use crate::ledger::Ledger;
 use crate::lines;
 use crate::plan::{facts, resolve, target};
 use crate::steps::Steps;
+use crate::undo;
 
 /// The two systems and the rules, as this run found them.
 pub(crate) struct Scene {
@@ -60,6 +61,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
     let before = known.base.clone();
     doubt::settle(&mut known, &scene.crm.mapping(), &crm, found.as_ref());
     can_be_quoted(&crm, found.as_ref())?;
+    undo::not_behind(&known.reversals, &crm, found.as_ref())?;
     steps.learn_witness(Witness::of(&crm, found.as_ref()), &known.rulings);
 
     let plan = steps
@@ -114,7 +116,7 @@ async fn read_all(steps: &Steps, scene: &Scene) -> Result<(CrmSnapshot, Option<Q
             "read.cpq",
             scene.cpq.find(call, lane.connection.as_str(), &lane.opportunity)
         ),
-        steps.read("read.base", scene.ledger.known(lane)),
+        steps.read("read.base", scene.ledger.known_to(steps.run(), lane)),
     )
 }
 
@@ -148,7 +150,7 @@ async fn read_by_id(steps: &Steps, scene: &Scene, crm: &CrmSnapshot) -> Result<(
                 .cpq
                 .find(steps.call(), lane.connection.as_str(), &lane.opportunity)
         ),
-        steps.read("read.base.by_id", scene.ledger.known(&lane)),
+        steps.read("read.base.by_id", scene.ledger.known_to(steps.run(), &lane)),
     )
 }
 
@@ -487,5 +489,6 @@ fn outcome(scene: &Scene, quote: &Quote, created: bool, plan: &Plan, back: &Plan
         cpq_writes,
         open_conflicts: count(back.open().count()),
         warnings: scene.crm.mapping().warnings.clone(),
+        undone: plan.undone.clone(),
     }
 }

@@ -42,4 +42,5 @@ mod soak;
 mod store;
 mod tokens;
 mod traces;
+mod undo;
 mod watch;

@@ -10,7 +10,7 @@ use cpq_domain::event::EventKind;
 use cpq_domain::id::{CorrelationId, Lane, RecordId, RunId};
 use cpq_domain::limits;
 use cpq_domain::replay::ReplayOf;
-use cpq_domain::run::{Run, RunEvent};
+use cpq_domain::run::{Run, RunEvent, Trigger};
 use cpq_store::{Tx, counters, journal, links, runs};
 use jiff::{SignedDuration, Timestamp};
 
@@ -62,7 +62,9 @@ pub(super) async fn joinable(tx: &mut dyn Tx, submission: &Submission) -> Result
     }
     let waiting = runs::waiting_in_lane(tx, &submission.lane).await?;
     let is_urgent = |run: &Run| Purpose::of(run.trigger) <= Purpose::of(submission.trigger);
-    Ok(waiting.into_iter().find(is_urgent))
+    // Only a sync that undoes looks for what it is to put back.
+    let undoes = |run: &Run| submission.trigger != Trigger::Undo || run.trigger == Trigger::Undo;
+    Ok(waiting.into_iter().find(|run| is_urgent(run) && undoes(run)))
 }
 
 pub(super) async fn new_run(

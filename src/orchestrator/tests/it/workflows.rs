@@ -11,7 +11,7 @@ use cpq_domain::quote::Status;
 use cpq_domain::reconcile::{AskedBy, Order, State};
 use cpq_domain::run::{RunState, Trigger};
 use cpq_domain::value::Value;
-use cpq_orchestrator::{Engine, Follow, Submission};
+use cpq_orchestrator::{Engine, Follow, Submission, Undo, UndoWhich};
 
 use crate::bench::{Bench, LONG, Process, lane, look_at, run_of, succeeded, sync};
 use crate::conflicts::contested;
@@ -39,6 +39,8 @@ pub enum Workflow {
     Reconcile,
     /// A feed tells of two changes.
     FeedBatch,
+    /// A person takes back what a sync wrote on both sides.
+    Undo,
 }
 
 /// A workflow that is about to begin.
@@ -48,7 +50,7 @@ pub struct Stage {
 }
 
 impl Workflow {
-    pub const ALL: [Workflow; 8] = {
+    pub const ALL: [Workflow; 9] = {
         use Workflow::*;
         [
             FirstQuote,
@@ -59,13 +61,14 @@ impl Workflow {
             Deletion,
             Reconcile,
             FeedBatch,
+            Undo,
         ]
     };
 
     /// Foreign calls that it makes, and steps that its journal names.
     pub fn passes(self) -> (&'static [&'static str], &'static [&'static str]) {
         match self {
-            Workflow::FirstQuote | Workflow::BothChanged | Workflow::Ruling => (
+            Workflow::FirstQuote | Workflow::BothChanged | Workflow::Ruling | Workflow::Undo => (
                 &["crm.read", "cpq.find", "cpq.write", "crm.write"],
                 &[
                     "read.crm",
@@ -137,7 +140,7 @@ impl Workflow {
     pub async fn set(self) -> Stage {
         let bench = match self {
             Workflow::FirstQuote => Bench::new().await,
-            Workflow::Ruling => contested("review").await,
+            Workflow::Ruling | Workflow::Undo => contested("review").await,
             _ => {
                 let bench = Bench::new().await;
                 bench.land.crm().lines_a_call = (self == Workflow::StagedLines).then_some(2);
@@ -172,6 +175,12 @@ impl Workflow {
                 }
             }),
             Workflow::Ruling => drop(succeeded(&stage.bench.process("asks").engine).await),
+            Workflow::Undo => {
+                let asks = stage.bench.process("asks");
+                succeeded(&asks.engine).await;
+                stage.decide(&asks.engine).await;
+                stage.finish(&asks).await;
+            }
             Workflow::Deletion => {
                 land.crm().delete(&OpportunityKey::new(NUMBER).expect("a key"));
                 let asked = sync(&stage.bench.process("asks").engine).await;
@@ -212,6 +221,7 @@ impl Stage {
                 ask(engine.clone()).await;
             }
             Workflow::Ruling => self.decide(engine).await,
+            Workflow::Undo => self.undo(engine).await,
             Workflow::Deletion => self.answer(engine).await,
             Workflow::Reconcile => self.reconcile(process).await,
             Workflow::FeedBatch => {
@@ -241,6 +251,25 @@ impl Stage {
             let _ = engine
                 .rule(&id, Some(one.version), &choice(Take::Value, Some("third")), false)
                 .await;
+        }
+    }
+
+    /// Takes back what carried the decision out, once.
+    async fn undo(&self, engine: &Engine) {
+        let runs = self.bench.runs().await;
+        if runs.iter().any(|run| run.trigger == Trigger::Undo) {
+            return;
+        }
+        let decided = runs.iter().find(|run| run.trigger == Trigger::Decision);
+        let undo = Undo {
+            which: UndoWhich::Sync(decided.expect("a decision").correlation.clone()),
+            field: None,
+            both_sides: false,
+            by: "tests".into(),
+            reason: "it was wrong".into(),
+        };
+        for item in engine.to_undo(undo).await.unwrap_or_default() {
+            let _ = engine.undo(item).await;
         }
     }
 

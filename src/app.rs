@@ -451,6 +451,10 @@ fn api_settings(config: &Config) -> Result<ApiSettings> {
         default_connection: config.crm.connection.clone(),
         hosts: Hosts::of_listener(config.service.listen.ip(), config.service.host_names.clone()),
         trusted_proxies: config.service.trusted_proxies.clone(),
+        quote_page: match config.cpq.kind {
+            CpqKind::Embedded => Some("/quotes/{number}".to_owned()),
+            CpqKind::Rest => Some(config.cpq.quote_page.clone()).filter(|page| !page.is_empty()),
+        },
         metrics_open_on_loopback: config.service.metrics_open_on_loopback,
         ..ApiSettings::default()
     };

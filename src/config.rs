@@ -167,6 +167,14 @@ impl Config {
         if !(0.0..=1.0).contains(&self.traces.ratio) {
             return refuse("traces.ratio", "must be between 0.0 and 1.0");
         }
+        let page = &self.cpq.quote_page;
+        let is_page = page.starts_with("https://") || page.starts_with("http://");
+        if !(page.is_empty() || is_page && (page.contains("{id}") || page.contains("{number}"))) {
+            return refuse(
+                "cpq.quote_page",
+                "must be an http or https URL with {id} or {number} in it",
+            );
+        }
         if self.cpq.kind == CpqKind::Rest && self.cpq.url.is_empty() {
             return refuse("cpq.url", "is needed when cpq.kind is \"rest\"");
         }

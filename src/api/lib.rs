@@ -12,6 +12,7 @@ pub mod audit;
 pub mod connections;
 pub mod feeds;
 pub mod limits;
+mod links;
 pub mod sessions;
 pub mod tokens;
 
@@ -69,6 +70,7 @@ pub use events::Happened;
 pub use frame::{Origin, around};
 pub use habits::ConflictStatistics;
 pub use input::gathered;
+pub use links::Links;
 pub use logins::{ConnectedReport, DisconnectReport, LoginBegun};
 pub use metrics::Figures;
 pub use outbound::{OutboundSettings, PathSecret};

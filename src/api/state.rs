@@ -110,6 +110,8 @@ pub struct ApiSettings {
     pub hosts: Hosts,
     /// Proxies in front of us: their word counts for whom a request comes from and whether it came by TLS.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Where people look at a quote, with `{id}` or `{number}` in it.
+    pub quote_page: Option<String>,
     /// Whether callers on this machine may read `/metrics` without a token. A request that a trusted proxy hands on comes
     /// from whom the proxy names; leave it off behind one that names nobody.
     pub metrics_open_on_loopback: bool,
@@ -125,6 +127,7 @@ impl Default for ApiSettings {
             outbound: OutboundSettings::default(),
             hosts: Hosts::default(),
             trusted_proxies: Vec::new(),
+            quote_page: None,
             metrics_open_on_loopback: false,
         }
     }

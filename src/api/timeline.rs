@@ -15,8 +15,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::failure::Failure;
 use crate::input::{Params, Segment, invalid};
+use crate::links::Links;
 use crate::state::ApiState;
-use crate::{answer, limits};
+use crate::{answer, limits, links};
 
 /// A sync as it is now.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -39,6 +40,9 @@ pub struct SyncReport {
     /// When it changed last.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+    /// Where its records can be looked at; only when one sync is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<Links>,
     /// Its steps, in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stages: Option<Vec<Stage>>,
@@ -136,7 +140,12 @@ pub(crate) async fn get(
 ) -> Result<Response, Failure> {
     let history = api.engine.history(&CorrelationId::new(id)?).await?;
     let correlation = history.run.correlation.clone();
-    let mut response = answer::of(200, &told(history, shown.events))?;
+    let links = links::of(&api, &history.run).await?;
+    let report = SyncReport {
+        links: Some(links),
+        ..told(history, shown.events)
+    };
+    let mut response = answer::of(200, &report)?;
     answer::set(
         response.headers_mut(),
         crate::caller::CORRELATION,
@@ -202,6 +211,7 @@ fn brief(run: &Run) -> SyncReport {
         attempt: run.attempt,
         created_at: run.created_at,
         updated_at: run.updated_at,
+        links: None,
         stages: None,
         events: None,
     }

@@ -91,6 +91,8 @@ sections! {
         kind: CpqKind,
         /// Base URL of a CPQ elsewhere.
         url: String,
+        /// Where people look at a quote there, or empty.
+        quote_page: String,
         /// Variable with its token.
         token_variable: String,
         /// Whether it may be in a private network.

@@ -14,8 +14,8 @@ use tower::ServiceExt;
 
 use crate::page::Failed;
 use crate::{
-    assets, conflicts, connections, doors, home, letters, live, logins, ownership, reconcile, replays, sync,
-    syncs,
+    assets, conflicts, connections, doors, home, letters, live, logins, ownership, quote, reconcile, replays,
+    sync, syncs, undo,
 };
 
 /// Longest body that a page is made from: a page of 200 rows with all that is known about each.
@@ -55,7 +55,9 @@ fn pages(house: House) -> Router {
         .route("/syncs/start", post(sync::start))
         .route("/syncs/{id}", get(sync::page))
         .route("/syncs/{id}/replay", post(sync::replay))
+        .route("/syncs/{id}/undo", get(undo::page).post(undo::undo))
         .route("/plan", get(sync::plan))
+        .route("/quotes/{id}", get(quote::page))
         .route("/conflicts", get(conflicts::page))
         .route("/conflicts/{id}", get(conflicts::one))
         .route("/conflicts/{id}/resolve", post(conflicts::resolve))

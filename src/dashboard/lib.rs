@@ -19,12 +19,14 @@ mod live;
 mod logins;
 mod ownership;
 mod page;
+mod quote;
 mod reconcile;
 mod replays;
 mod sync;
 mod syncs;
 mod text;
 mod ties;
+mod undo;
 mod when;
 
 pub use doors::{PAGES, Page};

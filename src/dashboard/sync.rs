@@ -4,9 +4,9 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use cpq_api::sessions::Visitor;
-use cpq_api::{Stage, StageStatus, SyncDecisions, SyncPlan, SyncReport};
+use cpq_api::{Links, Stage, StageStatus, SyncDecisions, SyncPlan, SyncReport};
 use cpq_domain::error::Report;
-use cpq_domain::run::SyncResult;
+use cpq_domain::run::{Effect, SyncResult};
 use http::Method;
 use serde::Deserialize;
 use serde_json::json;
@@ -18,6 +18,7 @@ use crate::house::{self, House};
 use crate::page::{self, Failed, Frame};
 use crate::syncs;
 use crate::ties::{self, Tie};
+use crate::undo;
 use crate::when;
 
 /// Width of the waterfall, in its own units.
@@ -31,6 +32,8 @@ struct Page {
     report: Option<Report>,
     /// What to do about the report.
     next: String,
+    /// Where its records can be looked at.
+    links: Links,
     ties: Vec<Tie>,
     warnings: Vec<String>,
     caller: String,
@@ -39,6 +42,10 @@ struct Page {
     bars: Vec<Bar>,
     rows: Vec<Row>,
     rest: Vec<Row>,
+    /// What became of values that it was to put back.
+    fates: Vec<undo::Line>,
+    /// Whether it wrote something over what was there.
+    undoable: bool,
 }
 
 /// One stage in the waterfall.
@@ -70,6 +77,7 @@ pub(crate) async fn page(
     Ok(page::show(&Page {
         frame: Frame::new(&visitor, "syncs", format!("Sync {}", row.correlation)),
         next: next(&sync),
+        links: sync.links.clone().unwrap_or_default(),
         ties: ties::ties(sync.events.as_deref().unwrap_or_default()),
         report: sync.result.error.clone(),
         warnings: outcome
@@ -83,6 +91,10 @@ pub(crate) async fn page(
             .unwrap_or_default(),
         retry: when::perhaps(&sync.result.retry_at),
         ended: has_ended(&sync),
+        fates: outcome
+            .map(|outcome| undo::lines(&outcome.undone))
+            .unwrap_or_default(),
+        undoable: outcome.is_some_and(|outcome| outcome.effect == Effect::Written && !outcome.created),
         rows,
         rest,
         row,
@@ -199,7 +211,7 @@ pub(crate) async fn start(
         "/api/v1/sync/opportunities/{}",
         page::encoded(start.opportunity.trim())
     );
-    shown(&house, &visitor, &path).await
+    shown(&house, &visitor, &path, &json!({})).await
 }
 
 /// Looks again at what a sync was about.
@@ -209,12 +221,17 @@ pub(crate) async fn replay(
     Path(id): Path<String>,
 ) -> Result<Response, Failed> {
     let path = format!("/api/v1/sync/{}/replay", page::encoded(&id));
-    shown(&house, &visitor, &path).await
+    shown(&house, &visitor, &path, &json!({})).await
 }
 
 /// Orders a sync and leads to it, whatever comes of it. One that was never accepted has none to look at.
-async fn shown(house: &House, visitor: &Visitor, path: &str) -> Result<Response, Failed> {
-    let answer = house.call(visitor, Method::POST, path, Some(&json!({}))).await?;
+pub(crate) async fn shown(
+    house: &House,
+    visitor: &Visitor,
+    path: &str,
+    body: &serde_json::Value,
+) -> Result<Response, Failed> {
+    let answer = house.call(visitor, Method::POST, path, Some(body)).await?;
     let named = answer
         .headers()
         .get("x-correlation-id")

@@ -29,6 +29,17 @@ fn tie(event: &SyncEvent) -> Option<Tie> {
         (person, reason) => format!("{person}: {reason}"),
     };
     let (says, syncs, more, who) = match event.kind {
+        EventKind::Accepted if event.data["undoes"].is_object() => {
+            let (named, more) = replayed(&event.data["undoes"])?;
+            let wish = &event.data["undoes"];
+            let text = |name: &str| wish[name].as_str().unwrap_or_default();
+            let who = match text("reason") {
+                "" => text("by").to_owned(),
+                reason => format!("{}: {reason}", text("by")),
+            };
+            ("Takes back", named, more, who)
+        }
+        EventKind::Replayed if event.data["undone"] == true => ("Taken back by", other, 0, who()),
         EventKind::Accepted => {
             let (named, more) = replayed(&event.data["replayOf"])?;
             ("Replays", named, more, String::new())
@@ -48,9 +59,10 @@ fn tie(event: &SyncEvent) -> Option<Tie> {
 
 /// The syncs that a fresh one replays, and how many it does not name.
 fn replayed(of: &serde_json::Value) -> Option<(Vec<String>, u64)> {
-    let named = of["syncs"].as_array()?.iter().take(NAMED);
+    let all = of["syncs"].as_array()?;
+    let named = all.iter().take(NAMED);
     let named: Vec<String> = named.filter_map(|id| id.as_str().map(str::to_owned)).collect();
-    let count = of["count"].as_u64().unwrap_or_default();
+    let count = of["count"].as_u64().unwrap_or(all.len() as u64);
     let more = count.saturating_sub(named.len() as u64);
     Some((named, more))
 }

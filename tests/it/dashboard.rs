@@ -6,6 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::house::{House, Service, until};
+use crate::undo::moved;
 
 /// A browser that follows no redirect by itself.
 pub struct Browser<'a> {
@@ -279,6 +280,7 @@ fn every_page_shows_what_there_is() {
         ("/syncs", "csync-002"),
         ("/syncs?find=OPP-4482", "Q-2026-0137"),
         ("/syncs/csync-001", "Stages"),
+        ("/quotes/Q-2026-0137", "List price"),
         ("/plan", "Nothing is written anywhere"),
         ("/conflicts", "No conflict fits"),
         ("/ownership", "opportunity.stage"),
@@ -326,7 +328,14 @@ fn act(browser: &Browser<'_>) -> String {
     browser.moves("/syncs/start", &[("opportunity", "OPP-4482")], "/syncs/csync-001");
     browser.shows(
         "/syncs/csync-001",
-        &["Q-2026-0137", "write.crm", "opportunity.name", "Sync again"],
+        &[
+            "Q-2026-0137",
+            "write.crm",
+            "opportunity.name",
+            "Sync again",
+            "look at it in the CRM",
+            "/quotes/Q-2026-0137",
+        ],
     );
     browser.moves("/syncs/start", &[("opportunity", "OPP-0000")], "/syncs/csync-002");
     browser.shows("/syncs/csync-002", &["OPPORTUNITY_NOT_FOUND"]);
@@ -359,6 +368,30 @@ fn nothing_is_left_out(paths: &[&str]) {
         .filter(|page| !covers(page))
         .collect();
     assert!(missing.is_empty(), "nobody looks at {missing:#?}");
+}
+
+#[test]
+fn a_sync_is_taken_back_in_the_browser() {
+    let (house, bad) = moved("2027-06-30");
+    let service = house.serve();
+    let browser = Browser::logged_in(&service);
+    let (page, undo) = (format!("/syncs/{bad}"), format!("/syncs/{bad}/undo"));
+    browser.shows(&page, &["Take it back"]);
+    browser.shows(
+        &undo,
+        &["would be written again", "Nothing of it can be put back"],
+    );
+    browser.shows(
+        &format!("{undo}?both=on"),
+        &["Put back 1 value", "quote.valid_until"],
+    );
+    let done = browser.post(&undo, &[("both", "on"), ("reason", "<b>wrong</b> import")]);
+    assert_eq!(done.status, 303, "{done:?}");
+    browser.shows(&done.to, &["Takes back", &bad, "wrong&#60;", "put back"]);
+    browser.shows(&page, &["Taken back by"]);
+    let first = browser.get("/syncs/csync-001/undo");
+    assert_eq!(first.status, 400, "{first:?}");
+    assert!(first.body.contains("made the quote"), "{first:?}");
 }
 
 /// What a token may not do, its browser may not do either.

@@ -12,7 +12,7 @@ const BEFORE: &str = "2026-12-27";
 
 /// A house whose rules, wrongly, give the validity of quotes to the CRM; somebody changed it there for OPP-4482, and a sync
 /// carried it to the quote.
-fn moved(date: &str) -> (House, String) {
+pub fn moved(date: &str) -> (House, String) {
     let house = House::synced();
     owned_by(&house, "computed", "crm");
     assert_eq!(held(&house), (before(), before()), "they agree at first");

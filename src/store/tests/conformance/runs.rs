@@ -27,6 +27,7 @@ fn full() -> Run {
             cpq_writes: 4,
             open_conflicts: 0,
             warnings: vec!["a field is missing".into()],
+            undone: Vec::new(),
         }),
         error: Some(
             Error::new(Code::CrmLocked, "locked")

@@ -55,6 +55,8 @@ async function letAPersonDecide(house) {
 export async function livedIn() {
   const house = await contested();
   house.good = "csync-001";
+  // That which carried the first change of the CPQ to the CRM, before both were changed.
+  house.changed = "csync-002";
   const { code, out } = await house.said("--json", "sync", "run", "--opportunity", "OPP-0000");
   assert.equal(code, 1, out);
   const { letters } = await house.api("dead-letters");

@@ -13,6 +13,8 @@ export function pages(house) {
     { name: "home", path: "/", shows: "Open conflicts" },
     { name: "syncs", path: "/syncs", shows: DEAL },
     { name: "sync", path: `/syncs/${house.good}`, shows: "write.crm" },
+    { name: "undo", path: `/syncs/${house.changed}/undo`, shows: "left: changed since" },
+    { name: "quote", path: "/quotes/Q-2026-0137", shows: "List price" },
     { name: "sync-dead", path: `/syncs/${house.dead}`, shows: "OPPORTUNITY_NOT_FOUND" },
     { name: "plan-empty", path: "/plan", shows: "Nothing is written anywhere" },
     { name: "plan", path: `/plan?opportunity=${DEAL}`, shows: "Decisions" },

@@ -24,6 +24,7 @@ mod replays;
 mod retries;
 mod rulings;
 mod scenes;
+mod undoing;
 mod waiting;
 mod why;
 mod workflows;

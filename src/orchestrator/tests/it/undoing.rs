@@ -1,0 +1,104 @@
+//! A bad import over many opportunities is taken back: what people changed since stays, whatever it is.
+
+use std::time::Duration;
+
+use cpq_domain::id::OpportunityKey;
+use cpq_domain::resolve::undo::Fate;
+use cpq_domain::run::{Effect, RunState};
+use cpq_orchestrator::{Engine, Undo, UndoWhich};
+use jiff::Timestamp;
+
+use crate::bench::{Bench, LONG, look_at, run_of};
+use crate::conflicts::{FIELD, text};
+
+const ALL: usize = 200;
+const EDITED: usize = ALL / 10;
+
+fn number(at: usize) -> String {
+    format!("OPP-{}", at + 10_000)
+}
+
+fn key(at: usize) -> OpportunityKey {
+    OpportunityKey::new(number(at)).expect("a key")
+}
+
+/// The CRM's value of every opportunity.
+fn in_crm(bench: &Bench, value: &str) {
+    let (mut crm, now) = (bench.land.crm(), bench.land.clock.now());
+    for at in 0..ALL {
+        crm.change(&key(at), now, |view| {
+            view.fields.insert(FIELD.into(), text(value));
+        });
+    }
+}
+
+async fn sync_all(engine: &Engine) {
+    for at in 0..ALL {
+        let run = run_of(engine.submit(look_at(&number(at))).await.expect("accepted"));
+        let run = engine.wait(run.id, LONG).await.expect("known");
+        assert_eq!(run.state, RunState::Succeeded, "{run:?}");
+    }
+}
+
+/// Takes back what was accepted since, and waits. How many values each fate has, and how many syncs wrote something.
+async fn undo(engine: &Engine, since: Timestamp, until: Timestamp) -> (Vec<Fate>, usize) {
+    let which = UndoWhich::Between {
+        connection: None,
+        opportunity: None,
+        since,
+        until,
+    };
+    let wish = Undo {
+        which,
+        field: Some(FIELD.into()),
+        both_sides: false,
+        by: "tests".into(),
+        reason: "a bad import".into(),
+    };
+    let (mut fates, mut wrote) = (Vec::new(), 0);
+    for item in engine.to_undo(wish).await.expect("there is something") {
+        let run = engine.undo(item).await.expect("accepted");
+        let run = engine.wait(run.id, LONG).await.expect("known");
+        let outcome = run.outcome.expect("it succeeded");
+        wrote += usize::from(outcome.effect == Effect::Written);
+        fates.extend(outcome.undone.iter().map(|one| one.fate));
+    }
+    (fates, wrote)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_import_is_taken_back_and_nobodys_later_edit_is_touched() {
+    let bench = Bench::new().await;
+    bench.land.rule(FIELD, "crm", "always");
+    (0..ALL).for_each(|at| bench.land.add(&number(at)));
+    in_crm(&bench, "right");
+    let engine = bench.process("a").engine;
+    sync_all(&engine).await;
+    bench.land.clock.advance(Duration::from_secs(60));
+    let since = bench.land.clock.now();
+    in_crm(&bench, "imported");
+    sync_all(&engine).await;
+    bench.land.clock.advance(Duration::from_secs(60));
+    let until = bench.land.clock.now();
+    for at in 0..EDITED {
+        let now = bench.land.clock.now();
+        bench.land.cpq().change(&key(at), now, |quote| {
+            quote.context.insert(FIELD.into(), text("a person's"));
+        });
+    }
+    bench.land.rule(FIELD, "cpq", "always");
+    let (fates, _) = undo(&engine, since, until).await;
+    let count = |fate| fates.iter().filter(|one| **one == fate).count();
+    assert_eq!(count(Fate::PutBack), ALL - EDITED);
+    assert_eq!(count(Fate::ChangedSince), EDITED);
+    assert_eq!(fates.len(), ALL);
+    for at in 0..ALL {
+        let wanted = text(if at < EDITED { "a person's" } else { "right" });
+        let crm = bench.land.crm().read(&key(at), false).expect("it is there");
+        let quote = bench.land.cpq().find(&key(at), false).expect("it is there");
+        assert_eq!(crm.view.get(FIELD), Some(&wanted), "{at}");
+        assert_eq!(quote.view().get(FIELD), Some(&wanted), "{at}");
+    }
+    let (_, wrote) = undo(&engine, since, until).await;
+    assert_eq!(wrote, 0, "the second time writes nothing");
+}

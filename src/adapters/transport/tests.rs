@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use cpq_auth::Reach;
 use cpq_domain::error::Written;
+use cpq_domain::limits::RESPONSE_BYTES;
 use cpq_domain::{Code, Error};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -26,8 +27,25 @@ enum Peer {
     HangsUpInTheBody,
     /// Answers something that is no HTTP.
     Babbles,
+    /// Answers with a few bytes that unpack to more than we take.
+    Bombs,
     /// Never answers.
     Sleeps,
+}
+
+/// What a gzip of this many zeros is sent as (RFC 1952 §2.3, RFC 1951 §3.2.6): one zero, and again and again the 258 bytes
+/// that begin one byte before.
+fn packed(bytes: usize) -> Vec<u8> {
+    let codes = [(0b0011_0000_u32, 8)]
+        .into_iter()
+        .chain((0..bytes / 258).flat_map(|_| [(0b1100_0101, 8), (0, 5)]));
+    let bits = [true, true, false].into_iter();
+    let bits =
+        bits.chain(codes.flat_map(|(code, width)| (0..width).rev().map(move |at| code >> at & 1 == 1)));
+    let bits: Vec<bool> = bits.collect();
+    let byte = |bits: &[bool]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | u8::from(*bit));
+    let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    head.into_iter().chain(bits.chunks(8).map(byte)).collect()
 }
 
 async fn serve(peer: Peer) -> SocketAddr {
@@ -47,7 +65,14 @@ async fn act(peer: Peer, mut stream: TcpStream) {
         return reset(stream);
     }
     let _ = stream.read(&mut request).await;
+    let body = packed(RESPONSE_BYTES + 1_000_000);
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let bomb = [head.as_bytes(), &body].concat();
     let answer: &[u8] = match peer {
+        Peer::Bombs => &bomb,
         Peer::ResetsAtOnce | Peer::ResetsAfterRequest => return reset(stream),
         Peer::Sleeps => return std::future::pending().await,
         Peer::HangsUp => b"",
@@ -125,6 +150,23 @@ async fn what_left_us_is_in_doubt_if_it_writes() {
             };
             assert_eq!((error.code, error.written), expected, "{peer:?}");
         }
+    }
+}
+
+/// A hundredth of what we take in is sent, and it is given up while it is unpacked.
+#[tokio::test]
+async fn what_unpacks_to_too_much_is_given_up() {
+    assert!(packed(RESPONSE_BYTES + 1_000_000).len() < RESPONSE_BYTES / 100);
+    for writes in [true, false] {
+        let url = format!("http://{}/", serve(Peer::Bombs).await);
+        let lost = lost(ask(&url).await, "a bomb");
+        assert!(matches!(lost, Lost::TooLarge), "{lost:?}");
+        let expected = match writes {
+            true => (Code::OutcomeUnknown, Written::Unknown),
+            false => (Code::ProtocolViolation, Written::No),
+        };
+        let error = error(lost, writes);
+        assert_eq!((error.code, error.written), expected);
     }
 }
 

@@ -12,6 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::app::secret_text;
+use crate::named_file;
 
 mod differences;
 mod sections;
@@ -219,7 +220,7 @@ impl CrmConfig {
         if self.ca_file.as_os_str().is_empty() {
             return Ok(Vec::new());
         }
-        let pem = std::fs::read(&self.ca_file).map_err(|error| {
+        let pem = named_file::bytes(&self.ca_file).map_err(|error| {
             let message = format!("cannot read crm.ca_file {}: {error}", self.ca_file.display());
             Error::new(Code::ConfigInvalid, message)
                 .field("crm.ca_file")
@@ -235,7 +236,7 @@ impl CrmConfig {
         if self.fields_file.as_os_str().is_empty() {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(&self.fields_file).map_err(|error| {
+        let text = named_file::text(&self.fields_file).map_err(|error| {
             let message = format!(
                 "cannot read the field mapping {}: {error}",
                 self.fields_file.display()
@@ -256,7 +257,7 @@ fn used(file: Option<&Path>) -> Option<PathBuf> {
 }
 
 fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| {
+    named_file::text(path).map_err(|error| {
         let message = format!("cannot read the configuration file {}: {error}", path.display());
         Error::new(Code::ConfigInvalid, message).next("name an existing file with --config")
     })

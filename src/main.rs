@@ -8,6 +8,7 @@ mod door;
 mod fixtures;
 mod mapping;
 mod matrix;
+mod named_file;
 mod quote_feed;
 mod reconcile_schedule;
 mod retention;

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::config::Config;
+use crate::named_file;
 use crate::sides::salesforce_config;
 use crate::world::RealWorld;
 
@@ -168,7 +169,7 @@ impl Sight {
 }
 
 fn read(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file).map_err(|error| {
+    named_file::text(file).map_err(|error| {
         let message = format!("cannot read the field mapping {}: {error}", file.display());
         Error::new(Code::ConfigInvalid, message).cause(error)
     })

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 
 use crate::app::{has_store, open_store};
 use crate::config::Config;
+use crate::named_file;
 use crate::sides::salesforce_config;
 
 mod live;
@@ -43,7 +44,7 @@ impl Text {
 
     /// A file.
     pub fn of_file(file: &Path) -> Result<Text> {
-        let body = std::fs::read_to_string(file).map_err(|error| {
+        let body = named_file::text(file).map_err(|error| {
             let message = format!("cannot read the ownership matrix {}: {error}", file.display());
             Error::new(Code::OwnershipInvalid, message)
                 .field("ownership.file")

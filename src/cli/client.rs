@@ -224,7 +224,7 @@ pub fn http(config: &Config) -> Result<reqwest::Client> {
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy();
     if !service.tls_certificate.as_os_str().is_empty() {
-        let trusted = std::fs::read(&service.tls_certificate)
+        let trusted = crate::named_file::bytes(&service.tls_certificate)
             .ok()
             .and_then(|pem| reqwest::Certificate::from_pem_bundle(&pem).ok());
         builder = builder.tls_certs_merge(trusted.unwrap_or_default());

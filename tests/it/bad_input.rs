@@ -260,3 +260,36 @@ fn nobody_connected_and_no_sandbox_say_what_to_do() {
         1,
     );
 }
+
+/// A device, a folder and bytes that are no text, wherever a file is named: each is refused in words, and none is read
+/// without end.
+#[test]
+fn what_is_no_file_of_ours_is_refused_before_it_fills_the_memory() {
+    let house = House::empty();
+    let binary = house.path().join("binary");
+    std::fs::write(&binary, [0xff, 0xfe, 0x00]).expect("a file");
+    let binary = binary.to_str().expect("UTF-8");
+    let config = house.path().join("cpq.toml");
+    for (path, why) in [
+        ("/dev/zero", "larger than 4 MiB"),
+        ("/etc", "directory"),
+        (binary, "no text"),
+    ] {
+        for (section, code) in [
+            ("[ownership]\nfile", "OWNERSHIP_INVALID"),
+            ("[crm]\nfields_file", "CONFIG_INVALID"),
+        ] {
+            std::fs::write(&config, format!("{section} = {path:?}\n")).expect("the configuration");
+            let said = house.cpq(&["--json", "ownership", "check"]);
+            refused(&said, code, said.code);
+            assert!(said.json().to_string().contains(why), "{said:?}");
+        }
+        std::fs::remove_file(&config).expect("the configuration");
+        let said = house.cpq(&["--json", "--config", path, "config", "show"]);
+        refused(&said, "CONFIG_INVALID", 1);
+        assert!(said.json().to_string().contains(why), "{said:?}");
+        let said = house.cpq(&["--json", "ownership", "apply", path]);
+        assert_ne!(said.code, 0, "{said:?}");
+        assert!(said.json().to_string().contains(why), "{said:?}");
+    }
+}

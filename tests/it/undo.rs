@@ -139,6 +139,7 @@ fn a_sync_is_taken_back_where_it_still_stands_and_stays_so() {
         "{}",
         events(by)
     );
+    house.cpq(&["store", "check"]).ok();
 }
 
 #[test]

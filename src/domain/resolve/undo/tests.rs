@@ -194,11 +194,11 @@ proptest! {
     fn an_edit_that_came_later_stays(
         owner in prop_oneof![Just("crm"), Just("cpq")],
         policy in prop::sample::select(&POLICIES[..]),
-        cpq in "[abcd]",
+        quote in "[abcd]",
         both: bool,
     ) {
         let rules = matrix(owner, policy);
-        let stand = Stand::of("d", &cpq, "b");
+        let stand = Stand::of("d", &quote, "b");
         let plan = stand.plan(&rules, &[reversal(both)]);
         prop_assert_eq!(fate(&plan), Fate::ChangedSince);
         let plain = stand.plan(&rules, &[]);
@@ -210,12 +210,12 @@ proptest! {
     fn no_sync_undoes_the_undoing(
         owner in prop_oneof![Just("crm"), Just("cpq")],
         policy in prop::sample::select(&POLICIES[..]),
-        cpq in "[abc]",
+        quote in "[abc]",
         base in "[abc]",
         both: bool,
     ) {
         let rules = matrix(owner, policy);
-        let stand = Stand::of("b", &cpq, &base);
+        let stand = Stand::of("b", &quote, &base);
         let plan = stand.plan(&rules, &[reversal(both)]);
         if fate(&plan) == Fate::PutBack {
             let after = stand.after(&plan);

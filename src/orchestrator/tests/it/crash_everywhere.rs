@@ -244,8 +244,8 @@ everywhere! {
     lifecycle: Lifecycle, 40, 30, 21;
     staged_lines: StagedLines, 40, 40, 28;
     ruling: Ruling, 45, 45, 28;
-    undo: Undo, 45, 50, 28;
     deletion: Deletion, 60, 50, 49;
     reconcile: Reconcile, 70, 110, 70;
     feed_batch: FeedBatch, 80, 110, 42;
+    undo: Undo, 45, 50, 28;
 }

@@ -29,7 +29,7 @@ const FIELD_CHARS: usize = 200;
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct UndoWish {
     /// Only this field, e.g. `opportunity.amount`.
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, max_length = 200, pattern = r"^[^.]+\.[^.]+$")]
     pub field: Option<String>,
     /// Whether the side that the values came from gets the old ones too. Else the rules in force say what becomes of it, and
     /// nothing is put back that they would only write again.
@@ -57,7 +57,7 @@ pub struct UndoMany {
     pub until: Timestamp,
     /// Only this field.
     #[serde(default)]
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(value_type = Option<String>, max_length = 200, pattern = r"^[^.]+\.[^.]+$")]
     pub field: Option<String>,
     /// Whether the side that the values came from gets the old ones too.
     #[serde(default)]
@@ -104,11 +104,7 @@ impl UndoWish {
                     .into(),
             );
         }
-        if self
-            .field
-            .as_ref()
-            .is_some_and(|field| field.len() > FIELD_CHARS || !field.contains('.'))
-        {
+        if self.field.as_ref().is_some_and(|field| !is_field(field)) {
             return Err(
                 invalid("`field` is no name of a field, such as opportunity.amount")
                     .field("field")
@@ -124,6 +120,12 @@ impl UndoWish {
             reason: self.reason,
         })
     }
+}
+
+/// An object and a field of it, with a dot between.
+fn is_field(name: &str) -> bool {
+    let parts: Vec<&str> = name.split('.').collect();
+    parts.len() == 2 && parts.iter().all(|part| !part.is_empty()) && name.chars().count() <= FIELD_CHARS
 }
 
 impl UndoMany {

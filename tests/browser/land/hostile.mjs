@@ -29,10 +29,13 @@ export function fields() {
 export const shownAs = (text) => text.replaceAll(/[\u202a-\u202e\u2066-\u2069]/g, (letter) => `[U+${letter.codePointAt(0).toString(16).toUpperCase()}]`);
 
 /** What in a page is none of its own: elements, attributes and links that no template has. */
-export const strange = (person) => person.page.evaluate(() => {
+export const strange = (person) => person.page.evaluate((crm) => {
   const scripts = ["htmx.min.js", "sse.min.js", "keys.js", "live.js"].map((name) => `/assets/${name}`);
   const never = ["iframe", "frame", "object", "embed", "base", "style", "video", "audio", "math", "template"];
   const links = ["href", "src", "action", "formaction", "xlink:href", "hx-get", "hx-post", "sse-connect"];
+  // The one way out: the record in the CRM, by the CRM's own id.
+  const isRecord = (element, value) => element.localName === "a" && element.rel === "noreferrer"
+    && value.startsWith(`${crm}/`) && /^[A-Za-z0-9]{15}([A-Za-z0-9]{3})?$/.test(value.slice(crm.length + 1));
   const found = [];
   for (const element of document.querySelectorAll("*")) {
     const tag = element.localName;
@@ -42,12 +45,12 @@ export const strange = (person) => person.page.evaluate(() => {
     if (tag === "img" && source !== "/assets/icon.svg") found.push(element.outerHTML);
     if (tag === "h1" && element.textContent === "hi") found.push(element.outerHTML);
     for (const { name, value } of element.attributes) {
-      const leads = links.includes(name) && value !== "" && !/^(\/(?!\/)|#)/.test(value);
+      const leads = links.includes(name) && value !== "" && !/^(\/(?!\/)|#)/.test(value) && !isRecord(element, value);
       if (name.startsWith("on") || name === "style" || name === "srcdoc" || leads) found.push(`${tag} ${name}=${value}`);
     }
   }
   return found;
-});
+}, person.house.crmUrl());
 
 /** Texts of the page that run from right to left, though no letter of theirs asks for it. */
 export const backwards = (person) => person.page.evaluate(() => {

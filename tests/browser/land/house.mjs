@@ -101,6 +101,11 @@ export class House {
     return answer.json();
   }
 
+  /** Where the records of the CRM are. */
+  crmUrl() {
+    return this.#sandbox();
+  }
+
   #sandbox() {
     return JSON.parse(readFileSync(join(this.path, ".cpq", "sandbox.json"), "utf8")).url;
   }

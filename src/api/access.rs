@@ -235,17 +235,20 @@ pub(crate) async fn guard(State(api): State<ApiState>, mut request: Request, nex
     let address = request.extensions().get::<Origin>().map(|origin| origin.address);
     let local = address.is_some_and(|address| address.is_loopback());
     let vouched = request.extensions_mut().remove::<Vouched>();
-    let admitted = match vouched {
-        Some(Vouched(grantee)) => within(route.access, grantee),
-        None => admit(&api, route.access, request.headers(), local).await,
+    let admitted = match (asked(&api, route.access, local), vouched) {
+        (None, _) => Ok(None),
+        (Some(scope), Some(Vouched(grantee))) => Ok(Some((scope, grantee))),
+        (Some(scope), None) => {
+            let grantee = known(&api, request.headers()).await;
+            grantee.map(|grantee| Some((scope, grantee)))
+        }
     };
     let answer = match admitted {
         Ok(None) => next.run(request).await,
-        Ok(Some(grantee)) => {
+        Ok(Some((scope, grantee))) => {
             let sender = Sender(grantee.client.clone());
-            let mut answer = let_in(&api, route, grantee, request, next)
-                .await
-                .unwrap_or_else(|error| Failure(error).into_response());
+            let answer = let_in(&api, route, (scope, grantee), request, next).await;
+            let mut answer = answer.unwrap_or_else(challenge);
             answer.extensions_mut().insert(sender);
             return answer;
         }
@@ -258,11 +261,12 @@ pub(crate) async fn guard(State(api): State<ApiState>, mut request: Request, nex
 async fn let_in(
     api: &ApiState,
     route: &Route,
-    grantee: Grantee,
+    (scope, grantee): (&'static str, Grantee),
     mut request: Request,
     next: Next,
 ) -> Result<Response> {
     api.throttle.client(grantee.client.as_str())?;
+    has(scope, &grantee)?;
     request.extensions_mut().insert(grantee);
     audit::told(api, route, request, next).await
 }
@@ -289,40 +293,28 @@ fn find(method: &Method, path: &str) -> Option<&'static Route> {
         .find(|route| route.path == path && route.method == method)
 }
 
-async fn admit(api: &ApiState, access: Access, headers: &HeaderMap, local: bool) -> Result<Option<Grantee>> {
+/// The scope that whoever calls must have; none where nobody is asked who they are.
+fn asked(api: &ApiState, access: Access, local: bool) -> Option<&'static str> {
     match access {
-        Access::Open | Access::Signed => Ok(None),
-        Access::ScopeOrLoopback(_) if local && api.settings.metrics_open_on_loopback => Ok(None),
-        Access::Scope(scope) | Access::ScopeOrLoopback(scope) => {
-            with_scope(api, scope, headers).await.map(Some)
-        }
+        Access::Open | Access::Signed => None,
+        Access::ScopeOrLoopback(_) if local && api.settings.metrics_open_on_loopback => None,
+        Access::Scope(scope) | Access::ScopeOrLoopback(scope) => Some(scope),
     }
 }
 
-/// As [`admit`], for a request of our own that we vouch for.
-fn within(access: Access, grantee: Grantee) -> Result<Option<Grantee>> {
-    match access {
-        Access::Open | Access::Signed => Ok(None),
-        Access::Scope(scope) | Access::ScopeOrLoopback(scope) => has(scope, grantee).map(Some),
-    }
-}
-
-async fn with_scope(api: &ApiState, scope: &'static str, headers: &HeaderMap) -> Result<Grantee> {
+/// Who the request comes from.
+async fn known(api: &ApiState, headers: &HeaderMap) -> Result<Grantee> {
     let presented = bearer(headers)
         .ok_or_else(|| Error::new(Code::Unauthenticated, "the request carries no bearer token"))?;
-    let grantee = tokens::authenticate(&api.store, &api.world, presented).await?;
-    has(scope, grantee)
+    tokens::authenticate(&api.store, &api.world, presented).await
 }
 
-fn has(scope: &'static str, grantee: Grantee) -> Result<Grantee> {
+fn has(scope: &'static str, grantee: &Grantee) -> Result<()> {
     if grantee.scopes.iter().any(|granted| granted == scope) {
-        return Ok(grantee);
+        return Ok(());
     }
-    Err(Error::new(
-        Code::ScopeInsufficient,
-        format!("the token lacks the scope {scope}"),
-    )
-    .fact("scope", scope))
+    let message = format!("the token lacks the scope {scope}");
+    Err(Error::new(Code::ScopeInsufficient, message).fact("scope", scope))
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 §2.1). Tokens in the query or body are not looked for.

@@ -5,7 +5,7 @@ use std::fs::File;
 use reqwest::Method;
 use serde_json::{Value as Json, json};
 
-use crate::house::{House, http, until};
+use crate::house::{House, Service, http, until};
 
 /// Members that are always first, and in this order.
 const FIRST: [&str; 5] = ["timestamp", "level", "target", "message", "correlation"];
@@ -131,4 +131,74 @@ fn a_line_for_people_names_its_request_or_sync_too() {
         };
         assert_eq!(lines.iter().filter(end).count(), 1, "{id} in {lines:#?}");
     }
+}
+
+/// One request of each kind that gets nobody anywhere.
+fn attempts(house: &House, service: &Service) {
+    let narrow = house.cpq(&["token", "create", "--client", "narrow", "--scope", "sync:read"]);
+    let bearer = format!("Bearer {}", narrow.ok().out.trim());
+    let narrow = [("authorization", bearer.as_str())];
+    let send = |method, path: &str, headers: &[(&str, &str)]| {
+        http(method, &format!("{}{path}", service.url), headers, "{}").0
+    };
+    let sync = "/api/v1/sync/opportunities/OPP-4482";
+    assert_eq!(send(Method::POST, sync, &narrow), 403);
+    let now = jiff::Timestamp::now().as_second().to_string();
+    let signed = [
+        ("webhook-id", "msg_1"),
+        ("webhook-timestamp", now.as_str()),
+        (
+            "webhook-signature",
+            "v1,bm90IHRoZSBzaWduYXR1cmUgb2YgYW55Ym9keSBoZXJl",
+        ),
+    ];
+    assert_eq!(send(Method::POST, "/api/v1/webhooks/flow", &signed), 401);
+    let guessed = "/api/v1/outbound-messages/workflow/guessed";
+    assert_eq!(send(Method::POST, guessed, &[("content-type", "text/xml")]), 401);
+    let other_site = [("sec-fetch-site", "cross-site")];
+    assert_eq!(send(Method::POST, "/login", &other_site), 403);
+    let asked = |_| send(Method::GET, "/api/v1/sync", &narrow);
+    assert!(
+        (0..4).map(asked).any(|status| status == 429),
+        "nobody is asked to wait"
+    );
+}
+
+#[test]
+fn what_gets_nobody_anywhere_is_a_warning_with_its_code_and_where_it_came_from() {
+    let house = House::connected();
+    let config = "[log]\nformat = \"json\"\n[service]\nrequests_per_second = 1\nrequests_burst = 3\n\
+        [webhooks]\nsources = { flow = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\" }\n\
+        [outbound_messages]\nsources = { workflow = [\"env:OUTBOUND\"] }\n";
+    std::fs::write(house.path().join("cpq.toml"), config).expect("the configuration");
+    let path = house.path().join("log");
+    let secret = ("OUTBOUND", "a-secret-that-nobody-guesses-6f1c9a0c5c0f4a1f");
+    let service = house.serve_at("127.0.0.1:0", &[secret], File::create(&path).expect("a file"));
+    attempts(&house, &service);
+    service.end();
+    let text = std::fs::read_to_string(path).expect("the log");
+    let lines = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Json>(line).ok());
+    let mut told: Vec<(String, String)> = lines
+        .filter(|line| line["level"] == "WARN" && line["address"] == "127.0.0.1")
+        .map(|line| {
+            let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+            (
+                text("code"),
+                format!("{} {}", text("client"), text("route")).trim().to_owned(),
+            )
+        })
+        .collect();
+    told.sort();
+    told.dedup();
+    let expected = [
+        ("FORM_FORGED", ""),
+        ("OVERLOADED", "narrow /api/v1/sync"),
+        ("SCOPE_INSUFFICIENT", "narrow /api/v1/sync/opportunities/{id}"),
+        ("SIGNATURE_INVALID", "/api/v1/outbound-messages/{source}/{secret}"),
+        ("SIGNATURE_INVALID", "/api/v1/webhooks/{source}"),
+    ];
+    let expected = expected.map(|(code, what)| (code.to_owned(), what.to_owned()));
+    assert_eq!(told, expected, "{text}");
 }

@@ -19,6 +19,7 @@ mod full_disk;
 mod golden;
 mod handover;
 mod house;
+mod injection;
 mod kill;
 mod lines;
 mod log_lines;

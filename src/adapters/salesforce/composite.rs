@@ -108,6 +108,7 @@ pub(crate) async fn send<T>(
         method: Method::POST,
         path: &rest.data("composite"),
         body: Some(body),
+        unmodified_since: None,
         effect: manner.effect,
         operation: manner.operation,
         object: "",

@@ -45,6 +45,7 @@ async fn get(rest: &Rest, call: &Call, path: &str) -> Result<Node> {
         method: Method::GET,
         path,
         body: None,
+        unmodified_since: None,
         effect: Effect::Read,
         operation: "probe",
         object: "",

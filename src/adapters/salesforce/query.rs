@@ -84,6 +84,7 @@ pub(crate) async fn page(rest: &Rest, calls: &[&Call], path: &str, record: &str)
         method: Method::GET,
         path,
         body: None,
+        unmodified_since: None,
         effect: Effect::Read,
         operation: "read",
         object: "Opportunity",

@@ -10,7 +10,7 @@ use cpq_domain::error::{Class, LimitKind, Written};
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
 use cpq_meter::catalogue::crm as meter;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, DATE, IF_UNMODIFIED_SINCE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Method};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
@@ -36,6 +36,8 @@ pub(crate) struct Request<'a> {
     /// Path and query below the instance, beginning with `/`.
     pub(crate) path: &'a str,
     pub(crate) body: Option<Vec<u8>>,
+    /// The record must not have changed after this HTTP date (REST API Developer Guide, "Conditional Request Headers").
+    pub(crate) unmodified_since: Option<&'a str>,
     pub(crate) effect: Effect,
     /// Name in metrics, e.g. `read`.
     pub(crate) operation: &'static str,
@@ -187,6 +189,7 @@ impl Rest {
             method: Method::GET,
             path: "/services/data",
             body: None,
+            unmodified_since: None,
             effect: Effect::Read,
             operation: "probe",
             object: "",
@@ -254,6 +257,9 @@ impl Rest {
             wire = wire
                 .header(CONTENT_TYPE, "application/json; charset=UTF-8")
                 .body(body.clone());
+        }
+        if let Some(date) = request.unmodified_since {
+            wire = wire.header(IF_UNMODIFIED_SINCE, date);
         }
         let answer = transport::exchange(wire)
             .await

@@ -29,6 +29,7 @@ use crate::batch::{self, Job};
 use crate::json::Node;
 use crate::limits::WRITE_PARTS;
 
+mod apart;
 mod body;
 mod changes;
 mod line;
@@ -79,9 +80,9 @@ impl Job for Writes {
     async fn run(&self, items: &[Ordered]) -> Result<Vec<Result<CrmWritten>>> {
         let layout = self.0.layout(&items[0].call).await?;
         if let [one] = items
-            && one.bodies.opening.is_some()
+            && one.bodies.is_alone()
         {
-            return Ok(vec![self.staged(&layout, one).await]);
+            return Ok(vec![self.in_calls(&layout, one).await]);
         }
         let mut results = self.send(&layout, items).await?;
         let mut sent = items.len();
@@ -115,6 +116,23 @@ impl Job for Writes {
 }
 
 impl Writes {
+    /// A write that takes more than one call.
+    async fn in_calls(&self, layout: &Layout, item: &Ordered) -> Result<CrmWritten> {
+        let written = match item.bodies.opening {
+            Some(_) => self.staged(layout, item).await?,
+            None => self.one(layout, item).await?,
+        };
+        match &item.bodies.apart {
+            Some(texts) => self.apart(layout, item, texts, &written).await,
+            None => Ok(written),
+        }
+    }
+
+    async fn one(&self, layout: &Layout, item: &Ordered) -> Result<CrmWritten> {
+        let mut results = self.send(layout, std::slice::from_ref(item)).await?;
+        results.pop().expect("one answer for one write")
+    }
+
     /// A write in several calls. The first marks the quote's record as under way, the last sets everything but lines
     /// and takes the mark away, and each is applied as a whole, under the condition that nobody changed the opportunity
     /// since the call before.
@@ -135,11 +153,7 @@ impl Writes {
                 true => item.write.patch.fields.clone(),
                 false => Default::default(),
             };
-            let result = match self.send(layout, std::slice::from_ref(&step)).await {
-                Ok(mut results) => results.pop().expect("one answer for one write"),
-                Err(error) => Err(error),
-            };
-            match result {
+            match self.one(layout, &step).await {
                 Ok(written) if at == last => return Ok(written),
                 Ok(written) => step.write.unmodified_since = written.modified_at,
                 Err(error) => return Err(partly(error, at, last + 1)),
@@ -169,17 +183,31 @@ impl Writes {
         let answered = Answered::new(rest.connection(), layout, after, rows);
         let shares = plan.share_out(&answers);
         let outcome = |(item, own): (&Ordered, &Vec<Answer>)| answered.outcome(item, own);
-        let mut results: Vec<_> = items.iter().zip(&shares).map(outcome).collect();
+        let results: Vec<_> = items.iter().zip(&shares).map(outcome).collect();
         let rows = answered.rows;
-        for (item, result) in items.iter().zip(&mut results) {
-            if let (Ok(written), true) = (&mut *result, item.bodies.reads_lines) {
-                match self.lines(layout, item, &rows).await {
-                    Ok(lines) => written.view.lines = lines,
-                    Err(error) => *result = Err(outcome::stands(error)),
-                }
-            }
+        let mut whole = Vec::with_capacity(items.len());
+        for (item, result) in items.iter().zip(results) {
+            whole.push(match result {
+                Ok(written) => self.with_lines(layout, item, &rows, written).await,
+                refused => refused,
+            });
         }
-        Ok(results)
+        Ok(whole)
+    }
+
+    /// What was written, with its lines as they are now.
+    async fn with_lines(
+        &self,
+        layout: &Layout,
+        item: &Ordered,
+        rows: &[Node],
+        mut written: CrmWritten,
+    ) -> Result<CrmWritten> {
+        if item.bodies.reads_lines {
+            let lines = self.lines(layout, item, rows).await;
+            written.view.lines = lines.map_err(outcome::stands)?;
+        }
+        Ok(written)
     }
 
     /// The rows that were read back, to the last page. Whatever is missing could not be read, and its write is looked

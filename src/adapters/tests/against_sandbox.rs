@@ -259,6 +259,42 @@ async fn records_of_quotes_are_made_once_and_fall_with_their_opportunity() {
     }
 }
 
+/// Texts that a composite call would take for references, or fail over.
+const TEXTS: [&str; 4] = [
+    "@{write0.id}",
+    "Deal @{after.records[0].Id} @{",
+    "a}@{{b}",
+    "@{nobody}",
+];
+
+#[tokio::test]
+#[ignore = "needs CPQ_SANDBOX_URL"]
+async fn a_text_that_looks_like_a_reference_is_written_as_it_is() {
+    let adapter = adapter().await;
+    let made = polling::Rep::new().await.opportunities(1 + TEXTS.len()).await;
+    let (beside, own) = made.split_first().expect("some");
+    for (id, text) in own.iter().zip(TEXTS) {
+        let read = adapter.read(&call(), &key(id)).await.expect("it reads");
+        let mut write = with_record(&read, "Draft");
+        write.quote_record.as_mut().expect("a record").name = text.into();
+        for name in ["quote_record.name", "quote.number"] {
+            write.patch.fields.insert(name.into(), Value::text(text));
+        }
+        let beside = adapter.read(&call(), &key(beside)).await.expect("it reads");
+        let (call, beside) = (call(), with_record(&beside, "Draft"));
+        let both = futures_util::future::join(adapter.write(&call, &write), adapter.write(&call, &beside));
+        let (written, other) = both.await;
+        other.expect("nobody else's write falls with it");
+        let written = written.unwrap_or_else(|error| panic!("{text}: {error}"));
+        let now = adapter.read(&call, &key(id)).await.expect("it reads");
+        for view in [&written.view, &now.view] {
+            assert_eq!(view.text("quote.number"), Some(text));
+            assert_eq!(view.text("quote_record.name"), Some(text));
+        }
+        assert_eq!(now.modified_at, written.modified_at);
+    }
+}
+
 /// Makes the sandbox fail in a way.
 async fn fault(rule: Json) {
     let url = std::env::var("CPQ_SANDBOX_URL").expect("CPQ_SANDBOX_URL");

@@ -6,6 +6,7 @@ use cpq_domain::value::Value;
 use cpq_domain::view::FieldName;
 use cpq_domain::{Code, Error, Result};
 
+use super::apart::Apart;
 use super::changes::{self, Collection};
 use super::line;
 use crate::limits::COLLECTIONS;
@@ -30,6 +31,8 @@ pub(in crate::salesforce) struct Bodies {
     pub(super) reads_lines: bool,
     /// What the first call of a write in several calls says of the quote's record; only there.
     pub(super) opening: Option<Upsert>,
+    /// Texts that no call of several parts can carry.
+    pub(super) apart: Option<Apart>,
 }
 
 impl Bodies {
@@ -71,13 +74,21 @@ impl Bodies {
             Some((path, revision)) => Some(draft.open(call, &mut quote, &path, revision)?),
             None => None,
         };
-        Ok(Bodies {
+        let mut bodies = Bodies {
             opportunity,
             quote,
             reads_lines: !lines.is_empty(),
             lines,
             opening,
-        })
+            apart: None,
+        };
+        bodies.set_apart(layout);
+        Ok(bodies)
+    }
+
+    /// Whether it takes more than one call.
+    pub(super) fn is_alone(&self) -> bool {
+        self.opening.is_some() || self.apart.is_some()
     }
 
     /// What one call of several carries, before the last one.
@@ -92,6 +103,7 @@ impl Bodies {
             lines,
             reads_lines: false,
             opening: None,
+            apart: None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use cpq_domain::id::{LineKey, RecordId};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::apart::texts;
 use super::plan::all_or_none;
 use crate::limits::{COLLECTION, COLLECTIONS};
 use crate::salesforce::composite::{Body, Part};
@@ -66,6 +67,25 @@ impl Collection {
         first..self.0.len()
     }
 
+    /// Takes out the texts that no call of several parts can carry, each with what names its record.
+    pub(super) fn set_apart(&mut self, key_field: &str) -> Collection {
+        let mut taken = Vec::new();
+        for (key, change) in &mut self.0 {
+            let (Change::Changed(body) | Change::New(body)) = change else {
+                continue;
+            };
+            let mut own = texts(body);
+            if own.is_empty() {
+                continue;
+            }
+            let name = if body.contains_key("Id") { "Id" } else { key_field };
+            let names = ["attributes", name].into_iter();
+            own.extend(names.filter_map(|name| Some((name.to_owned(), body.get(name)?.clone()))));
+            taken.push((key.clone(), change.with(own)));
+        }
+        Collection(taken)
+    }
+
     /// The line of a row of the answer.
     pub(super) fn line(&self, row: usize) -> Option<&LineKey> {
         self.0.get(row).map(|(key, _)| key)
@@ -113,6 +133,14 @@ impl Change {
             Change::Gone(_) => 0,
             Change::Changed(_) => 1,
             Change::New(_) => 2,
+        }
+    }
+
+    /// The same kind of change with another body.
+    fn with(&self, body: Body) -> Change {
+        match self {
+            Change::New(_) => Change::New(body),
+            Change::Gone(_) | Change::Changed(_) => Change::Changed(body),
         }
     }
 

@@ -121,6 +121,16 @@ impl Answer {
         }
     }
 
+    pub(super) fn of(status: u16, node: Node) -> Answer {
+        let node = Some(node);
+        Answer { status, node }
+    }
+
+    /// That to something for which nothing had to be sent.
+    pub(super) fn nothing() -> Answer {
+        Answer::of(204, Node::Null)
+    }
+
     pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
@@ -198,7 +208,7 @@ struct Load {
 impl Load {
     fn takes(&mut self, item: &Ordered) -> bool {
         let bodies = &item.bodies;
-        let alone = bodies.opening.is_some() || shares_no_collection(&bodies.lines);
+        let alone = bodies.is_alone() || shares_no_collection(&bodies.lines);
         if self.is_alone || (alone && self.own > 0) {
             return false;
         }

@@ -12,14 +12,14 @@ use tokio::sync::watch;
 use super::{Grant, Json, adapter, call, login};
 
 /// Somebody else in the org.
-struct Rep {
+pub struct Rep {
     grant: Grant,
     http: reqwest::Client,
 }
 
 impl Rep {
     /// So long after everything that others did that no look goes back to it.
-    async fn new() -> Rep {
+    pub async fn new() -> Rep {
         let (grant, http) = (login().await, reqwest::Client::new());
         let rep = Rep { grant, http };
         rep.pass(1_000).await;
@@ -51,7 +51,7 @@ impl Rep {
     }
 
     /// New opportunities, all stamped with one second.
-    async fn opportunities(&self, count: usize) -> Vec<String> {
+    pub async fn opportunities(&self, count: usize) -> Vec<String> {
         let record = |n| {
             json!({"attributes": {"type": "Opportunity"}, "Name": format!("Polled {n}"),
                    "StageName": "Prospecting", "CloseDate": "2027-01-31"})

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cpq_adapters::salesforce::SalesforceAdapter;
+use cpq_adapters::salesforce::{Config, SalesforceAdapter};
 use cpq_domain::adapter::{CrmAdapter as _, CrmWrite, LineRecord};
 use cpq_domain::error::Written;
 use cpq_domain::id::{LineKey, RecordId};
@@ -430,4 +430,70 @@ async fn without_a_place_for_the_mark_or_the_key_nothing_is_sent_and_the_field_i
             .contains("OpportunityLineItem.CPQ_Line_Key__c does not exist"),
         "{error}"
     );
+}
+
+/// What a server does that takes writes of one record and of collections too.
+async fn take_apart(asked: Asked) -> Reply {
+    let (is_change, path) = (asked.method == "PATCH", asked.uri.path());
+    if is_change && path.contains("/composite/sobjects") {
+        return reply(200, json!([{"id": RECORD, "success": true, "errors": []}]));
+    }
+    if is_change {
+        return reply(204, Json::Null);
+    }
+    match asked.param("q") {
+        Some(soql) if soql.contains("FROM Opportunity ") => {
+            let lines = vec![line(RECORD, Some("root-1.L1"), 40.0)];
+            let row = json!({"Id": ID, "LastModifiedDate": "2026-03-17T16:31:00.000+0000",
+                "OpportunityLineItems": page(lines), "Quotes": page(vec![json!({"CPQ_Quote_Key__c": "root-1"})])});
+            reply(200, page(vec![row]))
+        }
+        _ => take(asked).await,
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_would_be_a_reference_follows_its_line_in_a_call_that_knows_none() {
+    let server = Server::start(take_apart).await;
+    let mut whole = quoted("40", "10", "18000");
+    whole.insert("line.description".into(), Value::text("for @{write0.id}"));
+    let write = new([(key("L1"), whole.clone())]);
+    let description = "[[field]]\nname = \"line.description\"\nobject = \"OpportunityLineItem\"\n\
+                       path = \"Description\"\ntype = \"text\"\nwritable = true\n";
+    let config = Config {
+        fields: Some(description.into()),
+        ..config()
+    };
+    let org = adapter_with(&server, config, Some(&schema()));
+    let written = org.write(&call("csync-007"), &write).await;
+    let written = written.expect("it is written");
+    assert_eq!(written.modified_at.to_string(), "2026-03-17T16:31:00Z");
+    let asked = server.asked();
+    let first = asked
+        .iter()
+        .find(|asked| asked.uri.path().ends_with("/composite"));
+    let first = first.expect("a composite call").json().to_string();
+    assert!(
+        first.contains("root-1.L1") && !first.contains("@{write0"),
+        "{first}"
+    );
+    let own: Vec<_> = asked.iter().filter(|asked| asked.method == "PATCH").collect();
+    assert_eq!(own.len(), 1, "only the line has such a text");
+    assert!(
+        own[0]
+            .uri
+            .path()
+            .contains("/composite/sobjects/OpportunityLineItem/")
+    );
+    let record = &own[0].json()["records"][0];
+    assert_eq!(record["Description"], "for @{write0.id}");
+    assert_eq!(record.as_object().map(serde_json::Map::len), Some(3), "{record}");
+    // A line that is there is named by its id.
+    let put = Fields::from([("line.description".into(), Value::text("@{x.y}"))]);
+    let again = org.write(&call("csync-008"), &changed(put, whole)).await;
+    again.expect("it is written");
+    let last = server.asked().into_iter().rfind(|asked| asked.method == "PATCH");
+    let last = last.expect("a change").json();
+    assert_eq!(last["records"][0]["Id"], RECORD);
+    assert_eq!(last["records"][0]["Description"], "@{x.y}");
 }

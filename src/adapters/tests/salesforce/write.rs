@@ -302,3 +302,36 @@ async fn writes_at_the_same_time_share_calls_and_stand_alone() {
         server.asked().len()
     );
 }
+
+#[tokio::test]
+async fn a_text_that_would_be_a_reference_waits_for_the_same_condition() {
+    let server = Server::start(|asked: Asked| async move {
+        match asked.method.as_str() {
+            "PATCH" => reply(
+                412,
+                json!([{"message": "it was changed since", "errorCode": "PRECONDITION_FAILED"}]),
+            ),
+            _ => take(asked).await,
+        }
+    })
+    .await;
+    let mut patch = status("sent");
+    patch
+        .fields
+        .insert("quote.number".into(), Value::text("Q-@{write0.id}"));
+    let error = write(&server, &patch).await.expect_err("somebody was faster");
+    assert_eq!((error.code, error.written), (Code::CrmConflict, Written::Partly));
+    let asked = server.asked();
+    assert_eq!(asked.len(), 2);
+    let first = asked[0].json()["compositeRequest"][0]["body"].clone();
+    assert_eq!(
+        (&first["CPQ_Quote_Status__c"], &first["CPQ_Quote_Number__c"]),
+        (&json!("sent"), &Json::Null)
+    );
+    assert_eq!(asked[1].json(), json!({"CPQ_Quote_Number__c": "Q-@{write0.id}"}));
+    // What was read back is the condition of what comes after.
+    assert_eq!(
+        asked[1].header("if-unmodified-since"),
+        "Tue, 17 Mar 2026 16:30:00 GMT"
+    );
+}

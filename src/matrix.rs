@@ -8,8 +8,8 @@ use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::lint::{self, Finding};
 use cpq_domain::ownership::Matrix;
+use cpq_domain::quote::READ_ONLY;
 use cpq_domain::schema::CrmSchema;
-use cpq_quoting::patch::READ_ONLY;
 use cpq_store::{Store, ownership, schemas};
 use jiff::Timestamp;
 

@@ -114,6 +114,18 @@ bugs! {
     AdapterRemembers;
     /// A feed says that it stands behind what it has not told yet.
     FeedRunsAhead;
+    /// What somebody wants back is forgotten.
+    ForgetsToUndo;
+    /// What somebody edited since is taken back all the same.
+    UndoesEdits;
+    /// What the rules would write again is taken back.
+    UndoesWhatComesAgain;
+    /// What was agreed on by the sync that is taken back stays agreed on.
+    RemembersTheUndone;
+    /// What a sync decided, and perhaps never wrote, is taken back.
+    UndoesWhatNeverWas;
+    /// A sync that goes before one that takes something back knows nothing of it.
+    HalvesUndoes;
 }
 
 thread_local! {

@@ -18,7 +18,7 @@ mod lifecycle;
 mod sync_state;
 
 pub(crate) use canonical::record_status;
-pub use canonical::{LINE_FIELDS, QUOTE_FIELDS, QUOTE_RECORD_FIELDS};
+pub use canonical::{LINE_FIELDS, LINE_TOTALS, QUOTE_FIELDS, QUOTE_RECORD_FIELDS, READ_ONLY, follows};
 pub use lifecycle::{Status, Transition};
 pub use sync_state::{SYNC_STATE, complete, is_half_written, writing};
 

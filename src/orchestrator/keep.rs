@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cpq_domain::Result;
 use cpq_domain::adapter::{Author, CrmSnapshot};
-use cpq_domain::conflict::Ruling;
+use cpq_domain::conflict::{Conflict, Ruling};
 use cpq_domain::deletion::{Answer, Gone};
 use cpq_domain::id::{ConnectionName, Lane, RecordId};
 use cpq_domain::quote::Quote;
@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::contest;
 use crate::doubt::{self, Sent};
 use crate::ledger::gone;
+use crate::undo;
 
 /// What we remember of an opportunity when a run begins.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -38,9 +39,12 @@ pub(crate) struct Known {
     /// What other runs may have sent since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) doubts: Vec<Sent>,
-    /// What this run is to put back.
+    /// What this run is to put back, and what runs that wait have begun to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) reversals: Vec<Reversal>,
+    /// What people are shown, for a comparison.
+    #[serde(skip)]
+    pub(crate) shown: Vec<Conflict>,
     /// When people changed the quote last, once we have changed it ourselves.
     #[serde(skip)]
     pub(crate) quote_changed_at: Option<Timestamp>,
@@ -49,6 +53,9 @@ pub(crate) struct Known {
 impl Known {
     /// The same once the quote was written: what was sent is agreed on, in the form in which the CPQ stores it.
     pub(crate) fn once_written(mut self, plan: &Plan, found: Option<&Quote>, quote: &Quote) -> Known {
+        // What was left alone at the first look is left alone: by now it may hold what we have just sent there.
+        self.reversals
+            .retain(|one| plan.undone.iter().any(|told| told.is_of(one) && told.is_back()));
         self.quote_changed_at = Some(found.map_or(Timestamp::UNIX_EPOCH, |found| found.updated_at));
         let held = quote.view();
         for (field, value) in &plan.to_cpq.fields {
@@ -194,6 +201,7 @@ pub(crate) async fn known(tx: &mut dyn Tx, lane: &Lane) -> Result<Known> {
         doubts: doubt::in_lane(tx, lane, &agreement.base).await?,
         base: agreement.base,
         rulings: open.into_iter().filter_map(|conflict| conflict.ruling).collect(),
+        reversals: undo::in_lane(tx, lane, None).await?,
         ..Known::default()
     })
 }
@@ -219,7 +227,8 @@ pub(crate) async fn known_of_many(
         .collect();
     for conflict in conflicts::open_of_many(tx, connection, ids).await? {
         if let Some(known) = known.get_mut(&conflict.opportunity_id) {
-            known.rulings.extend(conflict.ruling);
+            known.rulings.extend(conflict.ruling.clone());
+            known.shown.push(conflict);
         }
     }
     Ok(known)

@@ -303,10 +303,16 @@ impl Ledger {
     /// The same, with what the run is to put back.
     pub(crate) async fn known_to(&self, run: &Run, lane: &Lane) -> Result<Known> {
         let mut known = self.known(lane).await?;
-        if run.trigger == Trigger::Undo {
-            let id = run.id;
-            let reversals = self.store.read(move |tx| Box::pin(undo::of_run(tx, id))).await?;
-            known.reversals = reversals;
+        let undoes = run.trigger == Trigger::Undo;
+        #[cfg(feature = "planted-bugs")]
+        let undoes = undoes && !cpq_domain::planted::Bug::ForgetsToUndo.is_on();
+        if undoes {
+            let (id, lane) = (run.id, lane.clone());
+            let own = self.store.read(move |tx| {
+                let lane = lane.clone();
+                Box::pin(async move { undo::in_lane(tx, &lane, Some(id)).await })
+            });
+            known.reversals = own.await?;
         }
         Ok(known)
     }

@@ -92,3 +92,11 @@ pub(crate) fn without_condition(write: CrmWrite) -> CrmWrite {
         false => write,
     }
 }
+
+/// What runs in the lane have begun, unless nobody is to hear of it.
+pub(crate) fn unless_undoes_are_halved(begun: Vec<RunId>) -> Vec<RunId> {
+    match Bug::HalvesUndoes.is_on() {
+        true => Vec::new(),
+        false => begun,
+    }
+}

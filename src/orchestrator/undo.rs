@@ -1,7 +1,7 @@
 //! Taking back what syncs wrote. A sync of its own does it, one per opportunity: it looks at both sides anew, and puts back
 //! what they still hold of it. The wish is in its journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cpq_domain::adapter::{CrmSnapshot, CrmWritten};
 use cpq_domain::event::{EventKind, SyncEvent};
@@ -9,10 +9,13 @@ use cpq_domain::id::{ConnectionName, CorrelationId, Lane, OpportunityKey, RunId}
 use cpq_domain::limits::{PAGE_ROWS, UNDO_OPPORTUNITIES, UNDO_SYNCS};
 use cpq_domain::ownership::Side;
 use cpq_domain::quote::Quote;
-use cpq_domain::resolve::undo::{Reversal, Undoes, reversals};
+use cpq_domain::resolve::Decision;
+use cpq_domain::resolve::undo::{Reversal, Taken, Told, Undoes, reversals, wrote};
 use cpq_domain::run::{Effect, Run, RunState, Trigger};
-use cpq_domain::view::FieldName;
+use cpq_domain::value::Shape;
+use cpq_domain::view::{FieldName, View};
 use cpq_domain::{Code, Error, Result};
+use cpq_store::decisions::{Circumstances, OfField, StoredDecision};
 use cpq_store::{Tx, decisions, journal, runs};
 use jiff::Timestamp;
 use serde_json::json;
@@ -21,6 +24,9 @@ use crate::along::Along;
 use crate::engine::{Engine, Submission, Submitted};
 use crate::ledger::note;
 use crate::plan::DryRun;
+
+/// Decisions about one field that are looked through for one that came later.
+const NEWEST: u32 = 10;
 
 /// What is to be taken back.
 #[derive(Clone, Debug)]
@@ -180,7 +186,10 @@ async fn chosen(tx: &mut dyn Tx, which: &Which) -> Result<Vec<Run>> {
                 let page = runs::list(tx, &filter).await?;
                 let Some(last) = page.last() else { break };
                 filter.before = Some(last.id);
-                found.extend(page.into_iter().filter(|run| wrote(run) && !made_the_quote(run)));
+                found.extend(
+                    page.into_iter()
+                        .filter(|run| has_written(run) && !made_the_quote(run)),
+                );
                 if found.len() > UNDO_SYNCS {
                     return Err(too_much(found.len(), "syncs", UNDO_SYNCS));
                 }
@@ -190,7 +199,7 @@ async fn chosen(tx: &mut dyn Tx, which: &Which) -> Result<Vec<Run>> {
     }
 }
 
-fn wrote(run: &Run) -> bool {
+fn has_written(run: &Run) -> bool {
     run.outcome
         .as_ref()
         .is_some_and(|outcome| outcome.effect == Effect::Written)
@@ -216,39 +225,115 @@ fn too_much(found: usize, what: &str, most: usize) -> Error {
 
 /// What a wish comes to: what the decisions of its syncs say was written. What a quote began with has nothing before it.
 async fn of_wish(tx: &mut dyn Tx, undoes: &Undoes) -> Result<Vec<Reversal>> {
-    let (mut decided, mut writes) = (Vec::new(), Vec::new());
+    let (mut decided, mut place) = (Vec::new(), None);
     for (id, sync) in undoes.runs.iter().zip(&undoes.syncs) {
-        if runs::by_id(tx, *id).await?.as_ref().is_some_and(made_the_quote) {
+        let Some(run) = runs::by_id(tx, *id).await?.filter(|run| !made_the_quote(run)) else {
             continue;
-        }
-        writes.push((sync, written_at(&journal::of_run(tx, *id).await?)));
+        };
+        let writes = Writes::of(&run, &journal::of_run(tx, *id).await?);
         let stored = decisions::of_run(tx, *id).await?;
-        decided.extend(stored.into_iter().map(|one| (sync.clone(), one.decision)));
+        place = place.or(stored.first().map(|one| one.circumstances.clone()));
+        decided.extend(stored.into_iter().map(|one| Told {
+            sync: sync.clone(),
+            crm: writes.took(Side::Crm, &one.decision),
+            cpq: writes.took(Side::Cpq, &one.decision),
+            decision: one.decision,
+        }));
     }
     let mut all = reversals(&decided, undoes);
     for one in &mut all {
-        let write = writes.iter().find(|(sync, _)| **sync == one.sync);
-        one.at = write.and_then(|(_, (crm, cpq))| match one.side {
-            Side::Crm => *crm,
-            Side::Cpq => *cpq,
-        });
+        if let Some(place) = &place {
+            one.since = written_since(tx, place, undoes, one).await?;
+        }
     }
     Ok(all)
 }
 
-/// When a run wrote the CRM and the CPQ, by their own clocks.
-fn written_at(events: &[SyncEvent]) -> (Option<Timestamp>, Option<Timestamp>) {
-    let result = |step: &str| {
-        let mut done = events.iter().rev().filter(|event| event.kind == EventKind::Done);
-        done.find(|event| event.step == step)
-            .map(|event| event.data.clone())
+/// The sync that wrote the value again after those of the wish did. One that wrote anything else is seen by what is there.
+async fn written_since(
+    tx: &mut dyn Tx,
+    place: &Circumstances,
+    undoes: &Undoes,
+    one: &Reversal,
+) -> Result<Option<CorrelationId>> {
+    let newest = OfField {
+        connection: place.connection.clone(),
+        opportunity: place.opportunity_id.clone(),
+        field: one.field.clone(),
+        line: one.line.clone(),
+        before: None,
+        limit: NEWEST,
     };
-    let crm = result("write.crm").and_then(|data| serde_json::from_value::<CrmWritten>(data).ok());
-    let cpq = result("write.cpq").and_then(|data| serde_json::from_value::<Quote>(data).ok());
-    (
-        crm.map(|written| written.modified_at),
-        cpq.map(|quote| quote.updated_at),
-    )
+    let newest = decisions::of_field(tx, &newest).await?;
+    let since = newest
+        .into_iter()
+        .take_while(|stored| !undoes.runs.contains(&stored.circumstances.run_id));
+    let wrote_it = |stored: &StoredDecision| {
+        wrote(&stored.decision, one.side).is_some_and(|value| value.same(&one.wrote, Shape::default()))
+    };
+    let mut again = since.filter(wrote_it);
+    Ok(again.next().map(|stored| stored.circumstances.correlation))
+}
+
+/// What both sides answered to the writes of a run.
+struct Writes {
+    crm: Vec<(View, Timestamp)>,
+    cpq: Vec<(View, Timestamp)>,
+    /// The run succeeded, and what its journal told was purged since: then only its decisions are left.
+    is_purged: bool,
+}
+
+impl Writes {
+    fn of(run: &Run, events: &[SyncEvent]) -> Writes {
+        let done = |step: &'static str| {
+            let done = events.iter().filter(|event| event.kind == EventKind::Done);
+            done.filter(move |event| event.step == step)
+                .map(|event| event.data.clone())
+        };
+        let crm = done("write.crm").map(serde_json::from_value::<CrmWritten>);
+        let cpq = done("write.cpq").map(serde_json::from_value::<Quote>);
+        let unread = done("write.crm")
+            .chain(done("write.cpq"))
+            .any(|data| data.is_null());
+        Writes {
+            crm: crm
+                .flatten()
+                .map(|written| (written.view, written.modified_at))
+                .collect(),
+            cpq: cpq
+                .flatten()
+                .map(|quote| (quote.view(), quote.updated_at))
+                .collect(),
+            is_purged: run.state == RunState::Succeeded && (unread || events.is_empty()),
+        }
+    }
+
+    /// Whether a side took what was decided for it.
+    fn took(&self, side: Side, decision: &Decision) -> Taken {
+        let Some(value) = wrote(decision, side) else {
+            return Taken::No;
+        };
+        let answers = match side {
+            Side::Crm => &self.crm,
+            Side::Cpq => &self.cpq,
+        };
+        let holds = |view: &View| {
+            let fields = match &decision.line {
+                Some(key) => view.lines.get(key),
+                None => Some(&view.fields),
+            };
+            let held = fields.and_then(|fields| fields.get(&decision.field));
+            held.is_some_and(|held| held.same(value, Shape::default()))
+        };
+        let answer = answers.iter().rev().find(|(view, _)| holds(view));
+        match answer {
+            Some((_, at)) => Taken::At(*at),
+            None if self.is_purged => Taken::Surely,
+            #[cfg(feature = "planted-bugs")]
+            None if cpq_domain::planted::Bug::UndoesWhatNeverWas.is_on() => Taken::Surely,
+            None => Taken::No,
+        }
+    }
 }
 
 /// Refuses to judge by what a side held before it was written: it lags behind, and would show the old value as if somebody
@@ -275,22 +360,31 @@ pub(crate) fn not_behind(reversals: &[Reversal], crm: &CrmSnapshot, quote: Optio
     Err(Error::new(code, message))
 }
 
-/// What a run is to put back, from its journal.
-pub(crate) async fn of_run(tx: &mut dyn Tx, id: RunId) -> Result<Vec<Reversal>> {
-    let mut all: Vec<Reversal> = Vec::new();
-    for wish in wishes(tx, id).await? {
-        let wished = of_wish(tx, &wish).await?;
-        // Of two wishes for the same value the later counts.
-        let is_anew = |one: &Reversal| {
-            let same = |other: &Reversal| {
-                (other.side, &other.field, &other.line) == (one.side, &one.field, &one.line)
-            };
-            wished.iter().any(same)
-        };
-        all.retain(|one| !is_anew(one));
-        all.extend(wished);
+/// What a sync of the lane is to put back: what runs that wait there have begun to, because half of it would look like an
+/// edit of the other half; and what it was asked for itself. Of two wishes for the same value the one that was taken in later
+/// counts.
+pub(crate) async fn in_lane(tx: &mut dyn Tx, lane: &Lane, own: Option<RunId>) -> Result<Vec<Reversal>> {
+    let mut asked: BTreeSet<RunId> = own.into_iter().collect();
+    let begun = runs::begun_in_lane(tx, lane).await?;
+    #[cfg(feature = "planted-bugs")]
+    let begun = crate::planted::unless_undoes_are_halved(begun);
+    for id in begun {
+        let run = runs::by_id(tx, id).await?;
+        asked.extend(run.filter(|run| run.trigger == Trigger::Undo).map(|run| run.id));
+    }
+    let mut all = Vec::new();
+    for id in asked {
+        for wish in wishes(tx, id).await? {
+            wish_anew(&mut all, of_wish(tx, &wish).await?);
+        }
     }
     Ok(all)
+}
+
+/// Adds further wishes. Of two for the same value the later counts.
+pub(crate) fn wish_anew(all: &mut Vec<Reversal>, wished: Vec<Reversal>) {
+    all.retain(|one| !wished.iter().any(|later| one.is_outdone_by(later)));
+    all.extend(wished);
 }
 
 /// What a run was asked to take back.

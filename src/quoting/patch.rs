@@ -15,7 +15,6 @@ mod read;
 mod size;
 
 pub use changed::changed_fields;
-pub use header::READ_ONLY;
 
 /// Applies a patch. `None` when the quote already says all of it; else the new quote, priced, one version on.
 ///

@@ -134,6 +134,10 @@ fn a_line_for_people_names_its_request_or_sync_too() {
 }
 
 /// One request of each kind that gets nobody anywhere.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a signature holds for five minutes of real time"
+)]
 fn attempts(house: &House, service: &Service) {
     let narrow = house.cpq(&["token", "create", "--client", "narrow", "--scope", "sync:read"]);
     let bearer = format!("Bearer {}", narrow.ok().out.trim());

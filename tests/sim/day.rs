@@ -16,6 +16,7 @@ use crate::fleet::{Fleet, apart};
 use crate::knobs::Knobs;
 use crate::land::{Land, connection, lane, rules};
 use crate::people::Person;
+use crate::regret::frank;
 use crate::verdict;
 
 /// Virtual time after which what has not come to rest will not.
@@ -103,6 +104,9 @@ async fn work(land: &Arc<Land>, fleet: &Arc<Fleet>, dice: &mut Dice) {
     people.push(tokio::spawn(caller(fleet.clone(), land.clone(), dice.fork())));
     people.push(tokio::spawn(judge(fleet.clone(), land.clone(), dice.fork())));
     people.push(tokio::spawn(revoker(fleet.clone(), land.clone(), dice.fork())));
+    if knobs.regrets {
+        people.push(tokio::spawn(frank(fleet.clone(), land.clone(), dice.fork())));
+    }
     people.push(tokio::spawn(weather(fleet.clone(), land.clone(), dice.fork())));
     people.push(tokio::spawn(auditor(land.clone())));
     sleep(Duration::from_millis(knobs.chaos_ms)).await;
@@ -137,7 +141,13 @@ async fn weather(fleet: Arc<Fleet>, land: Arc<Land>, mut dice: Dice) {
             land.with(|state| state.trace.saw("clock jump"));
         } else {
             let other = dice.percent(50);
-            land.with(|state| state.matrix = rules(other));
+            land.with(|state| {
+                state.matrix = rules(other);
+                // Other rules may bring back what somebody took back under these.
+                if land.knobs.regrets {
+                    (0..land.knobs.opportunities).for_each(|at| state.witness.moved(at));
+                }
+            });
             land.tell(format_args!("the rules change: {other}"));
             if !land.knobs.lossy {
                 look_at_all(&land, &fleet, &mut dice).await;

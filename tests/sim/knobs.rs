@@ -9,6 +9,9 @@ pub const LONG_QUOTES: u64 = 1 << 32;
 /// How likely a call of such a day is refused, or loses its answer, at least.
 const BREAKS: u64 = 15;
 
+/// Seeds from here on are days on which somebody takes syncs back. They are apart, so that other days stay what they were.
+pub const REGRETS: u64 = 1 << 33;
+
 /// The day of one seed. Likelihoods are in percent.
 #[derive(Clone, Debug)]
 pub struct Knobs {
@@ -60,12 +63,20 @@ pub struct Knobs {
     pub rules_change: bool,
     /// Whether people edit lines and move the quote on, and do little else.
     pub long_quotes: bool,
+    /// Whether somebody takes syncs back.
+    pub regrets: bool,
 }
 
 impl Knobs {
     /// The day of a seed.
     pub fn of(seed: u64, dice: &mut Dice) -> Knobs {
         let drawn = Knobs::drawn(dice);
+        if seed >= REGRETS {
+            return Knobs {
+                regrets: true,
+                ..drawn
+            };
+        }
         if seed < LONG_QUOTES {
             return drawn;
         }
@@ -111,6 +122,7 @@ impl Knobs {
             deletes: some(15, 1, 1) == 1,
             rules_change: some(20, 1, 1) == 1,
             long_quotes: false,
+            regrets: false,
         }
     }
 }

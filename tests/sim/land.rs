@@ -1,11 +1,11 @@
 //! Everything outside our processes: both systems, the people's records of what they did, and what lies on the wire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use cpq_domain::adapter::{CpqWrite, CrmWrite, CrmWritten, QuoteTarget};
 use cpq_domain::change::Position;
-use cpq_domain::id::{ConnectionName, Lane, QuoteId};
+use cpq_domain::id::{ConnectionName, CorrelationId, Lane, QuoteId, RunId};
 use cpq_domain::ownership::Matrix;
 use cpq_domain::quote::{Quote, Transition};
 use cpq_domain::resolve::Base;
@@ -65,7 +65,7 @@ pub struct State {
     /// Calls under way: node, correlation, call, by opportunity.
     pub under_way: BTreeMap<u64, Vec<(String, String, &'static str)>>,
     /// Opportunities of which a record was deleted.
-    pub deleted: std::collections::BTreeSet<u64>,
+    pub deleted: BTreeSet<u64>,
     /// The rules in force.
     pub matrix: Arc<Matrix>,
     /// Moments before which a run was told not to call again, in virtual milliseconds.
@@ -77,6 +77,8 @@ pub struct State {
     pub agreed: BTreeMap<u64, Base>,
     /// Processes that have died.
     pub deaths: u64,
+    /// Runs that are to take something back.
+    pub regrets: BTreeMap<RunId, CorrelationId>,
     /// What the caller was answered, once it has gone home.
     pub keys: Option<crate::people::Keys>,
 }
@@ -114,6 +116,7 @@ impl Land {
             first_seen: BTreeMap::new(),
             agreed: BTreeMap::new(),
             deaths: 0,
+            regrets: BTreeMap::new(),
             keys: None,
         };
         state.cpq.remembers_keys = knobs.remembers_keys;

@@ -25,6 +25,7 @@ mod knobs;
 mod land;
 mod node;
 mod people;
+mod regret;
 mod tape;
 mod trace;
 mod verdict;
@@ -32,4 +33,4 @@ mod wire;
 mod witness;
 
 pub use day::{Outcome, live, live_and_tell};
-pub use knobs::LONG_QUOTES;
+pub use knobs::{LONG_QUOTES, REGRETS};

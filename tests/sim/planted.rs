@@ -20,6 +20,10 @@ fn caught(bug: Bug) -> Option<(u64, String)> {
     let told = |seed| wrong(None, seed).is_none();
     let from = match bug {
         Bug::BelievesHalfLines => sim::LONG_QUOTES,
+        Bug::ForgetsToUndo | Bug::UndoesEdits | Bug::UndoesWhatComesAgain | Bug::RemembersTheUndone => {
+            sim::REGRETS
+        }
+        Bug::UndoesWhatNeverWas | Bug::HalvesUndoes => sim::REGRETS,
         _ => 0,
     };
     (from..from + SEEDS).find_map(|seed| {

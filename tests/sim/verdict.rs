@@ -11,7 +11,7 @@ use cpq_domain::error::Class;
 use cpq_domain::event::EventKind;
 use cpq_domain::id::{Lane, RunId};
 use cpq_domain::quote::{Quote, Status, is_half_written};
-use cpq_domain::run::{Run, RunState};
+use cpq_domain::run::{Run, RunState, Trigger};
 use cpq_domain::value::Value;
 use cpq_domain::view::View;
 use cpq_store::journal::{self, Entry};
@@ -117,6 +117,10 @@ pub async fn one_waits(land: &Land, lane: &Lane) {
     fresh.sort_by_key(|run| (run.correlation.as_str().len(), run.correlation.clone()));
     for pair in fresh.windows(2) {
         let [first, second] = pair else { continue };
+        // Only a sync that takes something back looks for what that is.
+        if second.trigger == Trigger::Undo && first.trigger != Trigger::Undo {
+            continue;
+        }
         if Purpose::of(first.trigger) <= Purpose::of(second.trigger) {
             land.object(format!(
                 "{} and {} of {lane} wait for the same look",
@@ -200,6 +204,7 @@ pub async fn all(land: &Land) {
         ended(land, run);
         crate::history::check(land, run, &of);
     }
+    crate::regret::check(land, &runs);
     let names: BTreeSet<_> = runs.iter().map(|run| run.correlation.to_string()).collect();
     if names.len() != runs.len() {
         land.object("two runs have one correlation id");
@@ -352,7 +357,12 @@ fn contested(
         let by_people = land.with(|state| {
             [(Side::Crm, &ours), (Side::Cpq, &theirs)]
                 .into_iter()
-                .all(|(side, held)| state.witness.stands(side, &name) || state.witness.ruled(&name, held))
+                .all(|(side, held)| {
+                    let witness = &state.witness;
+                    witness.stands(side, &name)
+                        || witness.ruled(&name, held)
+                        || witness.wanted_back(side, &name, held)
+                })
         });
         if shown.is_some() && !by_people && !buried && field == "opportunity.description" {
             told.push(format!(

@@ -73,6 +73,10 @@ pub struct Witness {
     pub removed: BTreeSet<(u64, String)>,
     /// What people decided of conflicts.
     pub rulings: BTreeSet<(Cell, String)>,
+    /// What a run changed: where, and over what.
+    written: BTreeMap<String, Vec<(Side, Cell, Value)>>,
+    /// Values that somebody who takes syncs back wants to see again.
+    wished: BTreeSet<(Side, Cell, String)>,
     must_look: BTreeSet<(String, Side, &'static str)>,
     bodies: BTreeMap<String, String>,
     unanswered: BTreeMap<String, (String, String, u32)>,
@@ -145,6 +149,42 @@ impl Witness {
         self.rulings.contains(&(cell.clone(), value.to_string()))
     }
 
+    /// Somebody wants to see again what lay under what a sync wrote; on both sides, if they say so.
+    pub fn wants_back(&mut self, sync: &str, both_sides: bool) {
+        let written = self.written.get(sync).cloned().unwrap_or_default();
+        for (side, cell, old) in written {
+            self.wants(side, &cell, &old, both_sides);
+        }
+    }
+
+    /// Somebody wants to see a value again.
+    pub fn wants(&mut self, side: Side, cell: &Cell, old: &Value, both_sides: bool) {
+        let told = old.to_string();
+        self.wished.insert((side, cell.clone(), told.clone()));
+        // Where the later change wins, the old value is the latest.
+        if both_sides || cell.2 == "opportunity.next_step" {
+            self.wished.insert((side.other(), cell.clone(), told));
+        }
+    }
+
+    /// Whether somebody wanted to see this value in the cell again.
+    pub fn wanted_back(&self, side: Side, cell: &Cell, value: &Value) -> bool {
+        self.wished.contains(&(side, cell.clone(), value.to_string()))
+    }
+
+    /// Whether somebody wanted to see any other value in the cell again.
+    pub fn wanted_on(&self, side: Side, cell: &Cell) -> bool {
+        self.wished
+            .iter()
+            .any(|(on, wanted, _)| *on == side && wanted == cell)
+    }
+
+    /// Whether a run changed the cell.
+    pub fn wrote(&self, by: &str, side: Side, cell: &Cell) -> bool {
+        let mut own = self.written.get(by).into_iter().flatten();
+        own.any(|(on, changed, _)| *on == side && changed == cell)
+    }
+
     /// The quote is gone, and with it what stood there.
     pub fn forget(&mut self, side: Side, opportunity: u64) {
         self.standing
@@ -164,25 +204,34 @@ impl Witness {
             writers.insert(written.by.to_owned());
         }
         for (cell, old, new) in &written.changes {
-            self.owned(written, cell);
+            self.owned(written, cell, new);
             self.overwritten(written, cell, old, new);
             self.flip(written, cell, old, new);
+            let own = self.written.entry(written.by.to_owned()).or_default();
+            own.push((written.side, cell.clone(), old.clone()));
         }
         if written.late {
             self.moved(written.opportunity);
         }
     }
 
-    /// A side never changes what is another one's.
-    fn owned(&mut self, written: &Written<'_>, (_, line, field): &Cell) {
+    /// A side never changes what is another one's, unless somebody wants the old value back there.
+    fn owned(&mut self, written: &Written<'_>, cell: &Cell, new: &Value) {
+        let (_, line, field) = cell;
         let field = field.as_str();
+        let wished = self.wanted_back(written.side, cell, new);
         let draft = written.status.is_none_or(|status| status == Status::Draft);
         let allowed = match written.side {
             Side::Crm => TO_CRM.contains(&field) || field.starts_with("quote") || !line.is_empty(),
             Side::Cpq if written.creates => true,
             Side::Cpq => TO_CPQ.contains(&field) || (draft && (field == "account.name" || !line.is_empty())),
         };
-        if !allowed {
+        // An approved quote holds still, whoever wishes what.
+        let moves = written.side == Side::Crm
+            || draft
+            || TO_CPQ.contains(&field)
+            || field == "opportunity.lead_source";
+        if !(allowed || wished && moves) {
             let (side, by) = (written.side, written.by);
             self.object(format!(
                 "{by} wrote {field} of {line:?} in the {side:?}, which owns it"
@@ -193,6 +242,9 @@ impl Witness {
     /// An edit that the other side has never held is overwritten.
     fn overwritten(&mut self, written: &Written<'_>, cell: &Cell, old: &Value, new: &Value) {
         let stood = self.standing.remove(&(written.side, cell.clone()));
+        if self.wanted_back(written.side, cell, new) {
+            self.said.remove(&(written.side, cell.clone()));
+        }
         let opposite = self.standing.get_mut(&(written.side.other(), cell.clone()));
         if let Some(edit) = opposite.filter(|edit| &edit.value == new) {
             edit.seen = true;
@@ -226,7 +278,13 @@ impl Witness {
         if written.late || cell.2 == cpq_domain::quote::SYNC_STATE {
             return;
         }
+        let wished = self.wanted_back(written.side, cell, new);
         let history = self.history.entry((written.side, cell.clone())).or_default();
+        // What is put back comes back as somebody wished. What it replaced must not.
+        if wished {
+            *history = vec![old.clone(), new.clone()];
+            return;
+        }
         if history.is_empty() {
             history.push(old.clone());
         }

@@ -47,6 +47,41 @@ pub const LINE_FIELDS: &[&str] = &[
     "line.net_total",
 ];
 
+/// Fields of a quote that commands and pricing set; a patch may not name them.
+pub const READ_ONLY: &[&str] = &[
+    "quote.id",
+    "quote.root_id",
+    "quote.number",
+    "quote.revision",
+    "quote.version",
+    "quote.previous_revision_id",
+    "quote.superseded_by_id",
+    "quote.status",
+    "quote.reason",
+    "quote.created_at",
+    "quote.updated_at",
+    "quote.list_total",
+    "quote.line_discount",
+    "quote.header_discount_total",
+    "quote.discount_total",
+    "quote.discount_percent",
+    "quote.net_total",
+    "quote.optional_net",
+    "quote_record.key",
+    "quote_record.name",
+    "quote_record.expiration_date",
+    "quote_record.status",
+];
+
+/// Fields of a line that pricing sets; a patch may not name them.
+pub const LINE_TOTALS: &[&str] = &["line.list_total", "line.net_total", "line.discount_total"];
+
+/// Whether nobody sets the field in the CPQ: it follows from other values, or from commands.
+pub fn follows(field: &FieldName) -> bool {
+    let name = field.as_str();
+    READ_ONLY.contains(&name) || LINE_TOTALS.contains(&name) || field.object() == "quote_record"
+}
+
 impl Quote {
     /// What the CPQ side holds, in canonical names.
     pub fn view(&self) -> View {

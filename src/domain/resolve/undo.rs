@@ -7,15 +7,18 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Decision, Plan, Question, Verdict, decide, rule, set};
+use super::{Decision, Plan, Question, Verdict, decide, frozen, rule, set};
 use crate::adapter::Mapping;
 use crate::id::{CorrelationId, LineKey, RunId};
 use crate::ownership::{Policy, Side};
-use crate::resolve::{Held, Origin};
+use crate::quote::{Status, follows};
+use crate::resolve::{Base, Held, Origin};
 use crate::value::{Shape, Value};
 use crate::view::{FieldName, LineChange, Patch, View};
 
-const PRESENCE: &str = "line.exists";
+mod writes;
+
+pub use writes::{Taken, Told, reversals, wrote};
 
 /// What somebody wants to be taken back, as the journal of the sync that does it tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +64,9 @@ pub struct Reversal {
     /// Why it cannot be put back, whatever both sides hold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<String>,
+    /// Another sync that wrote the same value there since, and is not taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<CorrelationId>,
 }
 
 /// What becomes of a value that is to be put back.
@@ -78,6 +84,18 @@ pub enum Fate {
     WrittenAgain,
     /// It cannot be put back.
     CannotBe,
+}
+
+impl Undone {
+    /// Whether the old value is there, or comes back.
+    pub fn is_back(&self) -> bool {
+        matches!(self.fate, Fate::PutBack | Fate::AsBefore)
+    }
+
+    /// Whether this is what became of it.
+    pub fn is_of(&self, one: &Reversal) -> bool {
+        (&self.field, &self.line, self.side) == (&one.field, &one.line, one.side)
+    }
 }
 
 /// What became of a value. The values themselves are in the decisions.
@@ -100,80 +118,12 @@ pub struct Undone {
     pub reason: String,
 }
 
-/// The values that syncs wrote, from their decisions, oldest first. Of a value that was written more than once the oldest
-/// counts, as long as nobody changed it between.
-pub fn reversals(decisions: &[(CorrelationId, Decision)], undoes: &Undoes) -> Vec<Reversal> {
-    let mut all: Vec<Reversal> = Vec::new();
-    let wanted = |field: &FieldName| undoes.field.as_ref().is_none_or(|wanted| wanted == field);
-    let came_or_went = |sync: &CorrelationId, line: &LineKey| {
-        decisions.iter().any(|(other, one)| {
-            other == sync && one.field.as_str() == PRESENCE && one.line.as_ref() == Some(line)
-        })
-    };
-    for (sync, decision) in decisions.iter().filter(|(_, one)| wanted(&one.field)) {
-        let line = decision.line.as_ref();
-        let is_part =
-            decision.field.as_str() != PRESENCE && line.is_some_and(|line| came_or_went(sync, line));
-        for (side, old, wrote) in written(decision).filter(|_| !is_part) {
-            let lost = (decision.field.as_str() == PRESENCE).then(|| {
-                "a line that came or went is not put back; add or remove it where lines are made".to_owned()
-            });
-            let reversal = Reversal {
-                sync: sync.clone(),
-                field: decision.field.clone(),
-                line: line.cloned(),
-                side,
-                old: old.clone(),
-                wrote: wrote.clone(),
-                at: None,
-                // Where both sides were written, each has a value of its own to go back to.
-                both: undoes.both_sides && decision.verdict != Verdict::ToBoth,
-                lost,
-            };
-            let known = all.iter_mut().find(|other| {
-                other.side == side && other.field == reversal.field && other.line == reversal.line
-            });
-            match known {
-                Some(earlier) => later(earlier, reversal),
-                None => all.push(reversal),
-            }
-        }
-    }
-    all
-}
-
-/// A later write of the same value.
-fn later(earlier: &mut Reversal, later: Reversal) {
-    let untouched = earlier.wrote.same(&later.old, Shape::default());
-    let old = if untouched {
-        earlier.old.clone()
-    } else {
-        later.old.clone()
-    };
-    *earlier = Reversal { old, ..later };
-}
-
-/// Where a decision wrote, what was there, and what it wrote.
-fn written(decision: &Decision) -> impl Iterator<Item = (Side, &Value, &Value)> {
-    let (crm, cpq) = (&decision.crm, &decision.cpq);
-    let given = decision.given.as_ref();
-    let (to_crm, to_cpq) = match decision.verdict {
-        Verdict::ToCrm => (Some((Side::Crm, crm, cpq)), None),
-        Verdict::ToCpq => (None, Some((Side::Cpq, cpq, crm))),
-        Verdict::ToBoth => (
-            given.map(|given| (Side::Crm, crm, given)),
-            given.map(|given| (Side::Cpq, cpq, given)),
-        ),
-        Verdict::Agree | Verdict::Keep | Verdict::Review | Verdict::Skip => (None, None),
-    };
-    to_crm.into_iter().chain(to_cpq)
-}
-
 /// Decides everything as [`decide`] does, in the world in which these values were not written.
 pub fn undo(question: &Question, reversals: &[Reversal]) -> Plan {
     let mut told = Vec::with_capacity(reversals.len());
     let mut open = Vec::new();
-    for reversal in reversals {
+    let reversals: Vec<Reversal> = reversals.iter().map(|one| one.under(question)).collect();
+    for reversal in &reversals {
         match reversal.stands(question) {
             Ok(fate) => open.push((reversal, fate)),
             Err((fate, reason)) => told.push(reversal.told(fate, reason)),
@@ -210,8 +160,11 @@ fn world(question: &Question, open: &[(&Reversal, Fate)]) -> Plan {
                 *value = reversal.old.clone();
             }
         }
-        reversal.forget(&mut base.crm);
-        reversal.forget(&mut base.cpq);
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::Bug::RemembersTheUndone.is_on() {
+            continue;
+        }
+        reversal.agree(question, &mut base);
     }
     decide(&Question {
         base: &base,
@@ -222,10 +175,45 @@ fn world(question: &Question, open: &[(&Reversal, Fate)]) -> Plan {
 }
 
 impl Reversal {
+    /// Whether a later wish takes the place of this one.
+    pub fn is_outdone_by(&self, later: &Reversal) -> bool {
+        self.cell() == later.cell() && (self.side == later.side || self.both || later.both)
+    }
+
+    /// Where the later change wins, what is put back is the latest, so it goes to both sides.
+    fn under(&self, question: &Question) -> Reversal {
+        let newest = rule(question, &self.field).is_some_and(|rule| rule.overwrite_policy == Policy::Newest);
+        Reversal {
+            both: self.both || newest,
+            ..self.clone()
+        }
+    }
+
+    fn cell(&self) -> (&FieldName, Option<&LineKey>) {
+        (&self.field, self.line.as_ref())
+    }
+
+    /// One for each side, if both are meant and each is to go its own way.
+    fn parts(&self, apart: bool) -> Vec<Reversal> {
+        let sides = self.sides().map(|side| Reversal {
+            side,
+            both: false,
+            ..self.clone()
+        });
+        match apart {
+            true => sides.collect(),
+            false => vec![self.clone()],
+        }
+    }
+
     /// Whether both sides still hold what the sync left; else what that means.
     fn stands(&self, question: &Question) -> Result<Fate, (Fate, String)> {
         if let Some(lost) = &self.lost {
             return Err((Fate::CannotBe, lost.clone()));
+        }
+        if follows(&self.field) {
+            let why = "it follows from other values of the quote: put those back, and it comes by itself";
+            return Err((Fate::CannotBe, why.into()));
         }
         let shape = shape(question.mapping, &self.field);
         let mut fate = Fate::AsBefore;
@@ -237,14 +225,23 @@ impl Reversal {
             if held.same(&self.old, shape) {
                 continue;
             }
-            if !held.same(&self.wrote, shape) {
+            let edited = !held.same(&self.wrote, shape);
+            #[cfg(feature = "planted-bugs")]
+            let edited = edited && !crate::planted::Bug::UndoesEdits.is_on();
+            if edited {
                 return Err((
                     Fate::ChangedSince,
                     format!("somebody changed it in the {name} since"),
                 ));
             }
-            if !is_writable(question, &self.field, side) {
-                return Err((Fate::CannotBe, format!("it cannot be written in the {name}")));
+            if let Some(sync) = &self.since {
+                return Err((
+                    Fate::ChangedSince,
+                    format!("sync {sync} wrote it anew since: take that one back"),
+                ));
+            }
+            if let Some(why) = why_not(question, &self.field, side) {
+                return Err((Fate::CannotBe, format!("{why} {name}")));
             }
             fate = Fate::PutBack;
         }
@@ -253,6 +250,10 @@ impl Reversal {
 
     /// Why the rules would write the same place again, if they would.
     fn again(&self, question: &Question, plan: &Plan) -> Option<String> {
+        #[cfg(feature = "planted-bugs")]
+        if crate::planted::Bug::UndoesWhatComesAgain.is_on() {
+            return None;
+        }
         let mut sides = self.sides();
         sides
             .any(|side| self.is_in(if side == Side::Crm { &plan.to_crm } else { &plan.to_cpq }))
@@ -351,6 +352,32 @@ impl Reversal {
         }
     }
 
+    /// What both sides agreed on in that world: nothing. But what the other side holds is an edit if it is neither value.
+    fn agree(&self, question: &Question, base: &mut Base) {
+        let shape = shape(question.mapping, &self.field);
+        let is_edit = |held: &Value| !held.same(&self.old, shape) && !held.same(&self.wrote, shape);
+        let other = self.side.other();
+        for (side, value) in [(self.side, &self.old), (other, &self.wrote)] {
+            let view = match side {
+                Side::Crm => &mut base.crm,
+                Side::Cpq => &mut base.cpq,
+            };
+            if !self.both && self.held(question, other).is_some_and(is_edit) {
+                self.remember(view, value);
+            } else {
+                self.forget(view);
+            }
+        }
+    }
+
+    fn remember(&self, view: &mut View, value: &Value) {
+        let fields = match &self.line {
+            Some(key) => view.lines.entry(key.clone()).or_default(),
+            None => &mut view.fields,
+        };
+        fields.insert(self.field.clone(), value.clone());
+    }
+
     fn forget(&self, view: &mut View) {
         match &self.line {
             Some(key) => drop(view.lines.get_mut(key).map(|line| line.remove(&self.field))),
@@ -380,18 +407,30 @@ fn shape(mapping: &Mapping, field: &FieldName) -> Shape {
         .unwrap_or_default()
 }
 
-/// Whether we may write the field there: the CRM says so itself, and the CPQ takes what it does not compute.
-fn is_writable(question: &Question, field: &FieldName, side: Side) -> bool {
+/// Why we may not write the field there, up to the name of the side. The CRM says so itself. The CPQ takes what it does not
+/// compute; and once the quote left draft, its commercial part holds still, and what was copied for good.
+fn why_not(question: &Question, field: &FieldName, side: Side) -> Option<&'static str> {
+    const READ_ONLY: &str = "it cannot be written in the";
+    let Some(rule) = rule(question, field) else {
+        return Some(READ_ONLY);
+    };
+    let policy = rule.overwrite_policy;
+    let mapped = question.mapping.fields.get(field);
+    let is_computed = rule.owner_system == Side::Cpq && matches!(policy, Policy::Computed | Policy::Forward);
+    let is_draft = question
+        .facts
+        .quote_status
+        .is_none_or(|status| status == Status::Draft);
+    let is_commercial = ["quote.", "line."]
+        .iter()
+        .any(|part| field.as_str().starts_with(part));
     match side {
-        Side::Crm => question
-            .mapping
-            .fields
-            .get(field)
-            .is_some_and(|mapped| mapped.writable),
-        Side::Cpq => rule(question, field).is_some_and(|rule| {
-            !(rule.owner_system == Side::Cpq
-                && matches!(rule.overwrite_policy, Policy::Computed | Policy::Forward))
-        }),
+        Side::Crm => (!mapped.is_some_and(|mapped| mapped.writable)).then_some(READ_ONLY),
+        Side::Cpq if is_computed => Some(READ_ONLY),
+        Side::Cpq if !is_draft && (is_commercial || frozen(policy, question.facts)) => {
+            Some("the quote left draft, and holds still in the")
+        }
+        Side::Cpq => None,
     }
 }
 

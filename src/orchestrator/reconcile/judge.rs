@@ -3,6 +3,7 @@
 use cpq_domain::adapter::CrmSnapshot;
 use cpq_domain::certificate::hour_of;
 use cpq_domain::compare::{Cause, Difference, compare};
+use cpq_domain::conflict::Conflict;
 use cpq_domain::id::{OpportunityKey, QuoteNumber, RecordId};
 use cpq_domain::paging::{PagedSnapshot, Unreadable};
 use cpq_domain::quote::{OpportunityRef, Quote, Status};
@@ -112,12 +113,26 @@ fn pair(scene: &Scene, judged: Judged, crm: &CrmSnapshot, quote: &Quote, known: 
         changed_at: (crm.modified_at, quote.updated_at),
         rulings: &known.rulings,
     });
+    let mut differences = comparison.differences.clone();
+    for one in &mut differences {
+        // Whoever is to decide is shown something else, so a sync has to show it first.
+        if one.cause == Cause::ConflictOpen && !known.shown.iter().any(|conflict| is_shown(conflict, one)) {
+            one.cause = Cause::BothEdited;
+        }
+    }
     Judged {
         parts: parts::of_pair(crm, &comparison),
         stored_differently: comparison.stored_differently,
-        differences: comparison.differences,
+        differences,
         ..judged
     }
+}
+
+fn is_shown(conflict: &Conflict, one: &Difference) -> bool {
+    one.field.as_ref() == Some(&conflict.field)
+        && conflict.line == one.line
+        && conflict.crm.value == one.crm
+        && conflict.cpq.value == one.cpq
 }
 
 /// A record of the CRM that the mapping does not fit. Its stamp is not known, so it counts in the hour of the look.

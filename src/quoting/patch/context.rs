@@ -1,11 +1,11 @@
 //! What the CRM tells about opportunity, account and contacts, kept by canonical name.
 
 use cpq_domain::Result;
-use cpq_domain::quote::Quote;
+use cpq_domain::quote::{Quote, READ_ONLY};
 use cpq_domain::value::Value;
 use cpq_domain::view::{FieldName, Patch};
 
-use super::header::{READ_ONLY, WRITABLE};
+use super::header::WRITABLE;
 use crate::limits::{CONTEXT_CHARS, CONTEXT_CHOICES, CONTEXT_FIELDS, FIELD_NAME_CHARS};
 use crate::refusal;
 

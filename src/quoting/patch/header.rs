@@ -1,39 +1,13 @@
 //! The header fields that a quote itself holds.
 
 use cpq_domain::limits::NAME_CHARS;
-use cpq_domain::quote::Quote;
+use cpq_domain::quote::{Quote, READ_ONLY};
 use cpq_domain::value::Value;
 use cpq_domain::view::{FieldName, Patch};
 use cpq_domain::{Error, Result};
 
 use super::read::{self, Why};
 use crate::{refusal, settings};
-
-/// Fields of a quote that commands and pricing set; a patch may not name them.
-pub const READ_ONLY: &[&str] = &[
-    "quote.id",
-    "quote.root_id",
-    "quote.number",
-    "quote.revision",
-    "quote.version",
-    "quote.previous_revision_id",
-    "quote.superseded_by_id",
-    "quote.status",
-    "quote.reason",
-    "quote.created_at",
-    "quote.updated_at",
-    "quote.list_total",
-    "quote.line_discount",
-    "quote.header_discount_total",
-    "quote.discount_total",
-    "quote.discount_percent",
-    "quote.net_total",
-    "quote.optional_net",
-    "quote_record.key",
-    "quote_record.name",
-    "quote_record.expiration_date",
-    "quote_record.status",
-];
 
 /// Object of the fields that a CRM's record of the quote has. They follow from the quote, so none of them, known or
 /// not, is ever set here.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use cpq_domain::id::LineKey;
 use cpq_domain::limits::{DESCRIPTION_CHARS, NAME_CHARS, QUOTE_LINES};
-use cpq_domain::quote::{Line, LineTotals, Quote};
+use cpq_domain::quote::{LINE_TOTALS, Line, LineTotals, Quote};
 use cpq_domain::value::Value;
 use cpq_domain::view::{Fields, LineChange, Patch};
 use cpq_domain::{Error, Result};
@@ -102,9 +102,7 @@ fn set(line: &mut Line, field: &str, value: &Value, currency: &str) -> Result<()
         "line.service_start" => line.service_start = read::date(value)?,
         "line.sequence" => line.sequence = read::whole(value)?,
         "line.optional" => line.optional = read::flag(value)?,
-        "line.list_total" | "line.net_total" | "line.discount_total" => {
-            return Err("cannot be set: it is computed".into());
-        }
+        total if LINE_TOTALS.contains(&total) => return Err("cannot be set: it is computed".into()),
         _ => return Err("is no field of a quote line".into()),
     }
     Ok(())

@@ -32,6 +32,7 @@ struct Stand {
     crm: View,
     cpq: View,
     base: Base,
+    status: Status,
 }
 
 impl Stand {
@@ -41,7 +42,12 @@ impl Stand {
             crm: view(base),
             cpq: view(base),
         };
-        Stand { crm, cpq, base }
+        Stand {
+            crm,
+            cpq,
+            base,
+            status: Status::Draft,
+        }
     }
 
     fn plan(&self, matrix: &Matrix, reversals: &[Reversal]) -> Plan {
@@ -55,7 +61,7 @@ impl Stand {
             warnings: vec![],
         };
         let facts = Facts {
-            quote_status: Some(Status::Draft),
+            quote_status: Some(self.status),
             ..Facts::default()
         };
         let question = Question {
@@ -96,6 +102,7 @@ fn reversal(both: bool) -> Reversal {
         at: None,
         both,
         lost: None,
+        since: None,
     }
 }
 
@@ -152,6 +159,57 @@ fn the_source_goes_back_too_where_that_is_wanted() {
 }
 
 #[test]
+fn an_edit_of_the_other_side_goes_on_as_what_it_is() {
+    // The sync carried "b" to the CRM; somebody has edited the CPQ since.
+    let stand = Stand::of("b", "c", "b");
+    let plan = stand.plan(&matrix("crm", "always"), &[reversal(false)]);
+    assert_eq!(fate(&plan), Fate::PutBack);
+    assert_eq!(plan.to_cpq.fields[&FieldName::new(FIELD)], Value::text("a"));
+    assert_eq!(
+        plan.decisions[0].lost,
+        Some(Value::text("c")),
+        "it is lost unseen"
+    );
+    // Where it is the owner's, it is carried, and nothing is put back.
+    let plan = stand.plan(&matrix("cpq", "always"), &[reversal(false)]);
+    assert_eq!(fate(&plan), Fate::WrittenAgain);
+    assert_eq!(stand.after(&plan).held(), ("c".into(), "c".into()));
+}
+
+#[test]
+fn where_the_later_change_wins_both_sides_go_back() {
+    let stand = Stand::of("b", "b", "b");
+    let rules = matrix("cpq", "newest");
+    let plan = stand.plan(&rules, &[reversal(false)]);
+    let after = stand.after(&plan);
+    assert_eq!(after.held(), ("a".into(), "a".into()));
+    assert!(after.plan(&rules, &[]).to_crm.is_empty());
+}
+
+#[test]
+fn once_the_quote_left_draft_its_offer_holds_still() {
+    let mut stand = Stand::of("b", "b", "b");
+    stand.status = Status::Sent;
+    let plan = stand.plan(&matrix("cpq", "always"), &[reversal(true)]);
+    assert_eq!(fate(&plan), Fate::CannotBe);
+    assert!(plan.undone[0].reason.contains("left draft"), "{:?}", plan.undone);
+    assert!(plan.to_crm.is_empty() && plan.to_cpq.is_empty());
+}
+
+#[test]
+fn what_another_sync_wrote_since_is_that_ones() {
+    let since = Some(CorrelationId::new("csync-009").expect("an id"));
+    let reversal = Reversal {
+        since,
+        ..reversal(true)
+    };
+    let plan = Stand::of("b", "b", "b").plan(&matrix("cpq", "always"), &[reversal]);
+    assert_eq!(fate(&plan), Fate::ChangedSince);
+    assert!(plan.undone[0].reason.contains("csync-009"), "{:?}", plan.undone);
+    assert!(plan.to_crm.is_empty() && plan.to_cpq.is_empty());
+}
+
+#[test]
 fn what_the_cpq_computes_is_not_put_back_there() {
     let plan = Stand::of("b", "b", "b").plan(&matrix("cpq", "computed"), &[reversal(true)]);
     assert_eq!(fate(&plan), Fate::CannotBe);
@@ -164,11 +222,16 @@ fn of_several_writes_the_oldest_value_counts_unless_somebody_changed_it_between(
         let plan = Stand::of(crm, cpq, crm).plan(&matrix("cpq", "always"), &[]);
         plan.decisions[0].clone()
     };
-    let id = |text| CorrelationId::new(text).expect("an id");
+    let told = |sync: &str, decision: Decision| Told {
+        sync: CorrelationId::new(sync).expect("an id"),
+        decision,
+        crm: Taken::Surely,
+        cpq: Taken::Surely,
+    };
     let undoes = Undoes::default();
     let chain = [
-        (id("csync-001"), decision("a", "b")),
-        (id("csync-002"), decision("b", "c")),
+        told("csync-001", decision("a", "b")),
+        told("csync-002", decision("b", "c")),
     ];
     let folded = reversals(&chain, &undoes);
     assert_eq!(folded.len(), 1);
@@ -177,10 +240,32 @@ fn of_several_writes_the_oldest_value_counts_unless_somebody_changed_it_between(
         (&Value::text("a"), &Value::text("c"))
     );
     let edited = [
-        (id("csync-001"), decision("a", "b")),
-        (id("csync-002"), decision("x", "c")),
+        told("csync-001", decision("a", "b")),
+        told("csync-002", decision("x", "c")),
     ];
     assert_eq!(reversals(&edited, &undoes)[0].old, Value::text("x"));
+    let never = [Told {
+        crm: Taken::No,
+        cpq: Taken::No,
+        ..told("csync-001", decision("a", "b"))
+    }];
+    assert!(
+        reversals(&never, &undoes).is_empty(),
+        "it may never have been written"
+    );
+    // Both sides have one value to go back to, wherever it was written last.
+    let both = Undoes {
+        both_sides: true,
+        ..Undoes::default()
+    };
+    let mut back = decision("b", "c");
+    (back.verdict, back.crm, back.cpq) = (Verdict::ToCpq, Value::text("c"), Value::text("b"));
+    let folded = reversals(
+        &[told("csync-001", decision("a", "b")), told("csync-002", back)],
+        &both,
+    );
+    assert_eq!(folded.len(), 1, "{folded:?}");
+    assert_eq!((folded[0].side, &folded[0].old), (Side::Cpq, &Value::text("a")));
     let other = Undoes {
         field: Some("quote.y".into()),
         ..undoes

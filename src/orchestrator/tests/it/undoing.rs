@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use cpq_domain::id::OpportunityKey;
 use cpq_domain::resolve::undo::Fate;
-use cpq_domain::run::{Effect, RunState};
+use cpq_domain::run::{Effect, Run, RunState};
 use cpq_orchestrator::{Engine, Undo, UndoWhich};
 use jiff::Timestamp;
 
@@ -101,4 +101,64 @@ async fn a_bad_import_is_taken_back_and_nobodys_later_edit_is_touched() {
     }
     let (_, wrote) = undo(&engine, since, until).await;
     assert_eq!(wrote, 0, "the second time writes nothing");
+}
+
+/// Another value comes to the opportunity, and a sync carries it. Returns the sync.
+async fn carried(bench: &Bench, engine: &Engine, value: &str) -> Run {
+    let now = bench.land.clock.now();
+    bench.land.crm().change(&key(0), now, |view| {
+        view.fields.insert(FIELD.into(), text(value));
+    });
+    let run = run_of(engine.submit(look_at(&number(0))).await.expect("accepted"));
+    let run = engine.wait(run.id, LONG).await.expect("known");
+    assert_eq!(run.state, RunState::Succeeded, "{run:?}");
+    bench.land.clock.advance(Duration::from_secs(1));
+    run
+}
+
+async fn undo_one(engine: &Engine, run: &Run) -> Run {
+    let wish = Undo {
+        which: UndoWhich::Sync(run.correlation.clone()),
+        field: None,
+        both_sides: true,
+        by: "tests".into(),
+        reason: "a bad import".into(),
+    };
+    let item = engine.to_undo(wish).await.expect("there is something").remove(0);
+    let run = engine.undo(item).await.expect("accepted");
+    engine.wait(run.id, LONG).await.expect("known")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_sync_wrote_anew_is_taken_back_with_that_one_only() {
+    let bench = Bench::new().await;
+    bench.land.rule(FIELD, "crm", "always");
+    bench.land.add(&number(0));
+    let engine = bench.process("a").engine;
+    carried(&bench, &engine, "first").await;
+    let bad = carried(&bench, &engine, "bad").await;
+    carried(&bench, &engine, "between").await;
+    let again = carried(&bench, &engine, "bad").await;
+    let held = || {
+        let quote = bench.land.cpq().find(&key(0), false).expect("it is there");
+        quote.view().get(FIELD).cloned()
+    };
+    let undone = undo_one(&engine, &bad)
+        .await
+        .outcome
+        .expect("it succeeded")
+        .undone;
+    assert_eq!(undone[0].fate, Fate::ChangedSince, "{undone:?}");
+    assert!(
+        undone[0].reason.contains(again.correlation.as_str()),
+        "{undone:?}"
+    );
+    assert_eq!(held(), Some(text("bad")));
+    let undone = undo_one(&engine, &again)
+        .await
+        .outcome
+        .expect("it succeeded")
+        .undone;
+    assert_eq!(undone[0].fate, Fate::PutBack, "{undone:?}");
+    assert_eq!(held(), Some(text("between")));
 }

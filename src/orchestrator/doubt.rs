@@ -1,16 +1,16 @@
 //! Writes that may have arrived, and of which nobody has told yet: whose base does not know them would take them for
 //! somebody's edits. Where a side holds what was sent there, both agree on it, whoever put it there: the other side held it
-//! when it was sent.
+//! when it was sent. Where the side has answered, both agreed on it then, whatever it holds by now.
 
 use cpq_domain::Result;
-use cpq_domain::adapter::{CrmSnapshot, Mapping};
+use cpq_domain::adapter::{CrmSnapshot, CrmWritten, Mapping};
 use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::id::{Lane, LineKey};
 use cpq_domain::ownership::Side;
 use cpq_domain::quote::Quote;
 use cpq_domain::resolve::{Base, Plan};
 use cpq_domain::view::{Fields, LineChange, Patch, View};
-use cpq_store::{Tx, journal, runs};
+use cpq_store::{Tx, dead_letters, journal, runs};
 use serde::{Deserialize, Serialize};
 
 use crate::keep::Known;
@@ -22,12 +22,18 @@ use crate::sync::shape;
 pub(crate) struct Sent {
     to: Side,
     patch: Patch,
+    /// What the side held then, if it has answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<View>,
 }
 
-/// What runs that wait in the lane have sent, perhaps. A sync goes before them when they are parked.
+/// What runs that wait in the lane have sent, perhaps: a sync goes before them when they are parked. And what those have sent
+/// of which processes died, until they were put aside.
 pub(crate) async fn in_lane(tx: &mut dyn Tx, lane: &Lane, base: &Base) -> Result<Vec<Sent>> {
     let mut all = Vec::new();
-    for id in runs::begun_in_lane(tx, lane).await? {
+    let mut begun = dead_letters::crashed_in_lane(tx, lane).await?;
+    begun.extend(runs::begun_in_lane(tx, lane).await?);
+    for id in begun {
         if !has_begun(&journal::marks(tx, id).await?) {
             continue;
         }
@@ -52,25 +58,30 @@ fn sent(journal: &[SyncEvent], base: &Base) -> Vec<Sent> {
         return Vec::new();
     }
     let to_cpq = memory.result("decide").filter(|_| memory.began("write.cpq"));
+    let to_cpq = to_cpq.map(|plan: Plan| {
+        let answer: Option<Quote> = memory.result("write.cpq");
+        Sent {
+            answer: answer.map(|quote| quote.view()),
+            ..Sent::to_cpq(&plan)
+        }
+    });
     let to_crm = memory.result("decide.back").filter(|_| memory.began("write.crm"));
     let to_crm = to_crm.map(|back: Plan| Sent {
-        to: Side::Crm,
-        patch: back.to_crm,
+        answer: memory.result("write.crm").map(|written: CrmWritten| written.view),
+        ..Sent::to_crm(&back)
     });
-    to_cpq
-        .map(|plan| Sent::to_cpq(&plan))
-        .into_iter()
-        .chain(to_crm)
-        .collect()
+    to_cpq.into_iter().chain(to_crm).collect()
 }
 
 /// Takes into the base what was sent and is in place.
 pub(crate) fn settle(known: &mut Known, mapping: &Mapping, crm: &CrmSnapshot, quote: Option<&Quote>) {
     for sent in std::mem::take(&mut known.doubts) {
-        match (sent.to, quote) {
-            (Side::Crm, _) => sent.agree(&mut known.base, mapping, &crm.view),
-            (Side::Cpq, Some(quote)) => sent.agree(&mut known.base, mapping, &quote.view()),
-            (Side::Cpq, None) => {}
+        let now = match (sent.to, quote) {
+            (Side::Crm, _) => Some(crm.view.clone()),
+            (Side::Cpq, quote) => quote.map(Quote::view),
+        };
+        if let Some(held) = sent.answer.clone().or(now) {
+            sent.agree(&mut known.base, mapping, &held);
         }
     }
 }
@@ -82,7 +93,20 @@ impl Sent {
         patch
             .fields
             .retain(|field, _| !plan.to_crm.fields.contains_key(field));
-        Sent { to: Side::Cpq, patch }
+        Sent {
+            to: Side::Cpq,
+            patch,
+            answer: None,
+        }
+    }
+
+    /// What a plan sends to the CRM.
+    pub(crate) fn to_crm(plan: &Plan) -> Sent {
+        Sent {
+            to: Side::Crm,
+            patch: plan.to_crm.clone(),
+            answer: None,
+        }
     }
 
     /// Agrees on what the side holds of it.

@@ -5,6 +5,7 @@
 //! recovery and replay are one mechanism: the run goes back to the queue, the function starts at its first line, and
 //! finished steps answer from the journal.
 
+mod agreement;
 mod along;
 mod backlog;
 mod contest;

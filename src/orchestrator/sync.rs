@@ -18,10 +18,11 @@ use cpq_domain::view::{FieldName, Patch, View};
 use cpq_store::links::Link;
 use jiff::Timestamp;
 
+use crate::agreement::{agreement, without_crm_writes};
 use crate::deleted;
 use crate::doubt::{self, Sent};
 use crate::halt::Halt;
-use crate::keep::{Known, Witness, as_the_cpq_stores, in_all, so_far};
+use crate::keep::{Known, Witness, in_all, so_far};
 use crate::ledger::Ledger;
 use crate::lines;
 use crate::plan::{facts, resolve, target};
@@ -83,7 +84,8 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
     };
     steps.learn_link(link(steps, &crm, &quote));
     let agreed = without_crm_writes(&plan, &quote, &known.base);
-    steps.learn_base(deleted::kept(agreed, &before, &spared));
+    let agreed = deleted::kept(agreed, &before, &spared);
+    steps.learn_base(agreed.clone());
     steps.learn_decisions(&plan.matrix_version, so_far(&plan), false);
     let known = known.once_written(&plan, found.as_ref(), &quote);
 
@@ -96,7 +98,7 @@ pub(crate) async fn sync_opportunity(steps: &Steps, scene: &Scene) -> Result<Out
     same_rules(steps, scene, &plan, &back)?;
     let written = match back.to_crm.is_empty() {
         true => None,
-        false => Some(write_crm(steps, scene, &crm, &quote, (&plan, &back)).await?),
+        false => Some(write_crm(steps, scene, &crm, &quote, (&plan, &back), &agreed).await?),
     };
 
     let agreed = agreement(scene, &crm, &quote, &back, written.as_ref());
@@ -347,6 +349,7 @@ async fn write_crm(
     crm: &CrmSnapshot,
     quote: &Quote,
     (plan, back): (&Plan, &Plan),
+    agreed: &Base,
 ) -> Result<CrmWritten, Halt> {
     let call = steps.call();
     let write = CrmWrite {
@@ -359,9 +362,14 @@ async fn write_crm(
     };
     #[cfg(feature = "planted-bugs")]
     let write = crate::planted::without_condition(write);
+    // The opportunity as it stands after a write that may have arrived, all of it or some.
+    let stands = OnceLock::new();
     let check = async {
         let now = scene.crm.read(call, &steps.lane().opportunity).await?;
         let in_place = holds(scene, &now.view, &back.to_crm);
+        if !in_place {
+            stands.get_or_init(|| now.view.clone());
+        }
         if !in_place && back.matrix_version != scene.matrix.version() {
             return Err(other_rules(steps));
         }
@@ -375,6 +383,11 @@ async fn write_crm(
         // An edit that it overwrote, or may have, is told even if the run finds nothing of it when it starts over. A run
         // that is parked remembers, and tells at its end.
         if halt.forgets() && (halt.may_have_written() || steps.began("write.crm")) {
+            if let Some(now) = stands.get() {
+                let mut base = agreed.clone();
+                Sent::to_crm(back).agree(&mut base, &scene.crm.mapping(), now);
+                steps.learn_base(base);
+            }
             steps.learn_decisions(&back.matrix_version, in_all(plan, back), false);
         }
     })
@@ -413,60 +426,6 @@ fn link(steps: &Steps, crm: &CrmSnapshot, quote: &Quote) -> Link {
         quote_root_id: quote.root_id.clone(),
         quote_number: quote.number.clone(),
         revision: quote.revision,
-    }
-}
-
-/// What holds if the CRM write never happens: its fields keep their old agreement.
-fn without_crm_writes(plan: &Plan, quote: &Quote, old: &Base) -> Base {
-    let mut base = plan.base.clone();
-    as_the_cpq_stores(&mut base, &plan.to_cpq, quote);
-    for field in plan.to_crm.fields.keys() {
-        for (now, before) in [(&mut base.crm, &old.crm), (&mut base.cpq, &old.cpq)] {
-            match before.fields.get(field) {
-                Some(value) => drop(now.fields.insert(field.clone(), value.clone())),
-                None => drop(now.fields.remove(field)),
-            }
-        }
-    }
-    lines::keep_old(&mut base, &plan.to_crm, old);
-    base
-}
-
-/// The new agreement, in the form in which each side really stores it. What was not sent keeps the agreement that it
-/// has: a value that differs and is left alone is an edit that waits, and must go on looking like one.
-fn agreement(
-    scene: &Scene,
-    crm: &CrmSnapshot,
-    quote: &Quote,
-    back: &Plan,
-    written: Option<&CrmWritten>,
-) -> Base {
-    let mut base = back.base.clone();
-    // Only of what was to be sent: the agreement on an open field is the old one, whatever the CPQ holds by now.
-    as_the_cpq_stores(&mut base, &back.to_cpq, quote);
-    if let Some(written) = written {
-        as_stored(&mut base.crm, &lines::sent(written.view.clone(), &back.to_crm));
-        let sends_net = lines::sends_net(scene, crm, quote);
-        lines::follow_from(&mut base.crm, &back.to_crm, sends_net, (&crm.view, &written.view));
-    }
-    base
-}
-
-fn as_stored(base: &mut View, held: &View) {
-    for (field, value) in &mut base.fields {
-        if let Some(stored) = held.fields.get(field) {
-            *value = stored.clone();
-        }
-    }
-    for (key, fields) in &mut base.lines {
-        let Some(stored) = held.lines.get(key) else {
-            continue;
-        };
-        for (field, value) in fields {
-            if let Some(stored) = stored.get(field) {
-                *value = stored.clone();
-            }
-        }
     }
 }
 

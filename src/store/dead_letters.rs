@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::counters;
 use crate::encode::json;
-use crate::limits::{LETTERS_OF_LANE, TEXT_BYTES};
+use crate::limits::{LETTERS_LOOKED_AT, LETTERS_OF_LANE, TEXT_BYTES};
 use crate::row::Row;
 use crate::tx::{Param, Tx, params};
 
@@ -76,6 +76,10 @@ const OF_LANE: &str = selected!(
     "SELECT body FROM dead_letters WHERE connection = $6 AND opportunity = $7 AND",
     "ORDER BY number DESC LIMIT $8 FOR UPDATE"
 );
+// Among the newest only, whatever their cause, so that an opportunity with thousands of letters costs no more.
+const CRASHED: &str =
+    "SELECT run_id FROM (SELECT run_id, connection, code FROM dead_letters WHERE opportunity = $2
+  ORDER BY number DESC LIMIT $3) AS newest WHERE connection = $1 AND code = 'DEAD_LETTERED'";
 const WITHOUT: &str = "SELECT r.id FROM runs r WHERE r.state = 'dead'
   AND NOT EXISTS (SELECT 1 FROM dead_letters d WHERE d.run_id = r.id) ORDER BY r.updated_at, r.id LIMIT $1";
 const SYNCED_SINCE: &str = "SELECT correlation FROM runs WHERE opportunity = $2 AND connection = $1
@@ -95,6 +99,7 @@ pub(crate) const STATEMENTS: &[&str] = &[
     NTH,
     LANES,
     OF_LANE,
+    CRASHED,
     WITHOUT,
     SYNCED_SINCE,
 ];
@@ -267,6 +272,14 @@ pub async fn lanes(
         })
     };
     rows.into_iter().map(fold).collect()
+}
+
+/// The runs of the lane that were put aside because processes died of them, newest first, be their letters closed or not;
+/// among its newest [`LETTERS_LOOKED_AT`] letters. Nobody has told of what they wrote.
+pub async fn crashed_in_lane(tx: &mut dyn Tx, lane: &Lane) -> Result<Vec<RunId>> {
+    let values = params![&lane.connection, &lane.opportunity, LETTERS_LOOKED_AT];
+    let rows = tx.query(CRASHED, values).await?;
+    rows.into_iter().map(|mut row| row.take()).collect()
 }
 
 /// The open letters of a selection in one lane, newest first; at most [`LETTERS_OF_LANE`].

@@ -28,6 +28,9 @@ pub const WAITING_RUNS: i64 = 4;
 /// Runs of one lane that were begun and wait, of which a sync looks up what they may have written: one or two, unless callers
 /// with names of their own pile up on it.
 pub const BEGUN_RUNS: i64 = 20;
+/// Letters of an opportunity among which one is looked for of which processes died: it counts only until the next sync agrees
+/// on anything, so it is one of the newest.
+pub const LETTERS_LOOKED_AT: i64 = 20;
 /// Runs whose lease ended that are put back in one transaction.
 pub const EXPIRED_RUNS: i64 = 1_000;
 /// Rows that one purge takes away, so that the writer is never held for long.

@@ -1,5 +1,5 @@
 //! Seeds: those that failed once, first; then as many new ones as `CPQ_SIM_SEEDS` says, 2,000 by default; a tenth as many
-//! days of long quotes, and a fifth as many on which somebody takes syncs back.
+//! days of long quotes, and as many on which somebody takes syncs back.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -67,7 +67,7 @@ fn nothing_that_must_never_happen_happens() {
     let set = std::env::var("CPQ_SIM_SEEDS").ok();
     let seeds: u64 = set.and_then(|set| set.parse().ok()).unwrap_or(2_000);
     let long = sim::LONG_QUOTES..sim::LONG_QUOTES + seeds / 10;
-    let regrets = sim::REGRETS..sim::REGRETS + seeds / 5;
+    let regrets = sim::REGRETS..sim::REGRETS + seeds / 10;
     let all: Vec<u64> = known()
         .into_iter()
         .chain(0..seeds)

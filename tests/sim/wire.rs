@@ -84,6 +84,9 @@ impl Land {
         let (fate, there, back) = self.with(|state| {
             state.must_not(ask, restarts, now, (calm, knobs.jumps == 0));
             let fate = state.draw(ask, knobs);
+            if matches!(fate, Fate::Stale) {
+                state.witness.sees_old(&ask.by, ask.side);
+            }
             let latency = if state.faulty { knobs.latency_ms } else { 5 };
             let (there, back) = (state.dice.below(latency + 1), state.dice.below(latency + 1));
             state.note(ask, &fate, restarts);

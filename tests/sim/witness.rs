@@ -314,6 +314,11 @@ impl Witness {
         self.looked_at.insert((by.to_owned(), side), self.moves);
     }
 
+    /// A run is shown what was true before the last edits.
+    pub fn sees_old(&mut self, by: &str, side: Side) {
+        self.looked_at.remove(&(by.to_owned(), side));
+    }
+
     /// A write to the CPQ is about to be sent: under its key it is always the same, and after a lost answer it has the
     /// key that it had.
     pub fn sends_keyed(&mut self, by: &str, key: &str, body: &str, target: &str, restarts: u32) {

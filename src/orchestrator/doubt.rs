@@ -5,12 +5,12 @@
 use cpq_domain::Result;
 use cpq_domain::adapter::{CrmSnapshot, CrmWritten, Mapping};
 use cpq_domain::event::{EventKind, SyncEvent};
-use cpq_domain::id::{Lane, LineKey};
+use cpq_domain::id::{Lane, LineKey, RunId};
 use cpq_domain::ownership::Side;
 use cpq_domain::quote::Quote;
 use cpq_domain::resolve::{Base, Plan};
 use cpq_domain::view::{Fields, LineChange, Patch, View};
-use cpq_store::{Tx, dead_letters, journal, runs};
+use cpq_store::{Tx, dead_letters, journal};
 use serde::{Deserialize, Serialize};
 
 use crate::keep::Known;
@@ -29,11 +29,10 @@ pub(crate) struct Sent {
 
 /// What runs that wait in the lane have sent, perhaps: a sync goes before them when they are parked. And what those have sent
 /// of which processes died, until they were put aside.
-pub(crate) async fn in_lane(tx: &mut dyn Tx, lane: &Lane, base: &Base) -> Result<Vec<Sent>> {
+pub(crate) async fn in_lane(tx: &mut dyn Tx, lane: &Lane, begun: &[RunId], base: &Base) -> Result<Vec<Sent>> {
     let mut all = Vec::new();
-    let mut begun = dead_letters::crashed_in_lane(tx, lane).await?;
-    begun.extend(runs::begun_in_lane(tx, lane).await?);
-    for id in begun {
+    let crashed = dead_letters::crashed_in_lane(tx, lane).await?;
+    for id in crashed.into_iter().chain(begun.iter().copied()) {
         if !has_begun(&journal::marks(tx, id).await?) {
             continue;
         }

@@ -18,7 +18,7 @@ use cpq_domain::view::{FieldName, LineChange, Patch};
 use cpq_store::bases::Agreement;
 use cpq_store::decisions::Circumstances;
 use cpq_store::links::Link;
-use cpq_store::{Tx, bases, conflicts, decisions, links};
+use cpq_store::{Tx, bases, conflicts, decisions, links, runs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -185,8 +185,9 @@ pub(crate) fn in_all(plan: &Plan, back: &Plan) -> Vec<Decision> {
 
 /// What we remember of the opportunity.
 pub(crate) async fn known(tx: &mut dyn Tx, lane: &Lane) -> Result<Known> {
+    let begun = runs::begun_in_lane(tx, lane).await?;
     let Some(agreement) = bases::get(tx, &lane.connection, &lane.opportunity).await? else {
-        let doubts = doubt::in_lane(tx, lane, &Base::default()).await?;
+        let doubts = doubt::in_lane(tx, lane, &begun, &Base::default()).await?;
         return Ok(Known {
             doubts,
             ..Known::default()
@@ -198,10 +199,10 @@ pub(crate) async fn known(tx: &mut dyn Tx, lane: &Lane) -> Result<Known> {
     }
     let open = conflicts::open(tx, &lane.connection, &agreement.opportunity_id).await?;
     Ok(Known {
-        doubts: doubt::in_lane(tx, lane, &agreement.base).await?,
+        doubts: doubt::in_lane(tx, lane, &begun, &agreement.base).await?,
         base: agreement.base,
         rulings: open.into_iter().filter_map(|conflict| conflict.ruling).collect(),
-        reversals: undo::in_lane(tx, lane, None).await?,
+        reversals: undo::in_lane(tx, begun, None).await?,
         ..Known::default()
     })
 }

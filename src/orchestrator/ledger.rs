@@ -310,7 +310,10 @@ impl Ledger {
             let (id, lane) = (run.id, lane.clone());
             let own = self.store.read(move |tx| {
                 let lane = lane.clone();
-                Box::pin(async move { undo::in_lane(tx, &lane, Some(id)).await })
+                Box::pin(async move {
+                    let begun = runs::begun_in_lane(tx, &lane).await?;
+                    undo::in_lane(tx, begun, Some(id)).await
+                })
             });
             known.reversals = own.await?;
         }

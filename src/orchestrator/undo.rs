@@ -8,6 +8,7 @@ use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, OpportunityKey, RunId};
 use cpq_domain::limits::{PAGE_ROWS, UNDO_OPPORTUNITIES, UNDO_SYNCS};
 use cpq_domain::ownership::Side;
+use cpq_domain::purge::is_marker;
 use cpq_domain::quote::Quote;
 use cpq_domain::resolve::Decision;
 use cpq_domain::resolve::undo::{Reversal, Taken, Told, Undoes, reversals, wrote};
@@ -275,7 +276,7 @@ async fn written_since(
     Ok(again.next().map(|stored| stored.circumstances.correlation))
 }
 
-/// What both sides answered to the writes of a run.
+/// What both sides answered to the writes of a run, the last answer first.
 struct Writes {
     crm: Vec<(View, Timestamp)>,
     cpq: Vec<(View, Timestamp)>,
@@ -286,47 +287,38 @@ struct Writes {
 impl Writes {
     fn of(run: &Run, events: &[SyncEvent]) -> Writes {
         let done = |step: &'static str| {
-            let done = events.iter().filter(|event| event.kind == EventKind::Done);
+            let done = events.iter().rev().filter(|event| event.kind == EventKind::Done);
             done.filter(move |event| event.step == step)
                 .map(|event| event.data.clone())
         };
-        let crm = done("write.crm").map(serde_json::from_value::<CrmWritten>);
-        let cpq = done("write.cpq").map(serde_json::from_value::<Quote>);
-        let unread = done("write.crm")
+        let is_purged = done("write.crm")
             .chain(done("write.cpq"))
-            .any(|data| data.is_null());
+            .any(|data| is_marker(&data));
+        let crm = done("write.crm").flat_map(serde_json::from_value::<CrmWritten>);
+        let cpq = done("write.cpq").flat_map(serde_json::from_value::<Quote>);
         Writes {
-            crm: crm
-                .flatten()
-                .map(|written| (written.view, written.modified_at))
-                .collect(),
-            cpq: cpq
-                .flatten()
-                .map(|quote| (quote.view(), quote.updated_at))
-                .collect(),
-            is_purged: run.state == RunState::Succeeded && (unread || events.is_empty()),
+            crm: crm.map(|written| (written.view, written.modified_at)).collect(),
+            cpq: cpq.map(|quote| (quote.view(), quote.updated_at)).collect(),
+            is_purged: is_purged && run.state == RunState::Succeeded,
         }
     }
 
-    /// Whether a side took what was decided for it.
+    /// Whether a side took what was decided for it. It may keep it in another form, so what counts is that it holds
+    /// something else than before.
     fn took(&self, side: Side, decision: &Decision) -> Taken {
-        let Some(value) = wrote(decision, side) else {
-            return Taken::No;
+        let (answers, old) = match side {
+            Side::Crm => (&self.crm, &decision.crm),
+            Side::Cpq => (&self.cpq, &decision.cpq),
         };
-        let answers = match side {
-            Side::Crm => &self.crm,
-            Side::Cpq => &self.cpq,
-        };
-        let holds = |view: &View| {
+        let took = |view: &View| {
             let fields = match &decision.line {
                 Some(key) => view.lines.get(key),
                 None => Some(&view.fields),
             };
             let held = fields.and_then(|fields| fields.get(&decision.field));
-            held.is_some_and(|held| held.same(value, Shape::default()))
+            held.is_some_and(|held| !held.same(old, Shape::default()))
         };
-        let answer = answers.iter().rev().find(|(view, _)| holds(view));
-        match answer {
+        match answers.iter().find(|(view, _)| took(view)) {
             Some((_, at)) => Taken::At(*at),
             None if self.is_purged => Taken::Surely,
             #[cfg(feature = "planted-bugs")]
@@ -363,9 +355,8 @@ pub(crate) fn not_behind(reversals: &[Reversal], crm: &CrmSnapshot, quote: Optio
 /// What a sync of the lane is to put back: what runs that wait there have begun to, because half of it would look like an
 /// edit of the other half; and what it was asked for itself. Of two wishes for the same value the one that was taken in later
 /// counts.
-pub(crate) async fn in_lane(tx: &mut dyn Tx, lane: &Lane, own: Option<RunId>) -> Result<Vec<Reversal>> {
+pub(crate) async fn in_lane(tx: &mut dyn Tx, begun: Vec<RunId>, own: Option<RunId>) -> Result<Vec<Reversal>> {
     let mut asked: BTreeSet<RunId> = own.into_iter().collect();
-    let begun = runs::begun_in_lane(tx, lane).await?;
     #[cfg(feature = "planted-bugs")]
     let begun = crate::planted::unless_undoes_are_halved(begun);
     for id in begun {
@@ -422,4 +413,35 @@ pub(crate) async fn note_wishes(tx: &mut dyn Tx, run: &Run, all: &[Undoes], now:
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The CPQ's "1.255" was written over the CRM's "1.00", which keeps two digits.
+    fn decision() -> Decision {
+        let decision = json!({
+            "field": "opportunity.x", "verdict": "to_crm", "owner": "cpq", "policy": "always",
+            "crm": {"number": "1.00"}, "cpq": {"number": "1.255"}, "reason": "", "origin": "cpq",
+        });
+        serde_json::from_value(decision).expect("a decision")
+    }
+
+    fn answered(value: &str) -> Writes {
+        let view = json!({"fields": {"opportunity.x": {"number": value}}});
+        let view = serde_json::from_value(view).expect("a view");
+        Writes {
+            crm: vec![(view, Timestamp::UNIX_EPOCH)],
+            cpq: vec![],
+            is_purged: false,
+        }
+    }
+
+    #[test]
+    fn a_value_was_taken_in_whatever_form_the_side_keeps_it() {
+        let took = |value| answered(value).took(Side::Crm, &decision());
+        assert_eq!(took("1.26"), Taken::At(Timestamp::UNIX_EPOCH));
+        assert_eq!(took("1"), Taken::No, "it holds what it held before");
+    }
 }

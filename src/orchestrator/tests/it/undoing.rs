@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use cpq_domain::id::OpportunityKey;
-use cpq_domain::resolve::undo::Fate;
+use cpq_domain::purge::Purged;
+use cpq_domain::resolve::undo::{Fate, Undone};
 use cpq_domain::run::{Effect, Run, RunState};
+use cpq_domain::value::Value;
 use cpq_orchestrator::{Engine, Undo, UndoWhich};
+use cpq_store::purge::{self, Task};
 use jiff::Timestamp;
 
 use crate::bench::{Bench, LONG, look_at, run_of};
@@ -22,21 +25,24 @@ fn key(at: usize) -> OpportunityKey {
     OpportunityKey::new(number(at)).expect("a key")
 }
 
-/// The CRM's value of every opportunity.
-fn in_crm(bench: &Bench, value: &str) {
-    let (mut crm, now) = (bench.land.crm(), bench.land.clock.now());
-    for at in 0..ALL {
-        crm.change(&key(at), now, |view| {
-            view.fields.insert(FIELD.into(), text(value));
-        });
-    }
+/// The CRM's value of an opportunity.
+fn in_crm(bench: &Bench, at: usize, value: &str) {
+    let now = bench.land.clock.now();
+    bench.land.crm().change(&key(at), now, |view| {
+        view.fields.insert(FIELD.into(), text(value));
+    });
+}
+
+async fn sync(engine: &Engine, at: usize) -> Run {
+    let run = run_of(engine.submit(look_at(&number(at))).await.expect("accepted"));
+    let run = engine.wait(run.id, LONG).await.expect("known");
+    assert_eq!(run.state, RunState::Succeeded, "{run:?}");
+    run
 }
 
 async fn sync_all(engine: &Engine) {
     for at in 0..ALL {
-        let run = run_of(engine.submit(look_at(&number(at))).await.expect("accepted"));
-        let run = engine.wait(run.id, LONG).await.expect("known");
-        assert_eq!(run.state, RunState::Succeeded, "{run:?}");
+        sync(engine, at).await;
     }
 }
 
@@ -71,12 +77,12 @@ async fn a_bad_import_is_taken_back_and_nobodys_later_edit_is_touched() {
     let bench = Bench::new().await;
     bench.land.rule(FIELD, "crm", "always");
     (0..ALL).for_each(|at| bench.land.add(&number(at)));
-    in_crm(&bench, "right");
+    (0..ALL).for_each(|at| in_crm(&bench, at, "right"));
     let engine = bench.process("a").engine;
     sync_all(&engine).await;
     bench.land.clock.advance(Duration::from_secs(60));
     let since = bench.land.clock.now();
-    in_crm(&bench, "imported");
+    (0..ALL).for_each(|at| in_crm(&bench, at, "imported"));
     sync_all(&engine).await;
     bench.land.clock.advance(Duration::from_secs(60));
     let until = bench.land.clock.now();
@@ -105,18 +111,14 @@ async fn a_bad_import_is_taken_back_and_nobodys_later_edit_is_touched() {
 
 /// Another value comes to the opportunity, and a sync carries it. Returns the sync.
 async fn carried(bench: &Bench, engine: &Engine, value: &str) -> Run {
-    let now = bench.land.clock.now();
-    bench.land.crm().change(&key(0), now, |view| {
-        view.fields.insert(FIELD.into(), text(value));
-    });
-    let run = run_of(engine.submit(look_at(&number(0))).await.expect("accepted"));
-    let run = engine.wait(run.id, LONG).await.expect("known");
-    assert_eq!(run.state, RunState::Succeeded, "{run:?}");
+    in_crm(bench, 0, value);
+    let run = sync(engine, 0).await;
     bench.land.clock.advance(Duration::from_secs(1));
     run
 }
 
-async fn undo_one(engine: &Engine, run: &Run) -> Run {
+/// Takes a sync back on both sides. What became of its one value.
+async fn undo_one(engine: &Engine, run: &Run) -> Undone {
     let wish = Undo {
         which: UndoWhich::Sync(run.correlation.clone()),
         field: None,
@@ -126,7 +128,15 @@ async fn undo_one(engine: &Engine, run: &Run) -> Run {
     };
     let item = engine.to_undo(wish).await.expect("there is something").remove(0);
     let run = engine.undo(item).await.expect("accepted");
-    engine.wait(run.id, LONG).await.expect("known")
+    let run = engine.wait(run.id, LONG).await.expect("known");
+    let mut undone = run.outcome.expect("it succeeded").undone;
+    assert_eq!(undone.len(), 1, "{undone:?}");
+    undone.remove(0)
+}
+
+fn in_cpq(bench: &Bench) -> Option<Value> {
+    let quote = bench.land.cpq().find(&key(0), false).expect("it is there");
+    quote.view().get(FIELD).cloned()
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,26 +149,37 @@ async fn what_another_sync_wrote_anew_is_taken_back_with_that_one_only() {
     let bad = carried(&bench, &engine, "bad").await;
     carried(&bench, &engine, "between").await;
     let again = carried(&bench, &engine, "bad").await;
-    let held = || {
-        let quote = bench.land.cpq().find(&key(0), false).expect("it is there");
-        quote.view().get(FIELD).cloned()
+    let undone = undo_one(&engine, &bad).await;
+    assert_eq!(undone.fate, Fate::ChangedSince, "{undone:?}");
+    assert!(undone.reason.contains(again.correlation.as_str()), "{undone:?}");
+    assert_eq!(in_cpq(&bench), Some(text("bad")));
+    let undone = undo_one(&engine, &again).await;
+    assert_eq!(undone.fate, Fate::PutBack, "{undone:?}");
+    assert_eq!(in_cpq(&bench), Some(text("between")));
+}
+
+/// Retention may keep decisions longer than journals.
+#[tokio::test(start_paused = true)]
+async fn a_sync_whose_journal_was_purged_can_still_be_taken_back() {
+    let bench = Bench::new().await;
+    bench.land.rule(FIELD, "crm", "always");
+    bench.land.add(&number(0));
+    let engine = bench.process("a").engine;
+    carried(&bench, &engine, "first").await;
+    let bad = carried(&bench, &engine, "bad").await;
+    let now = bench.land.clock.now();
+    let mark = Purged {
+        at: now,
+        under: "retention.journal_days = 1".into(),
+        bytes: 0,
     };
-    let undone = undo_one(&engine, &bad)
-        .await
-        .outcome
-        .expect("it succeeded")
-        .undone;
-    assert_eq!(undone[0].fate, Fate::ChangedSince, "{undone:?}");
-    assert!(
-        undone[0].reason.contains(again.correlation.as_str()),
-        "{undone:?}"
-    );
-    assert_eq!(held(), Some(text("bad")));
-    let undone = undo_one(&engine, &again)
-        .await
-        .outcome
-        .expect("it succeeded")
-        .undone;
-    assert_eq!(undone[0].fate, Fate::PutBack, "{undone:?}");
-    assert_eq!(held(), Some(text("between")));
+    let purged = bench.store.erase(move |tx| {
+        let task = Task::Journals(now, mark.clone());
+        Box::pin(async move { purge::step(tx, task).await })
+    });
+    let (removed, _) = purged.await.expect("it is purged");
+    assert!(removed.rows > 0, "{removed:?}");
+    let undone = undo_one(&engine, &bad).await;
+    assert_eq!(undone.fate, Fate::PutBack, "{undone:?}");
+    assert_eq!(in_cpq(&bench), Some(text("first")));
 }

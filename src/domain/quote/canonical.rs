@@ -76,7 +76,8 @@ pub const READ_ONLY: &[&str] = &[
 /// Fields of a line that pricing sets; a patch may not name them.
 pub const LINE_TOTALS: &[&str] = &["line.list_total", "line.net_total", "line.discount_total"];
 
-/// Whether nobody sets the field in the CPQ: it follows from other values, or from commands.
+/// Whether nobody sets the field in the CPQ: it follows from other values, or from commands. So do all fields of a CRM's
+/// record of the quote, known or not.
 pub fn follows(field: &FieldName) -> bool {
     let name = field.as_str();
     READ_ONLY.contains(&name) || LINE_TOTALS.contains(&name) || field.object() == "quote_record"

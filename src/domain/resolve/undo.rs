@@ -410,9 +410,9 @@ fn shape(mapping: &Mapping, field: &FieldName) -> Shape {
 /// Why we may not write the field there, up to the name of the side. The CRM says so itself. The CPQ takes what it does not
 /// compute; and once the quote left draft, its commercial part holds still, and what was copied for good.
 fn why_not(question: &Question, field: &FieldName, side: Side) -> Option<&'static str> {
-    const READ_ONLY: &str = "it cannot be written in the";
+    const CLOSED: &str = "it cannot be written in the";
     let Some(rule) = rule(question, field) else {
-        return Some(READ_ONLY);
+        return Some(CLOSED);
     };
     let policy = rule.overwrite_policy;
     let mapped = question.mapping.fields.get(field);
@@ -425,8 +425,8 @@ fn why_not(question: &Question, field: &FieldName, side: Side) -> Option<&'stati
         .iter()
         .any(|part| field.as_str().starts_with(part));
     match side {
-        Side::Crm => (!mapped.is_some_and(|mapped| mapped.writable)).then_some(READ_ONLY),
-        Side::Cpq if is_computed => Some(READ_ONLY),
+        Side::Crm => (!mapped.is_some_and(|mapped| mapped.writable)).then_some(CLOSED),
+        Side::Cpq if is_computed => Some(CLOSED),
         Side::Cpq if !is_draft && (is_commercial || frozen(policy, question.facts)) => {
             Some("the quote left draft, and holds still in the")
         }

@@ -103,7 +103,7 @@ fn pair(scene: &Scene, judged: Judged, crm: &CrmSnapshot, quote: &Quote, known: 
     let (cpq, none) = (quote.view(), Known::default());
     let known = known.unwrap_or(&none);
     let (facts, mapping) = (facts(crm, Some(quote), scene.now), scene.crm.mapping());
-    let comparison = compare(&Question {
+    let mut comparison = compare(&Question {
         matrix: &scene.matrix,
         facts: &facts,
         mapping: &mapping,
@@ -113,8 +113,7 @@ fn pair(scene: &Scene, judged: Judged, crm: &CrmSnapshot, quote: &Quote, known: 
         changed_at: (crm.modified_at, quote.updated_at),
         rulings: &known.rulings,
     });
-    let mut differences = comparison.differences.clone();
-    for one in &mut differences {
+    for one in &mut comparison.differences {
         // Whoever is to decide is shown something else, so a sync has to show it first.
         if one.cause == Cause::ConflictOpen && !known.shown.iter().any(|conflict| is_shown(conflict, one)) {
             one.cause = Cause::BothEdited;
@@ -123,7 +122,7 @@ fn pair(scene: &Scene, judged: Judged, crm: &CrmSnapshot, quote: &Quote, known: 
     Judged {
         parts: parts::of_pair(crm, &comparison),
         stored_differently: comparison.stored_differently,
-        differences,
+        differences: comparison.differences,
         ..judged
     }
 }

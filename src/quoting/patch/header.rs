@@ -1,17 +1,13 @@
 //! The header fields that a quote itself holds.
 
 use cpq_domain::limits::NAME_CHARS;
-use cpq_domain::quote::{Quote, READ_ONLY};
+use cpq_domain::quote::{Quote, follows};
 use cpq_domain::value::Value;
-use cpq_domain::view::{FieldName, Patch};
+use cpq_domain::view::Patch;
 use cpq_domain::{Error, Result};
 
 use super::read::{self, Why};
 use crate::{refusal, settings};
-
-/// Object of the fields that a CRM's record of the quote has. They follow from the quote, so none of them, known or
-/// not, is ever set here.
-const RECORD: &str = "quote_record";
 
 /// Fields of a quote that a patch may set.
 ///
@@ -30,8 +26,7 @@ pub(super) const WRITABLE: &[&str] = &[
 
 /// Sets the header fields of a patch. The currency first, because amounts are read in it.
 pub(super) fn write(quote: &mut Quote, patch: &Patch) -> Result<()> {
-    let fixed = |field: &&FieldName| READ_ONLY.contains(&field.as_str()) || field.object() == RECORD;
-    if let Some(field) = patch.fields.keys().find(fixed) {
+    if let Some(field) = patch.fields.keys().find(|field| follows(field)) {
         return Err(read_only(field.as_str()));
     }
     for field in WRITABLE {

@@ -3,7 +3,7 @@
 //! Source: REST API Developer Guide, "Composite Subrequest": `@{id.field}` in a body stands for a value out of an earlier
 //! answer, and one that leads nowhere fells the call. Nothing is documented by which such a text could mean itself.
 //! A request of its own knows no references. So these texts go in requests of their own, after the call that carries
-//! everything else, and under the condition that nobody changed the opportunity since.
+//! everything else; those of the opportunity itself under the condition that nobody changed it since.
 
 use cpq_domain::adapter::CrmWritten;
 use cpq_domain::error::Written;
@@ -19,6 +19,7 @@ use crate::json::Node;
 use crate::salesforce::composite::{Body, Part};
 use crate::salesforce::fields::RECORD_NAME;
 use crate::salesforce::layout::Layout;
+use crate::salesforce::lines::OBJECT;
 use crate::salesforce::query;
 use crate::salesforce::quote_record::Upsert;
 use crate::salesforce::rest::{Effect, Request};
@@ -101,10 +102,10 @@ impl Writes {
         let (rest, calls) = (&self.0.rest, [&item.call]);
         let plan = Plan::of(rest, layout, std::slice::from_ref(item));
         let mut answers = Vec::with_capacity(plan.parts.len());
-        for part in &plan.parts {
+        for (at, part) in plan.parts.iter().enumerate() {
             answers.push(match part.body.as_ref().is_some_and(Body::is_empty) {
                 true => Answer::nothing(),
-                false => self.alone(item, part).await?,
+                false => self.alone(item, at, part).await?,
             });
         }
         let query = read_back(layout, std::slice::from_ref(item))?;
@@ -117,7 +118,13 @@ impl Writes {
     }
 
     /// A part as a request of its own.
-    async fn alone(&self, item: &Ordered, part: &Part) -> Result<Answer> {
+    async fn alone(&self, item: &Ordered, at: usize, part: &Part) -> Result<Answer> {
+        let opportunity = item.write.opportunity.id.as_str();
+        let (object, record) = match (at, &item.bodies.quote) {
+            (0, _) => ("Opportunity", opportunity),
+            (1, Some(upsert)) => (upsert.records.object.as_str(), upsert.key.as_str()),
+            _ => (OBJECT, opportunity),
+        };
         let body = serde_json::to_vec(&part.body).expect("texts and lists of them are JSON");
         let request = Request {
             method: part.method.parse().expect("a method of HTTP"),
@@ -126,8 +133,8 @@ impl Writes {
             unmodified_since: part.http_headers.get("If-Unmodified-Since").map(String::as_str),
             effect: Effect::Write,
             operation: "write",
-            object: "Opportunity",
-            record: item.write.opportunity.id.as_str(),
+            object,
+            record,
         };
         let answer = self.0.rest.send(&[&item.call], &request).await?;
         let node = match answer.body.is_empty() {

@@ -316,7 +316,7 @@ impl Engine {
             scene.cpq.find(&call, lane.connection.as_str(), &lane.opportunity),
             scene.ledger.known(lane),
         )?;
-        crate::undo::wish_anew(&mut known.reversals, reversals);
+        cpq_domain::resolve::undo::wish_anew(&mut known.reversals, reversals);
         crate::deleted::foresee(&scene, lane, &mut crm, quote.as_ref(), &known.base).await?;
         crate::sync::can_be_quoted(&crm, quote.as_ref())?;
         plan::dry_run(&scene, &call, crm, quote, known).await

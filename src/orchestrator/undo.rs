@@ -11,7 +11,7 @@ use cpq_domain::ownership::Side;
 use cpq_domain::purge::is_marker;
 use cpq_domain::quote::Quote;
 use cpq_domain::resolve::Decision;
-use cpq_domain::resolve::undo::{Reversal, Taken, Told, Undoes, reversals, wrote};
+use cpq_domain::resolve::undo::{Reversal, Taken, Told, Undoes, reversals, wish_anew, wrote};
 use cpq_domain::run::{Effect, Run, RunState, Trigger};
 use cpq_domain::value::Shape;
 use cpq_domain::view::{FieldName, View};
@@ -370,12 +370,6 @@ pub(crate) async fn in_lane(tx: &mut dyn Tx, begun: Vec<RunId>, own: Option<RunI
         }
     }
     Ok(all)
-}
-
-/// Adds further wishes. Of two for the same value the later counts.
-pub(crate) fn wish_anew(all: &mut Vec<Reversal>, wished: Vec<Reversal>) {
-    all.retain(|one| !wished.iter().any(|later| one.is_outdone_by(later)));
-    all.extend(wished);
 }
 
 /// What a run was asked to take back.

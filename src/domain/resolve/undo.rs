@@ -118,12 +118,21 @@ pub struct Undone {
     pub reason: String,
 }
 
+/// Adds further wishes. Of two for the same value the later counts.
+pub fn wish_anew(all: &mut Vec<Reversal>, wished: impl IntoIterator<Item = Reversal>) {
+    for later in wished {
+        all.retain(|one| !one.is_outdone_by(&later));
+        all.push(later);
+    }
+}
+
 /// Decides everything as [`decide`] does, in the world in which these values were not written.
 pub fn undo(question: &Question, reversals: &[Reversal]) -> Plan {
     let mut told = Vec::with_capacity(reversals.len());
     let mut open = Vec::new();
-    let reversals: Vec<Reversal> = reversals.iter().map(|one| one.under(question)).collect();
-    for reversal in &reversals {
+    let mut wished = Vec::with_capacity(reversals.len());
+    wish_anew(&mut wished, reversals.iter().map(|one| one.under(question)));
+    for reversal in &wished {
         match reversal.stands(question) {
             Ok(fate) => open.push((reversal, fate)),
             Err((fate, reason)) => told.push(reversal.told(fate, reason)),
@@ -164,7 +173,9 @@ fn world(question: &Question, open: &[(&Reversal, Fate)]) -> Plan {
         if crate::planted::Bug::RemembersTheUndone.is_on() {
             continue;
         }
-        reversal.agree(question, &mut base);
+        let goes_back = |side| open.iter().any(|(other, _)| other.goes_to(side, reversal.cell()));
+        let is_edited = !goes_back(reversal.side.other()) && reversal.is_edited(question);
+        reversal.agree(is_edited, &mut base);
     }
     decide(&Question {
         base: &base,
@@ -176,7 +187,7 @@ fn world(question: &Question, open: &[(&Reversal, Fate)]) -> Plan {
 
 impl Reversal {
     /// Whether a later wish takes the place of this one.
-    pub fn is_outdone_by(&self, later: &Reversal) -> bool {
+    fn is_outdone_by(&self, later: &Reversal) -> bool {
         self.cell() == later.cell() && (self.side == later.side || self.both || later.both)
     }
 
@@ -328,6 +339,11 @@ impl Reversal {
         }
     }
 
+    /// Whether an old value of this cell goes to that side.
+    fn goes_to(&self, side: Side, cell: (&FieldName, Option<&LineKey>)) -> bool {
+        self.cell() == cell && self.sides().any(|own| own == side)
+    }
+
     /// Where the old value goes.
     fn sides(&self) -> impl Iterator<Item = Side> + use<> {
         let other = self.both.then(|| self.side.other());
@@ -352,20 +368,23 @@ impl Reversal {
         }
     }
 
-    /// What both sides agreed on in that world: nothing. But what the other side holds is an edit if it is neither value.
-    fn agree(&self, question: &Question, base: &mut Base) {
+    /// Whether the other side holds neither value: then somebody has edited it there.
+    fn is_edited(&self, question: &Question) -> bool {
         let shape = shape(question.mapping, &self.field);
-        let is_edit = |held: &Value| !held.same(&self.old, shape) && !held.same(&self.wrote, shape);
-        let other = self.side.other();
-        for (side, value) in [(self.side, &self.old), (other, &self.wrote)] {
+        let held = self.held(question, self.side.other());
+        held.is_some_and(|held| !held.same(&self.old, shape) && !held.same(&self.wrote, shape))
+    }
+
+    /// What both sides agreed on in that world: nothing. But an edit of the other side is one there too.
+    fn agree(&self, is_edited: bool, base: &mut Base) {
+        for (side, value) in [(self.side, &self.old), (self.side.other(), &self.wrote)] {
             let view = match side {
                 Side::Crm => &mut base.crm,
                 Side::Cpq => &mut base.cpq,
             };
-            if !self.both && self.held(question, other).is_some_and(is_edit) {
-                self.remember(view, value);
-            } else {
-                self.forget(view);
+            match is_edited {
+                true => self.remember(view, value),
+                false => self.forget(view),
             }
         }
     }

@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value as Json, json};
 
 use crate::house::{House, Service, http, until};
+use crate::lines::{approve, try_edit};
 
 /// In each of these texts, and in nothing else.
 const MARK: &str = "zqz";
@@ -180,15 +181,7 @@ fn a_text_at_any_door_is_no_record_and_comes_into_no_query() {
 
 /// Changes the quote, as often as the service is faster with a change of the CRM's.
 fn edit(service: &Service, patch: &Json) {
-    let tried = || {
-        let path = "/api/v1/quotes/Q-2026-0137";
-        let now = service.json(Method::GET, path, &[], &json!(null)).1;
-        let id = now["id"].as_str().expect("an id");
-        let key = format!("{id}.{}", now["version"]);
-        let etag = format!("\"{key}\"");
-        let headers = [("if-match", etag.as_str()), ("idempotency-key", &key)];
-        service.json(Method::PATCH, &format!("/api/v1/quotes/{id}"), &headers, patch)
-    };
+    let tried = || try_edit(service, patch);
     let changed = until("the edit", tried, |(status, _)| *status != 412);
     assert_eq!(changed.0, 200, "{changed:?}");
 }
@@ -220,7 +213,7 @@ fn what_somebody_wrote_in_the_crm_is_a_text_in_every_query_and_call() {
             "line.quantity": {"number": "2"}, "line.list_unit": {"money": {"amount": "1390", "currency": "USD"}}}});
         let patch = json!({"fields": {"quote.name": {"text": text}}, "lines": {format!("line{nth}"): put}});
         edit(&service, &patch);
-        crate::lines::approve(&house, &service);
+        approve(&house, &service);
         sync();
         let lines = house.soql("SELECT ProductCode FROM OpportunityLineItem");
         assert!(lines.iter().any(|line| line["ProductCode"] == sku), "{lines:?}");

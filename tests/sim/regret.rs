@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use crate::dice::Dice;
 use crate::fleet::{Fleet, apart};
 use crate::land::{Land, place_of};
+use crate::verdict;
 use crate::witness::{Cell, Side};
 
 /// Fields that are asked for one by one.
@@ -76,16 +77,11 @@ async fn one_that_wrote(land: &Land, dice: &mut Dice) -> Option<Run> {
         limit: 20,
         ..runs::Filter::default()
     };
-    let read = land
-        .store
-        .read(move |tx| Box::pin(async move { runs::list(tx, &filter).await }));
-    let mut found = read.await.ok()?;
+    let mut found = verdict::listed(land, filter).await;
     found.retain(|run| {
         let outcome = run.outcome.as_ref();
         outcome.is_some_and(|outcome| outcome.effect == Effect::Written && !outcome.created)
     });
-    // Ids of one millisecond have no order.
-    found.sort_by_key(|run| (run.correlation.as_str().len(), run.correlation.clone()));
     (!found.is_empty()).then(|| dice.pick(&found).clone())
 }
 

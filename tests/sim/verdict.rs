@@ -100,6 +100,16 @@ async fn cursor(land: &Land, entries: &[Arc<Entry>]) {
     }
 }
 
+/// Runs by their number: ids of one millisecond have no order.
+pub async fn listed(land: &Land, filter: runs::Filter) -> Vec<Run> {
+    let read = land
+        .store
+        .read(move |tx| Box::pin(async move { runs::list(tx, &filter).await }));
+    let mut found = read.await.unwrap_or_default();
+    found.sort_by_key(|run| (run.correlation.as_str().len(), run.correlation.clone()));
+    found
+}
+
 /// Hints of one opportunity share the run that waits. Live work has a run of its own beside one that can wait.
 pub async fn one_waits(land: &Land, lane: &Lane) {
     let filter = runs::Filter {
@@ -108,13 +118,8 @@ pub async fn one_waits(land: &Land, lane: &Lane) {
         limit: 200,
         ..runs::Filter::default()
     };
-    let read = land
-        .store
-        .read(move |tx| Box::pin(async move { runs::list(tx, &filter).await }));
-    let waiting = read.await.unwrap_or_default();
-    let mut fresh: Vec<&Run> = waiting.iter().filter(|run| run.attempt == 0).collect();
-    // By number: ids of one millisecond have no order.
-    fresh.sort_by_key(|run| (run.correlation.as_str().len(), run.correlation.clone()));
+    let waiting = listed(land, filter).await;
+    let fresh: Vec<&Run> = waiting.iter().filter(|run| run.attempt == 0).collect();
     for pair in fresh.windows(2) {
         let [first, second] = pair else { continue };
         // Only a sync that takes something back looks for what that is.

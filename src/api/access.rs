@@ -23,6 +23,8 @@ pub enum Access {
     Open,
     /// A bearer token with this scope.
     Scope(&'static str),
+    /// Any bearer token: what it opens belongs to whoever holds it.
+    Token,
     /// A signature over the body, or a secret of the sender's; checked by the route itself, which alone reads the body.
     Signed,
     /// As `Scope`, but callers on this machine may pass without where the settings say so.
@@ -188,6 +190,9 @@ pub const ROUTES: &[Route] = &[
     ),
     route("GET", "/api/v1/certificates", Access::Scope("reconcile:read")),
     route("GET", "/api/v1/audit", Access::Scope("audit:read")),
+    route("GET", "/api/v1/sessions", Access::Token),
+    route("POST", "/api/v1/sessions/end", Access::Token),
+    route("POST", "/api/v1/sessions/{id}/end", Access::Token),
     route("POST", "/api/v1/webhooks/{source}", Access::Signed),
     route(
         "POST",
@@ -236,9 +241,9 @@ pub(crate) async fn guard(State(api): State<ApiState>, mut request: Request, nex
     let local = address.is_some_and(|address| address.is_loopback());
     let vouched = request.extensions_mut().remove::<Vouched>();
     let admitted = match (asked(&api, route.access, local), vouched) {
-        (None, _) => Ok(None),
-        (Some(scope), Some(Vouched(grantee))) => Ok(Some((scope, grantee))),
-        (Some(scope), None) => {
+        (Asked::Nobody, _) => Ok(None),
+        (Asked::Anybody(scope), Some(Vouched(grantee))) => Ok(Some((scope, grantee))),
+        (Asked::Anybody(scope), None) => {
             let grantee = known(&api, request.headers()).await;
             grantee.map(|grantee| Some((scope, grantee)))
         }
@@ -261,12 +266,12 @@ pub(crate) async fn guard(State(api): State<ApiState>, mut request: Request, nex
 async fn let_in(
     api: &ApiState,
     route: &Route,
-    (scope, grantee): (&'static str, Grantee),
+    (scope, grantee): (Option<&'static str>, Grantee),
     mut request: Request,
     next: Next,
 ) -> Result<Response> {
     api.throttle.client(grantee.client.as_str())?;
-    has(scope, &grantee)?;
+    scope.map_or(Ok(()), |scope| has(scope, &grantee))?;
     request.extensions_mut().insert(grantee);
     audit::told(api, route, request, next).await
 }
@@ -293,12 +298,19 @@ fn find(method: &Method, path: &str) -> Option<&'static Route> {
         .find(|route| route.path == path && route.method == method)
 }
 
-/// The scope that whoever calls must have; none where nobody is asked who they are.
-fn asked(api: &ApiState, access: Access, local: bool) -> Option<&'static str> {
+/// Whether whoever calls is asked who they are.
+enum Asked {
+    Nobody,
+    /// They are, and must have the scope, if one is named.
+    Anybody(Option<&'static str>),
+}
+
+fn asked(api: &ApiState, access: Access, local: bool) -> Asked {
     match access {
-        Access::Open | Access::Signed => None,
-        Access::ScopeOrLoopback(_) if local && api.settings.metrics_open_on_loopback => None,
-        Access::Scope(scope) | Access::ScopeOrLoopback(scope) => Some(scope),
+        Access::Open | Access::Signed => Asked::Nobody,
+        Access::ScopeOrLoopback(_) if local && api.settings.metrics_open_on_loopback => Asked::Nobody,
+        Access::Token => Asked::Anybody(None),
+        Access::Scope(scope) | Access::ScopeOrLoopback(scope) => Asked::Anybody(Some(scope)),
     }
 }
 

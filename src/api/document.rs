@@ -77,6 +77,7 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
 fn finish(operation: &mut Operation, access: Access) {
     operation.security = Some(match access {
         Access::Open | Access::Signed => Vec::new(),
+        Access::Token => vec![SecurityRequirement::new(BEARER, [""; 0])],
         Access::Scope(scope) => vec![SecurityRequirement::new(BEARER, [scope])],
         // Without a key from this machine, where the settings say so.
         Access::ScopeOrLoopback(scope) => {

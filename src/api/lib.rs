@@ -9,6 +9,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod browsers;
 pub mod connections;
 pub mod feeds;
 pub mod limits;

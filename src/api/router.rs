@@ -10,8 +10,8 @@ use utoipa_axum::routes;
 use crate::failure::Failure;
 use crate::state::ApiState;
 use crate::{
-    access, audit, certificates, conflicts, connections, dead_letters, decided, deleted, document, events,
-    feeds, frame, habits, health, logins, metrics, outbound, ownership, quotes, reconcile, replays,
+    access, audit, browsers, certificates, conflicts, connections, dead_letters, decided, deleted, document,
+    events, feeds, frame, habits, health, logins, metrics, outbound, ownership, quotes, reconcile, replays,
     statistics, sync, timeline, undo, webhooks, why,
 };
 
@@ -74,6 +74,9 @@ pub(crate) fn documented() -> OpenApiRouter<ApiState> {
         .routes(routes!(reconcile::records))
         .routes(routes!(certificates::list))
         .routes(routes!(audit::list))
+        .routes(routes!(browsers::list))
+        .routes(routes!(browsers::end_all))
+        .routes(routes!(browsers::end))
         .routes(routes!(webhooks::take))
         .routes(routes!(outbound::take))
         .routes(routes!(document::get))

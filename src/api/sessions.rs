@@ -20,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::audit::{Act, Audit};
+use crate::browsers;
 use crate::fingerprint::sha256;
 use crate::frame::Origin;
 use crate::limits::{SESSION_IDLE, SESSION_LIFE};
@@ -31,14 +32,15 @@ const SECRET_CHARS: usize = 43;
 /// Where browsers log in and out. Cheap to clone.
 #[derive(Clone)]
 pub struct Sessions {
-    store: Store,
-    world: Arc<dyn World>,
+    pub(crate) store: Store,
+    pub(crate) world: Arc<dyn World>,
 }
 
 /// A person at a browser that is logged in.
 #[derive(Clone, Debug)]
 pub struct Visitor {
     grantee: Grantee,
+    session: String,
     forms: String,
     origin: Option<Origin>,
 }
@@ -66,6 +68,7 @@ impl Sessions {
             created_at: now,
             seen_at: now,
             ends_at: now + whole(SESSION_LIFE),
+            address: origin.map(|origin| origin.address.to_string()),
         };
         self.store
             .write(move |tx| Box::pin(async move { browser_sessions::insert(tx, &hash, &session).await }))
@@ -104,6 +107,7 @@ impl Sessions {
         }
         Ok(Some(Visitor {
             grantee,
+            session: browsers::id(&hash),
             forms: forms(secret),
             origin: None,
         }))
@@ -115,6 +119,19 @@ impl Sessions {
         self.store
             .write(move |tx| Box::pin(async move { browser_sessions::remove(tx, &hash).await }))
             .await
+            .map(drop)
+    }
+
+    /// [`Code::Unauthenticated`] unless this is a good token of the same client: whoever ends what others of this name hold
+    /// shows anew that it is theirs.
+    pub async fn confirm(&self, visitor: &Visitor, token: &SecretString) -> Result<()> {
+        let presented = token.expose_secret().trim();
+        let grantee = tokens::authenticate(&self.store, &self.world, presented).await?;
+        if grantee.client == visitor.grantee.client {
+            return Ok(());
+        }
+        let message = "the token is one of somebody else";
+        Err(Error::new(Code::Unauthenticated, message).next("give a token of your own"))
     }
 
     /// Tells of a login, or that one was refused, in the audit log. Without that nobody gets in.
@@ -160,6 +177,11 @@ impl Visitor {
         self.grantee.client.as_str()
     }
 
+    /// Name of the session, as [`crate::browsers`] tells it.
+    pub fn session(&self) -> &str {
+        &self.session
+    }
+
     /// The same, and where the browser is.
     pub fn at(self, origin: Option<Origin>) -> Visitor {
         Visitor { origin, ..self }
@@ -200,6 +222,6 @@ fn forms(secret: &str) -> String {
     URL_SAFE_NO_PAD.encode(sha256(format!("cpq forms\n{secret}").as_bytes()))
 }
 
-fn whole(duration: std::time::Duration) -> SignedDuration {
+pub(crate) fn whole(duration: std::time::Duration) -> SignedDuration {
     SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }

@@ -39,6 +39,10 @@ fn act(command: &Command) -> Option<(&'static str, String)> {
             Some(("token.create", format!("{client}: {}", scopes.join(" "))))
         }
         Command::Token(token::Command::Revoke { id }) => Some(("token.revoke", id.clone())),
+        Command::Token(token::Command::EndSession { id, client }) => {
+            let which = id.as_ref().or(client.as_ref());
+            Some(("session.end", which.cloned().unwrap_or_default()))
+        }
         Command::Store(store::Command::Purge(args)) => Some(("store.purge", args.subject())),
         Command::Privacy(command) => privacy_act(command),
         // These go through the API, which tells them; or make a store, move it or look at it.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cpq_api::access::SCOPES;
+use cpq_api::sessions::Sessions;
 use cpq_api::tokens::{self, NewToken};
 use cpq_domain::Result;
 use cpq_domain::id::ClientId;
@@ -40,6 +41,22 @@ pub enum Command {
         /// Its id, from `cpq token list`.
         id: String,
     },
+    /// The browsers that are logged in at the dashboard: as whom, from where and until when.
+    Sessions {
+        /// Only those of this client.
+        #[arg(long)]
+        client: Option<String>,
+    },
+    /// Log a browser out, or all of a client. Its token stays good: `revoke` ends both.
+    #[command(group = clap::ArgGroup::new("which").required(true))]
+    EndSession {
+        /// Its id, from `cpq token sessions`.
+        #[arg(group = "which")]
+        id: Option<String>,
+        /// All browsers of this client.
+        #[arg(long, group = "which")]
+        client: Option<String>,
+    },
     /// The scopes that exist.
     Scopes,
 }
@@ -56,6 +73,10 @@ impl Desk {
             store: open_store(config).await?,
             world: Arc::new(RealWorld::new()),
         })
+    }
+
+    fn sessions(&self) -> Sessions {
+        Sessions::new(self.store.clone(), self.world.clone())
     }
 }
 
@@ -76,8 +97,54 @@ pub async fn run(command: Command, config: Config, output: Output) -> Result<u8>
             });
             Ok(u8::from(!revoked))
         }
+        Command::Sessions { client } => list_sessions(&desk, client.as_deref(), output).await,
+        Command::EndSession { id, client } => {
+            end_sessions(&desk, id.as_deref(), client.as_deref(), output).await
+        }
         Command::Scopes => Ok(0),
     }
+}
+
+async fn list_sessions(desk: &Desk, client: Option<&str>, output: Output) -> Result<u8> {
+    let client = client.map(ClientId::new).transpose()?;
+    let sessions = desk.sessions().open(client.as_ref()).await?;
+    output.data(&sessions, || {
+        let rows = sessions.iter().map(|browser| {
+            vec![
+                browser.id.clone(),
+                browser.client.clone(),
+                browser.address.clone().unwrap_or_else(|| "-".to_owned()),
+                browser.logged_in_at.to_string(),
+                browser.seen_at.to_string(),
+                browser.ends_at.to_string(),
+                browser.token_id.clone(),
+            ]
+        });
+        let heads = [
+            "SESSION",
+            "CLIENT",
+            "FROM",
+            "LOGGED IN",
+            "LAST SEEN",
+            "ENDS",
+            "TOKEN",
+        ];
+        table(&heads, rows)
+    });
+    Ok(0)
+}
+
+/// Ends one, or all of a client. That a client had none is no failure; that there is none of an id is.
+async fn end_sessions(desk: &Desk, id: Option<&str>, client: Option<&str>, output: Output) -> Result<u8> {
+    let client = client.map(ClientId::new).transpose()?;
+    let meant = |one: &str| id.is_none_or(|id| id == one);
+    let ended = desk.sessions().end(client.as_ref(), meant).await?;
+    output.data(&json!({ "ended": ended }), || format!("ended={ended}"));
+    let unknown = ended == 0 && id.is_some();
+    if unknown {
+        output.say("no browser is logged in by this id: `cpq token sessions` lists them");
+    }
+    Ok(u8::from(unknown))
 }
 
 async fn create(desk: &Desk, client: &str, scopes: &[String], days: u32, output: Output) -> Result<u8> {

@@ -62,6 +62,8 @@ pub const PAGES: &[Page] = &[
     open("POST", "/login"),
     open("GET", "/assets/{name}"),
     page("POST", "/logout"),
+    page("GET", "/sessions"),
+    page("POST", "/sessions/end"),
     page("GET", "/"),
     page("GET", "/live"),
     page("GET", "/syncs"),
@@ -280,7 +282,7 @@ pub(crate) struct Login {
     back: Back,
 }
 
-fn hidden<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
+pub(crate) fn hidden<'de, D: Deserializer<'de>>(from: D) -> Result<SecretString, D::Error> {
     String::deserialize(from).map(SecretString::from)
 }
 

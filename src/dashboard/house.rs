@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use crate::page::Failed;
 use crate::{
     assets, conflicts, connections, doors, home, letters, live, logins, ownership, quote, reconcile, replays,
-    sync, syncs, undo,
+    sessions, sync, syncs, undo,
 };
 
 /// Longest body that a page is made from: a page of 200 rows with all that is known about each.
@@ -79,6 +79,8 @@ fn pages(house: House) -> Router {
         .route("/oauth/callback", get(logins::back))
         .route("/live", get(live::events))
         .route("/logout", post(doors::logout))
+        .route("/sessions", get(sessions::page))
+        .route("/sessions/end", post(sessions::end))
         .route("/login", get(doors::login).post(doors::enter))
         .route("/assets/{name}", get(assets::get));
     pages

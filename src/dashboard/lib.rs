@@ -22,6 +22,7 @@ mod page;
 mod quote;
 mod reconcile;
 mod replays;
+mod sessions;
 mod sync;
 mod syncs;
 mod text;

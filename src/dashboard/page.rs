@@ -72,6 +72,16 @@ pub(crate) fn show(page: &impl Template) -> Response {
     answer(StatusCode::OK, page)
 }
 
+/// The same, where what was asked for was refused: with what it shows of that, and how long to pause.
+pub(crate) fn shown_after(error: &Error, page: &impl Template) -> Response {
+    let mut response = answer(status_of(error.code.http_status()), page);
+    if let Some(pause_ms) = error.retry_after_ms {
+        let headers = response.headers_mut();
+        headers.insert(header::RETRY_AFTER, pause_ms.div_ceil(1_000).max(1).into());
+    }
+    response
+}
+
 fn answer(status: StatusCode, page: &impl Template) -> Response {
     let text = page.render().unwrap_or_else(|error| {
         tracing::error!(error = %error, "a page cannot be made");
@@ -97,15 +107,9 @@ struct Login<'a> {
 
 /// The login page; with what was wrong with the token.
 pub(crate) fn login(back: &str, error: Option<&Error>) -> Response {
-    let status = error.map_or(200, |error| error.code.http_status());
-    let pause_ms = error.and_then(|error| error.retry_after_ms);
-    let error = error.map(ToString::to_string);
-    let mut response = answer(status_of(status), &Login { back, error });
-    if let Some(pause_ms) = pause_ms {
-        let headers = response.headers_mut();
-        headers.insert(header::RETRY_AFTER, pause_ms.div_ceil(1_000).max(1).into());
-    }
-    response
+    let told = error.map(ToString::to_string);
+    let page = Login { back, error: told };
+    error.map_or_else(|| show(&page), |error| shown_after(error, &page))
 }
 
 /// A failure, as the API tells it. The page is made at the door, where it is known who is logged in.

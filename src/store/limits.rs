@@ -51,6 +51,8 @@ pub const CREDENTIALS: i64 = 10_000;
 pub const AUDIT_PAGE: i64 = 1_000;
 /// Ended sessions of browsers that one login takes away, so that it is not held up.
 pub const SESSIONS_ENDED: i64 = 100;
+/// Sessions of browsers in one list: more than the people of a company have, whatever a program that logs in makes.
+pub const SESSIONS_LISTED: i64 = 1_000;
 /// Feeds in one list: a few for each connection.
 pub const FEEDS: i64 = 10_000;
 /// Bytes of the mark of a feed: a replay id has a dozen, a poll in the middle of its pages some hundred.

@@ -36,8 +36,12 @@ impl<'a> Browser<'a> {
     }
 
     pub fn logged_in(service: &'a Service) -> Browser<'a> {
+        Browser::logged_in_with(service, &service.token)
+    }
+
+    pub fn logged_in_with(service: &'a Service, token: &str) -> Browser<'a> {
         let mut browser = Browser::new(service);
-        let shown = browser.enter(&service.token, "/");
+        let shown = browser.enter(token, "/");
         assert_eq!((shown.status, shown.to.as_str()), (303, "/"), "{shown:?}");
         let secret = shown.cookie.split(';').next().expect("a cookie").to_owned();
         browser.cookie = Some(secret);
@@ -149,11 +153,8 @@ fn a_session_begins_with_a_token_of_ours_and_ends_with_it() {
     let service = house.serve();
     let stranger = Browser::new(&service);
     let refused = stranger.enter("cpq_nothing", "/");
-    assert_eq!(
-        (refused.status, refused.cookie.as_str()),
-        (401, ""),
-        "{refused:?}"
-    );
+    let (status, cookie) = (refused.status, refused.cookie.as_str());
+    assert_eq!((status, cookie), (401, ""), "{refused:?}");
     assert!(
         !refused.body.contains("cpq_nothing"),
         "what was typed is not told again"
@@ -293,6 +294,7 @@ fn every_page_shows_what_there_is() {
         ("/reconciliations", "Compare both sides now"),
         (compared.as_str(), "Looked at"),
         ("/connections", "API calls"),
+        ("/sessions", "this browser"),
     ];
     for (path, part) in shown {
         browser.shows(path, &[part]);
@@ -402,9 +404,7 @@ fn a_page_can_do_no_more_than_the_token() {
     let reader = house
         .cpq(&["token", "create", "--client", "reader", "--scope", "sync:read"])
         .ok();
-    let mut browser = Browser::new(&service);
-    let entered = browser.enter(reader.out.trim(), "/");
-    browser.cookie = entered.cookie.split(';').next().map(str::to_owned);
+    let browser = Browser::logged_in_with(&service, reader.out.trim());
     assert_eq!(browser.get("/syncs").status, 200);
     for path in ["/conflicts", "/ownership", "/dead-letters", "/reconciliations"] {
         let page = browser.get(path);

@@ -39,6 +39,7 @@ mod sandbox_define;
 mod schema;
 mod secrets;
 mod service;
+mod sessions;
 mod soak;
 mod store;
 mod tokens;

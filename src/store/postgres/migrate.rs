@@ -64,6 +64,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0010_audit",
         sql: include_str!("../../../migrations/postgres/0010_audit.sql"),
     },
+    Migration {
+        version: 11,
+        name: "0011_sessions",
+        sql: include_str!("../../../migrations/postgres/0011_sessions.sql"),
+    },
 ];
 
 /// Advisory locks of ours are pairs: what for, and in which schema.

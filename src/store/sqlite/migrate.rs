@@ -65,6 +65,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0010_audit",
         sql: include_str!("../../../migrations/sqlite/0010_audit.sql"),
     },
+    Migration {
+        version: 11,
+        name: "0011_sessions",
+        sql: include_str!("../../../migrations/sqlite/0011_sessions.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -80,6 +80,40 @@ doors.check("a session ends with its token, in open pages too", async ({ house, 
   assert.equal(new URL(person.page.url()).pathname, "/login");
 });
 
+doors.check("whoever is logged in elsewhere logs that browser out, and shows for it who they are", async ({ house, sit }) => {
+  const key = await house.token("vera");
+  const [here, there, far] = [await sit(stranger), await sit(stranger), await sit(stranger)];
+  for (const person of [there, far, here]) await person.logIn(key);
+  await here.page.getByRole("link", { name: "vera" }).click();
+  await here.sees("Where you are logged in", "this browser", "127.0.0.1");
+  const others = here.page.getByRole("radio", { name: /^Log out the browser of / });
+  assert.equal(await others.count(), 2);
+  const endsBut = async (token) => {
+    await here.page.getByLabel("API token").fill(token);
+    await here.press("Log out what is chosen");
+  };
+  here.forgive(/status of 401 /);
+  for (const wrong of ["cpq_this_is_none", house.key]) {
+    await others.first().check();
+    await endsBut(wrong);
+    assert.match(await here.page.getByRole("alert").innerText(), /token.*No browser was logged out/s);
+    assert.ok(!(await here.page.content()).includes(wrong));
+    assert.equal(await others.count(), 2, "a token that is not vera's logged a browser out");
+  }
+  await others.first().check();
+  await endsBut(key);
+  assert.equal(new URL(here.page.url()).pathname, "/sessions");
+  assert.equal(await others.count(), 1);
+  await far.page.goto("/");
+  assert.equal(new URL(far.page.url()).pathname, "/login", "the latest login is the first of the list");
+  await there.open("/");
+  await here.page.getByRole("radio", { name: "All but this browser" }).check();
+  await endsBut(key);
+  await here.sees("No other browser is logged in as you");
+  await there.page.goto("/");
+  assert.equal(new URL(there.page.url()).pathname, "/login");
+});
+
 doors.check("a page can do no more than its token, and says what is missing", async ({ house, sit }) => {
   const person = await sit(stranger);
   await person.logIn(await house.token("reader", "sync:read"));

@@ -32,6 +32,7 @@ export function pages(house) {
     { name: "reconciles", path: "/reconciliations", shows: "Certificates" },
     { name: "reconcile", path: `/reconciliations/${house.compared}`, shows: "quote.net_total" },
     { name: "connections", path: "/connections", shows: "API calls" },
+    { name: "sessions", path: "/sessions", shows: "this browser" },
     { name: "login", path: "/login", shows: "API token" },
     { name: "failed", path: "/syncs/csync-999", shows: "CORRELATION_NOT_FOUND", status: 404 },
   ];

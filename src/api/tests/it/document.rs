@@ -46,6 +46,9 @@ fn every_operation_tells_its_key_and_the_shape_of_its_failures() {
         let security = operation["security"].as_array().expect("security is told");
         match route.access {
             Access::Open | Access::Signed => assert!(security.is_empty(), "{method} {path}"),
+            Access::Token => {
+                assert_eq!(security, &[serde_json::json!({"bearer": []})], "{method} {path}");
+            }
             Access::Scope(scope) | Access::ScopeOrLoopback(scope) => {
                 assert!(SCOPES.contains(&scope));
                 assert_eq!(security[0]["bearer"][0], scope, "{method} {path}");

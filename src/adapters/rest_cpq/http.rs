@@ -197,3 +197,43 @@ fn base_url(config: &Config) -> Result<url::Url, String> {
         None => Ok(url),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cpq_domain::id::ConnectionName;
+
+    use super::*;
+
+    fn with(base: &str) -> Result<url::Url, String> {
+        let connection = ConnectionName::new("cpq").expect("a name");
+        base_url(&Config::new(connection, base, "t".to_owned().into()))
+    }
+
+    #[test]
+    fn the_token_goes_over_tls_or_stays_on_this_machine() {
+        for good in [
+            "https://cpq.example",
+            "https://cpq.example:8443/of/us/",
+            "http://127.0.0.1:7080",
+            "http://[::1]:7080",
+            "http://localhost:7080",
+        ] {
+            assert!(with(good).is_ok(), "{good}: {:?}", with(good));
+        }
+        for (wrong, why) in [
+            ("http://cpq.example", "https"),
+            ("http://127.0.0.1.cpq.example", "https"),
+            ("http://localhost.cpq.example", "https"),
+            ("ws://127.0.0.1:7080", "https"),
+            ("ftp://cpq.example", "https"),
+            ("https://erin@cpq.example", "user"),
+            ("https://:secret@cpq.example", "password"),
+            ("https://cpq.example?to=elsewhere", "query"),
+            ("https://cpq.example#part", "fragment"),
+            ("cpq.example", "relative"),
+        ] {
+            let told = with(wrong).expect_err(wrong);
+            assert!(told.contains(why), "{wrong}: {told}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::house::{House, Service, until};
-use crate::undo::moved;
+use crate::undo::{Moved, moved};
 
 /// A browser that follows no redirect by itself.
 pub struct Browser<'a> {
@@ -374,7 +374,7 @@ fn nothing_is_left_out(paths: &[&str]) {
 
 #[test]
 fn a_sync_is_taken_back_in_the_browser() {
-    let (house, bad) = moved("2027-06-30");
+    let Moved { house, sync: bad, .. } = moved("2027-06-30");
     let service = house.serve();
     let browser = Browser::logged_in(&service);
     let (page, undo) = (format!("/syncs/{bad}"), format!("/syncs/{bad}/undo"));

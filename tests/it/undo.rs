@@ -8,20 +8,26 @@ use crate::house::House;
 const QUOTE: &str = "Q-2026-0137";
 const FIELD: &str = "quote.valid_until";
 const COLUMN: &str = "CPQ_Valid_Until__c";
-const BEFORE: &str = "2026-12-27";
+
+/// A sync that carried to the quote what should never have been changed.
+pub struct Moved {
+    pub house: House,
+    /// Its correlation id.
+    pub sync: String,
+    /// The date that both sides held before. It is so many days from today.
+    before: String,
+}
 
 /// A house whose rules, wrongly, give the validity of quotes to the CRM; somebody changed it there for OPP-4482, and a sync
 /// carried it to the quote.
-pub fn moved(date: &str) -> (House, String) {
+pub fn moved(date: &str) -> Moved {
     let house = House::synced();
     owned_by(&house, "computed", "crm");
-    assert_eq!(held(&house), (before(), before()), "they agree at first");
+    let (before, quoted) = held(&house);
+    assert_eq!(before, quoted, "they agree at first");
+    assert_ne!(before, date);
     let sync = move_to(&house, date);
-    (house, sync)
-}
-
-fn before() -> String {
-    BEFORE.to_owned()
+    Moved { house, sync, before }
 }
 
 /// Puts rules in force that give the field to a side.
@@ -46,7 +52,7 @@ fn move_to(house: &House, date: &str) -> String {
         &json!({ COLUMN: date }),
     );
     let done = sync(house);
-    assert_eq!(held(house), (date.to_owned(), date.to_owned()), "{done}");
+    assert_eq!(held(house), both(date), "{done}");
     done["correlationId"].as_str().expect("an id").to_owned()
 }
 
@@ -71,6 +77,11 @@ fn held(house: &House) -> (String, String) {
     (crm, quote["validUntil"].as_str().unwrap_or("none").to_owned())
 }
 
+/// The CRM and the CPQ hold the same.
+fn both(date: &str) -> (String, String) {
+    (date.to_owned(), date.to_owned())
+}
+
 fn undo(house: &House, args: &[&str]) -> Json {
     house
         .cpq(&[&["--json", "sync", "undo"], args].concat())
@@ -91,7 +102,11 @@ fn fate(told: &Json) -> (&str, &str) {
 
 #[test]
 fn a_sync_is_taken_back_where_it_still_stands_and_stays_so() {
-    let (house, bad) = moved("2027-06-30");
+    let Moved {
+        house,
+        sync: bad,
+        before,
+    } = moved("2027-06-30");
     let plan = undo(&house, &["--correlation", &bad]);
     let (becomes, why) = fate(&plan);
     assert_eq!(becomes, "written_again", "{plan:#}");
@@ -99,7 +114,7 @@ fn a_sync_is_taken_back_where_it_still_stands_and_stays_so() {
     // Under the same rules nothing is done, and that is said.
     let done = undo(&house, &["--correlation", &bad, "--apply"]);
     assert_eq!(fate(&done).0, "written_again");
-    assert_eq!(held(&house), ("2027-06-30".to_owned(), "2027-06-30".to_owned()));
+    assert_eq!(held(&house), both("2027-06-30"));
 
     let plan = undo(&house, &["--correlation", &bad, "--both-sides"]);
     assert_eq!(fate(&plan).0, "put_back", "{plan:#}");
@@ -114,7 +129,7 @@ fn a_sync_is_taken_back_where_it_still_stands_and_stays_so() {
     ];
     let done = undo(&house, &args);
     assert_eq!(fate(&done).0, "put_back", "{done:#}");
-    assert_eq!(held(&house), (before(), before()));
+    assert_eq!(held(&house), both(&before));
     assert_eq!(sync(&house)["outcome"]["effect"], "no_change", "it stays so");
     let again = undo(&house, &args);
     assert_eq!(fate(&again).0, "as_before", "{again:#}");
@@ -144,11 +159,15 @@ fn a_sync_is_taken_back_where_it_still_stands_and_stays_so() {
 
 #[test]
 fn what_somebody_changed_since_is_left_alone() {
-    let (house, bad) = moved("2027-06-30");
+    let Moved {
+        house,
+        sync: bad,
+        before,
+    } = moved("2027-06-30");
     move_to(&house, "2027-03-31");
     let done = undo(&house, &["--correlation", &bad, "--both-sides", "--apply"]);
     assert_eq!(fate(&done).0, "changed_since", "{done:#}");
-    assert_eq!(held(&house), ("2027-03-31".to_owned(), "2027-03-31".to_owned()));
+    assert_eq!(held(&house), both("2027-03-31"));
     // Both syncs together lead back to the date before the first.
     let args = ["--since", "1h", "--field", FIELD, "--both-sides"];
     let plan = undo(&house, &args);
@@ -161,16 +180,20 @@ fn what_somebody_changed_since_is_left_alone() {
     );
     let sum = undo(&house, &[&args[..], &["--apply"]].concat());
     assert_eq!(sum["values"], json!({ "put back": 1 }), "{sum:#}");
-    assert_eq!(held(&house), (before(), before()));
+    assert_eq!(held(&house), both(&before));
 }
 
 #[test]
 fn under_better_rules_the_right_side_gets_its_value_back() {
-    let (house, bad) = moved("2027-06-30");
+    let Moved {
+        house,
+        sync: bad,
+        before,
+    } = moved("2027-06-30");
     owned_by(&house, "always", "cpq");
     let done = undo(&house, &["--correlation", &bad, "--apply"]);
     assert_eq!(fate(&done).0, "put_back", "{done:#}");
-    assert_eq!(held(&house), (before(), before()));
+    assert_eq!(held(&house), both(&before));
 }
 
 #[test]

@@ -145,6 +145,12 @@ async fn more(api: &ApiState, position: i64) -> Result<Vec<Entry>> {
         .await
 }
 
+/// What the data of a row says to people, among much else.
+#[derive(Deserialize)]
+struct Told {
+    message: Option<String>,
+}
+
 #[allow(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
 fn event(entry: &Entry) -> Event {
     let happened = Happened {
@@ -156,7 +162,7 @@ fn event(entry: &Entry) -> Event {
         attempt: entry.event.attempt,
         at: entry.event.at,
         duration_ms: entry.event.duration_us.map(|us| us as f64 / 1_000.0),
-        message: entry.event.data["message"].as_str().map(str::to_owned),
+        message: entry.event.data.read::<Told>().ok().and_then(|told| told.message),
     };
     let event = Event::default().event("sync").id(entry.position.to_string());
     event.json_data(&happened).unwrap_or_default()

@@ -266,16 +266,14 @@ fn stage(event: &SyncEvent, status: StageStatus) -> Stage {
         attempt: event.attempt,
         started_at: event.at,
         duration_ms: event.duration_us.map(|us| us as f64 / 1000.0),
-        error: if failed {
-            serde_json::from_value(event.data.clone()).ok()
-        } else {
-            None
-        },
+        error: if failed { event.data.read().ok() } else { None },
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use cpq_domain::event::Data;
+
     use super::*;
 
     fn event(kind: EventKind, step: &str, attempt: u32, duration_us: Option<u64>) -> SyncEvent {
@@ -287,7 +285,7 @@ mod tests {
             attempt,
             at,
             duration_us,
-            data: serde_json::Value::Null,
+            data: Data::NONE,
         }
     }
 

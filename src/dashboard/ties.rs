@@ -22,16 +22,22 @@ pub(crate) fn ties(events: &[SyncEvent]) -> Vec<Tie> {
 }
 
 fn tie(event: &SyncEvent) -> Option<Tie> {
-    let text = |name: &str| event.data[name].as_str().unwrap_or_default().to_owned();
-    let other = Vec::from_iter(event.data["by"].as_str().map(str::to_owned));
+    use EventKind::{Accepted, Cancelled, Replayed, Superseded};
+    // What others carry may be long.
+    if !matches!(event.kind, Accepted | Cancelled | Replayed | Superseded) {
+        return None;
+    }
+    let data = event.data.json();
+    let text = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
+    let other = Vec::from_iter(data["by"].as_str().map(str::to_owned));
     let who = || match (text("person"), text("reason")) {
         (person, reason) if reason.is_empty() => person,
         (person, reason) => format!("{person}: {reason}"),
     };
     let (says, syncs, more, who) = match event.kind {
-        EventKind::Accepted if event.data["undoes"].is_object() => {
-            let (named, more) = replayed(&event.data["undoes"])?;
-            let wish = &event.data["undoes"];
+        Accepted if data["undoes"].is_object() => {
+            let (named, more) = replayed(&data["undoes"])?;
+            let wish = &data["undoes"];
             let text = |name: &str| wish[name].as_str().unwrap_or_default();
             let who = match text("reason") {
                 "" => text("by").to_owned(),
@@ -39,14 +45,14 @@ fn tie(event: &SyncEvent) -> Option<Tie> {
             };
             ("Takes back", named, more, who)
         }
-        EventKind::Replayed if event.data["undone"] == true => ("Taken back by", other, 0, who()),
-        EventKind::Accepted => {
-            let (named, more) = replayed(&event.data["replayOf"])?;
+        Replayed if data["undone"] == true => ("Taken back by", other, 0, who()),
+        Accepted => {
+            let (named, more) = replayed(&data["replayOf"])?;
             ("Replays", named, more, String::new())
         }
-        EventKind::Superseded if !other.is_empty() => ("Replaced by", other, 0, who()),
-        EventKind::Replayed if !other.is_empty() => ("Replayed by", other, 0, who()),
-        EventKind::Cancelled => ("Given up by", Vec::new(), 0, who()),
+        Superseded if !other.is_empty() => ("Replaced by", other, 0, who()),
+        Replayed if !other.is_empty() => ("Replayed by", other, 0, who()),
+        Cancelled => ("Given up by", Vec::new(), 0, who()),
         _ => return None,
     };
     Some(Tie {

@@ -1,9 +1,11 @@
 //! The journal: every row is at once the memory that a restarted run answers from, the event that people see in the
 //! timeline, and the audit line.
 
+mod data;
+
+pub use data::Data;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 
 /// What a journal row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -96,7 +98,7 @@ pub struct SyncEvent {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
     /// Result, report or plan; secrets never get here.
-    #[serde(default, skip_serializing_if = "Json::is_null")]
+    #[serde(default, skip_serializing_if = "Data::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
-    pub data: Json,
+    pub data: Data,
 }

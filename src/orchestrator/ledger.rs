@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
-use cpq_domain::event::{EventKind, SyncEvent};
+use cpq_domain::event::{Data, EventKind, SyncEvent};
 use cpq_domain::id::{CorrelationId, Lane, RunId};
 use cpq_domain::keyed::Keyed;
 use cpq_domain::limits;
@@ -428,7 +428,7 @@ async fn after_crash(tx: &mut dyn Tx, orphan: runs::Expired, now: Timestamp) -> 
     run.updated_at = now;
     runs::update(tx, &run).await?;
     answer_keys(tx, &run).await?;
-    let data = serde_json::to_value(report).unwrap_or_default();
+    let data = Data::of(&report).unwrap_or_default();
     note(tx, run.id, EventKind::Dead, run.attempt, now, data).await?;
     dead_letters::bury(tx, &run).await?;
     Ok(Some(run))
@@ -440,7 +440,7 @@ pub(crate) async fn note(
     kind: EventKind,
     attempt: u32,
     at: Timestamp,
-    data: serde_json::Value,
+    data: impl Into<Data>,
 ) -> Result<()> {
     let step = "run".to_owned();
     let mut event = [SyncEvent {
@@ -450,7 +450,7 @@ pub(crate) async fn note(
         attempt,
         at,
         duration_us: None,
-        data,
+        data: data.into(),
     }];
     journal::append(tx, id, &mut event).await
 }

@@ -8,7 +8,7 @@ use cpq_domain::call_budget::Purpose;
 use cpq_domain::conflict::Ruling;
 use cpq_domain::deletion::{Answer, Gone};
 use cpq_domain::error::{Error, Written};
-use cpq_domain::event::{EventKind, SyncEvent};
+use cpq_domain::event::{Data, EventKind, SyncEvent};
 use cpq_domain::id::{Lane, OpportunityKey, RecordId};
 use cpq_domain::resolve::{Base, Decision};
 use cpq_domain::run::Run;
@@ -43,7 +43,7 @@ pub(crate) struct Steps {
 /// What earlier attempts of the run left in the journal.
 #[derive(Default)]
 pub(crate) struct Memory {
-    done: HashMap<String, serde_json::Value>,
+    done: HashMap<String, Data>,
     /// How often each step was sent without it being known that this did nothing. A send that was refused says nothing
     /// of one before it whose answer was lost.
     uncertain: HashMap<String, u32>,
@@ -81,7 +81,7 @@ impl Memory {
 
     /// The result of a step, if it was done by this version or one that wrote the same.
     pub(crate) fn result<T: DeserializeOwned>(&self, step: &str) -> Option<T> {
-        serde_json::from_value(self.done.get(step)?.clone()).ok()
+        self.done.get(step)?.read().ok()
     }
 
     fn take(&mut self, event: &SyncEvent) {
@@ -95,7 +95,9 @@ impl Memory {
             EventKind::Failed if cpq_domain::planted::Bug::TakesLossForFailure.is_on() => {
                 self.uncertain.remove(&event.step);
             }
-            EventKind::Failed if event.data["details"]["written"] == "no" => self.did_nothing(&event.step),
+            EventKind::Failed if event.data.json()["details"]["written"] == "no" => {
+                self.did_nothing(&event.step)
+            }
             _ => {}
         }
     }
@@ -230,10 +232,10 @@ impl Steps {
         #[cfg(feature = "planted-bugs")]
         let looks = looks && !cpq_domain::planted::Bug::RetriesBlindly.is_on();
         if looks && let Some(found) = check.await? {
-            self.note(self.event(EventKind::Done, step, json(&found)?));
+            self.note(self.event(EventKind::Done, step, data(&found)?));
             return Ok(found);
         }
-        self.note(self.event(EventKind::Intent, step, serde_json::Value::Null));
+        self.note(self.event(EventKind::Intent, step, Data::NONE));
         self.flush().await?;
         self.timed(step, send).await
     }
@@ -304,7 +306,7 @@ impl Steps {
         let Some(data) = self.memory.done.get(step) else {
             return Ok(None);
         };
-        let value = serde_json::from_value(data.clone()).map_err(|error| {
+        let value = data.read().map_err(|error| {
             let message =
                 format!("the journal of step {step} was written by another version and cannot be read");
             Halt::Restart(Error::new(Code::Internal, message).step(step).cause(error))
@@ -323,10 +325,10 @@ impl Steps {
         let ended = if result.is_ok() { "done" } else { "failed" };
         STEP_DURATION.took([step, ended], duration_us, Some(self.run.correlation.as_str()));
         let (kind, data) = match &result {
-            Ok(value) => (EventKind::Done, json(value)?),
+            Ok(value) => (EventKind::Done, data(value)?),
             Err(error) => (
                 EventKind::Failed,
-                json(&error.report(Some(self.run.correlation.as_str())))?,
+                data(&error.report(Some(self.run.correlation.as_str())))?,
             ),
         };
         self.note(SyncEvent {
@@ -337,7 +339,7 @@ impl Steps {
         result.map_err(|error| Halt::from(error.step(step)))
     }
 
-    fn event(&self, kind: EventKind, step: &str, data: serde_json::Value) -> SyncEvent {
+    fn event(&self, kind: EventKind, step: &str, data: Data) -> SyncEvent {
         let (attempt, at) = (self.run.attempt, self.world.now());
         SyncEvent {
             sequence: 0,
@@ -385,8 +387,8 @@ impl Steps {
     }
 }
 
-fn json(value: &impl Serialize) -> Result<serde_json::Value> {
-    serde_json::to_value(value).map_err(|error| {
+fn data(value: &impl Serialize) -> Result<Data> {
+    Data::of(value).map_err(|error| {
         Error::new(Code::Internal, "a step's result cannot be stored")
             .written(Written::Unknown)
             .cause(error)
@@ -407,7 +409,7 @@ mod tests {
             attempt: 1,
             at: jiff::Timestamp::UNIX_EPOCH,
             duration_us: None,
-            data,
+            data: data.into(),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cpq_domain::adapter::{CrmSnapshot, CrmWritten};
-use cpq_domain::event::{EventKind, SyncEvent};
+use cpq_domain::event::{Data, EventKind, SyncEvent};
 use cpq_domain::id::{ConnectionName, CorrelationId, Lane, OpportunityKey, RunId};
 use cpq_domain::limits::{PAGE_ROWS, UNDO_OPPORTUNITIES, UNDO_SYNCS};
 use cpq_domain::ownership::Side;
@@ -289,13 +289,13 @@ impl Writes {
         let done = |step: &'static str| {
             let done = events.iter().rev().filter(|event| event.kind == EventKind::Done);
             done.filter(move |event| event.step == step)
-                .map(|event| event.data.clone())
+                .map(|event| &event.data)
         };
         let is_purged = done("write.crm")
             .chain(done("write.cpq"))
-            .any(|data| is_marker(&data));
-        let crm = done("write.crm").flat_map(serde_json::from_value::<CrmWritten>);
-        let cpq = done("write.cpq").flat_map(serde_json::from_value::<Quote>);
+            .any(|data| is_marker(&data.json()));
+        let crm = done("write.crm").flat_map(Data::read::<CrmWritten>);
+        let cpq = done("write.cpq").flat_map(Data::read::<Quote>);
         Writes {
             crm: crm.map(|written| (written.view, written.modified_at)).collect(),
             cpq: cpq.map(|quote| (quote.view(), quote.updated_at)).collect(),
@@ -388,7 +388,7 @@ pub(crate) async fn wishes(tx: &mut dyn Tx, id: RunId) -> Result<Vec<Undoes>> {
         })
     };
     accepted
-        .filter_map(|event| event.data.get("undoes").cloned())
+        .filter_map(|event| event.data.member::<serde_json::Value>("undoes"))
         .map(read)
         .collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cpq_domain::Result;
 use cpq_domain::error::{Code, Error, Hold, Written};
-use cpq_domain::event::{EventKind, SyncEvent};
+use cpq_domain::event::{Data, EventKind, SyncEvent};
 use cpq_domain::limits;
 use cpq_domain::run::{Outcome, Run, RunEvent, RunState};
 use cpq_meter::catalogue::syncs;
@@ -164,8 +164,8 @@ fn settle(inner: &Inner, mut run: Run, result: Result<Outcome, Halt>) -> (Run, S
     });
     run.updated_at = now;
     let data = match kind {
-        EventKind::Succeeded => serde_json::to_value(&run.outcome),
-        _ => serde_json::to_value(&run.error),
+        EventKind::Succeeded => Data::of(&run.outcome),
+        _ => Data::of(&run.error),
     };
     let step = "run".to_owned();
     let data = data.unwrap_or_default();

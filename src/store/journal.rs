@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::checksum::Checksum;
-use crate::encode::{count, json, word};
+use crate::encode::{bounded, count, word};
 use crate::limits::{HINTS_READ, JOURNAL_DATA_BYTES, JOURNAL_ROWS};
 use crate::many;
 use crate::row::Row;
@@ -96,7 +96,8 @@ fn columns(run_id: RunId, event: &SyncEvent) -> Result<[Param<'_>; COLUMNS.len()
         .duration_us
         .map(|duration| count("a duration", duration))
         .transpose()?;
-    let data = json("the data of a journal row", &event.data, JOURNAL_DATA_BYTES)?;
+    let data = event.data.text();
+    bounded("the data of a journal row", data.len(), JOURNAL_DATA_BYTES)?;
     let kind = word(&event.kind)?;
     let checksum = Sealed {
         run_id: &run_id.to_string(),
@@ -106,7 +107,7 @@ fn columns(run_id: RunId, event: &SyncEvent) -> Result<[Param<'_>; COLUMNS.len()
         attempt: event.attempt,
         at: event.at,
         duration_us: duration,
-        data: &data,
+        data,
     }
     .checksum();
     Ok([
@@ -216,6 +217,6 @@ fn read(row: &mut Row) -> Result<SyncEvent> {
         attempt: row.take()?,
         at: row.take()?,
         duration_us: row.take()?,
-        data: row.json()?,
+        data: row.data()?,
     })
 }

@@ -1,5 +1,6 @@
 //! Rows of an answer, read cell by cell.
 
+use cpq_domain::event::Data;
 use cpq_domain::id::{
     ClientId, ConflictId, ConnectionName, CorrelationId, LineKey, OpportunityKey, QuoteId, QuoteNumber,
     RecordId, RunId,
@@ -51,6 +52,12 @@ impl Row {
     pub fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
         let text: String = self.take()?;
         serde_json::from_str(&text).map_err(|why| self.wrong(why))
+    }
+
+    /// The next cell, a JSON text that is kept as one.
+    pub fn data(&mut self) -> Result<Data> {
+        let text: String = self.take()?;
+        Data::parse(text).map_err(|why| self.wrong(why))
     }
 
     /// The next cell, a JSON text or NULL.

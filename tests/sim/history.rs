@@ -1,6 +1,6 @@
 //! The journal of one run: without gaps, by one worker at a time, and it folds to the run's state.
 
-use cpq_domain::event::EventKind;
+use cpq_domain::event::{Data, EventKind};
 use cpq_domain::run::{Run, RunState};
 use cpq_store::journal::Entry;
 
@@ -25,7 +25,8 @@ pub fn check(land: &Land, run: &Run, rows: &[&Entry]) {
         ));
     }
     let calm = land.knobs.death_ms == 0 && land.knobs.jumps == 0;
-    let lost = |row: &&&Entry| row.event.kind == EventKind::Requeued && !row.event.data["crashes"].is_null();
+    let lost =
+        |row: &&&Entry| row.event.kind == EventKind::Requeued && !row.event.data.json()["crashes"].is_null();
     let takeovers = rows.iter().filter(lost).count();
     if calm && takeovers > 0 {
         land.object(format!("{by} was taken from a process that lives"));
@@ -37,7 +38,7 @@ pub fn check(land: &Land, run: &Run, rows: &[&Entry]) {
             .rev()
             .find(|row| row.event.kind == EventKind::Succeeded);
         let told = last.map(|row| row.event.data.clone());
-        if told != serde_json::to_value(&run.outcome).ok() {
+        if told != Data::of(&run.outcome).ok() {
             land.object(format!("the journal of {by} tells another outcome than the run"));
         }
     }

@@ -63,7 +63,7 @@ async fn cursor(land: &Land, entries: &[Arc<Entry>]) {
     let mut told: BTreeSet<(u64, usize)> = BTreeSet::new();
     let mut swept: BTreeMap<u64, usize> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.event.kind == EventKind::Hint) {
-        let Ok(hint) = serde_json::from_value::<Hint>(entry.event.data.clone()) else {
+        let Ok(hint) = entry.event.data.read::<Hint>() else {
             continue;
         };
         let (at, event) = (
@@ -190,7 +190,9 @@ pub async fn tell_journals(land: &Land) {
         let (kind, step, attempt) = (event.kind.as_str(), &event.step, event.attempt);
         land.tell(format_args!(
             "{} {} {kind} {step} by attempt {attempt}: {}",
-            entry.correlation, event.sequence, event.data
+            entry.correlation,
+            event.sequence,
+            event.data.text()
         ));
     }
 }

@@ -121,7 +121,7 @@ async fn a_notification_becomes_a_sync_with_a_hint() {
         .iter()
         .find(|event| event.kind == EventKind::Hint)
         .unwrap();
-    let hint: Hint = serde_json::from_value(hint.data.clone()).unwrap();
+    let hint: Hint = hint.data.read().unwrap();
     assert_eq!(
         (hint.source.as_str(), hint.event.as_deref()),
         ("outbound message", Some("04l000000000001AAA"))

@@ -249,9 +249,9 @@ async fn an_unlinked_pair_meets_anew_when_the_opportunity_comes_back() {
         .find(|event| event.step == "decide")
         .expect("a decision");
     assert!(
-        decided.data.to_string().contains("first sync; the CRM owns it"),
+        decided.data.text().contains("first sync; the CRM owns it"),
         "{}",
-        decided.data
+        decided.data.text()
     );
     // Deleted once more, it is a new question, not an old answer.
     assert_eq!(

@@ -83,7 +83,7 @@ pub async fn hinted(bench: &Bench) -> Vec<String> {
     for run in bench.runs().await {
         for row in bench.journal(run.id).await {
             if row.kind == EventKind::Hint {
-                let hint: Hint = serde_json::from_value(row.data).expect("a hint");
+                let hint: Hint = row.data.read().expect("a hint");
                 events.extend(hint.event);
             }
         }

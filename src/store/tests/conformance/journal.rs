@@ -16,7 +16,7 @@ pub fn event(step: &str) -> SyncEvent {
         attempt: 1,
         at: at(1),
         duration_us: Some(1_500),
-        data: json!({"name": "Ä", "nothing": null}),
+        data: json!({"name": "Ä", "nothing": null}).into(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use cpq_domain::event::{EventKind, SyncEvent};
+use cpq_domain::event::{Data, EventKind, SyncEvent};
 use cpq_domain::run::{Run, RunState};
 use cpq_store::links::Link;
 use cpq_store::{Store, journal, links, runs};
@@ -379,7 +379,7 @@ fn row(kind: EventKind) -> SyncEvent {
         attempt: 1,
         at: at(9),
         duration_us: None,
-        data: serde_json::Value::Null,
+        data: Data::NONE,
     }
 }
 

@@ -224,8 +224,9 @@ fn logins_that_are_tried_too_often_wait_and_sessions_go_on() {
     let refused = statuses.iter().filter(|status| **status == 401).count();
     // One was the login of the browser; while these are tried, a few more may become free.
     assert!((allowed - 1..allowed + 4).contains(&refused), "{statuses:?}");
-    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
-    let right = stranger.enter(&service.token, "/");
+    // One may have become free just then; whoever takes it leaves none.
+    let mut right = (0..4).map(|_| stranger.enter(&service.token, "/"));
+    let right = right.find(|shown| shown.status != 303).expect("it waits");
     assert_eq!((right.status, right.cookie.as_str()), (429, ""), "{right:?}");
     assert!(right.body.contains("too many logins"), "{right:?}");
     assert_eq!(browser.get("/").status, 200);

@@ -388,7 +388,7 @@ pub(crate) async fn wishes(tx: &mut dyn Tx, id: RunId) -> Result<Vec<Undoes>> {
         })
     };
     accepted
-        .filter_map(|event| event.data.member::<serde_json::Value>("undoes"))
+        .filter_map(|event| event.data.json().get("undoes").cloned())
         .map(read)
         .collect()
 }

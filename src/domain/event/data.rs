@@ -1,12 +1,11 @@
 //! What a journal row carries, kept as the text that is stored.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// A JSON value as its text. What a step of a quote with thousands of lines found is megabytes of text, and as a tree of
-/// values it would be a hundred: each is read straight into its type, once, by whoever wants it.
+/// A JSON value as its text. What a step of a quote with thousands of lines found is long, and as a tree of values it
+/// would be many times that: each is read straight into its type, once, by whoever wants it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Data(Option<Box<RawValue>>);
@@ -49,11 +48,6 @@ impl Data {
     /// When the text is no such value.
     pub fn read<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
         serde_json::from_str(self.text())
-    }
-
-    /// The value with one member of this name, if the data is an object that has it.
-    pub fn member<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        serde_json::from_value(self.json().get_mut(name)?.take()).ok()
     }
 
     /// The whole as a tree. For rows that are small, and for people.

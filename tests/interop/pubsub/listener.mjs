@@ -37,6 +37,13 @@ export class Listener {
     return this.said("event", count);
   }
 
+  /** All events up to the first that is the last one wanted. */
+  async eventsUpTo(isLast) {
+    let told = [];
+    while (!told.some(isLast)) told = await this.events(told.length + 1);
+    return told.slice(0, told.findIndex(isLast) + 1);
+  }
+
   /** How many of a type were said. */
   count(type) {
     return this.#said.filter((each) => each.type === type).length;

@@ -50,7 +50,7 @@ fn tell(outcome: &sim::Outcome, verbose: bool) {
     }
     let _ = writeln!(
         out,
-        "  cargo run --profile sim -p cpq-sim -- --seeds 1 --from {} --verbose",
+        "  cargo run --config tests/sim/optimised.toml -p cpq-sim -- --seeds 1 --from {} --verbose",
         outcome.seed
     );
 }

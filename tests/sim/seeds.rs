@@ -108,7 +108,7 @@ fn nothing_that_must_never_happen_happens() {
         println!("seed {}:\n{}", outcome.seed, outcome.last.join("\n"));
         println!("seed {}: {:#?}", outcome.seed, outcome.violations);
         println!(
-            "  cargo run --profile sim -p cpq-sim -- --seeds 1 --from {} --verbose",
+            "  cargo run --config tests/sim/optimised.toml -p cpq-sim -- --seeds 1 --from {} --verbose",
             outcome.seed
         );
     }

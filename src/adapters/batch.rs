@@ -4,8 +4,8 @@
 //! gathered, up to the most that one call carries. No timer is involved there, so a lone call is never late.
 //!
 //! Where more than [`BATCH_CALM`] are under way or wait, calls are what is scarce: then a further call goes out beside
-//! another one only if it is full, and what does not fill one waits until the other one is back, and then once more for
-//! company, [`LINGERS`] times as long as that call took at most.
+//! another one only if it is full, and what does not fill one waits until the other one is back, and then for company as
+//! long as some comes: [`LINGERS`] times as long as that call took from one to the next.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -77,8 +77,8 @@ struct Queue<J: Job> {
     live: usize,
     /// Whether the only place waits for company.
     lingers: bool,
-    /// Tells that place that a call is full.
-    full: Arc<Notify>,
+    /// Tells that place that company came.
+    came: Arc<Notify>,
     waiting: VecDeque<Waiting<J>>,
 }
 
@@ -127,7 +127,7 @@ impl<J: Job> Gather<J> {
             carried: 0,
             live: 0,
             lingers: false,
-            full: Arc::default(),
+            came: Arc::default(),
             waiting: VecDeque::new(),
         };
         Gather {
@@ -169,10 +169,8 @@ impl<J: Job> Gather<J> {
         let at = queue.waiting.partition_point(behind);
         queue.waiting.insert(at, waiting);
         if queue.lingers {
-            if queue.is_full() {
-                queue.lingers = false;
-                queue.full.notify_one();
-            }
+            queue.lingers = !queue.is_full();
+            queue.came.notify_one();
             return Ok(false);
         }
         let most = self.job.in_flight().max(1);
@@ -195,18 +193,24 @@ struct Place<J: Job> {
 
 impl<J: Job> Place<J> {
     /// Waits for company where many were or are under way and what waits does not fill a call: the next ones are on
-    /// their way, and calls are what is scarce. [`LINGERS`] times as long as the last call took at most.
+    /// their way, and calls are what is scarce. Until it is full, or nobody came for [`LINGERS`] times as long as the
+    /// last call took: a store that gives syncs one by one sends them so, too.
     async fn linger(&self, took: Duration) {
-        let full = {
+        let came = {
             let mut queue = lock(&self.queue);
             if took.is_zero() || queue.in_flight > 1 || queue.deserves_a_call() {
                 return;
             }
             queue.lingers = true;
-            queue.full.clone()
+            queue.came.clone()
         };
-        let _ = tokio::time::timeout((took * LINGERS).min(BATCH_LINGER), full.notified()).await;
-        lock(&self.queue).lingers = false;
+        let latest = Instant::now() + BATCH_LINGER;
+        while lock(&self.queue).lingers {
+            let patience = latest.min(Instant::now() + took * LINGERS);
+            if tokio::time::timeout_at(patience, came.notified()).await.is_err() {
+                lock(&self.queue).lingers = false;
+            }
+        }
     }
 
     /// The next batch. When nothing waits that is worth a call, or there are more calls under way than may be, the place

@@ -2,8 +2,11 @@
 //! somebody's edits. Where a side holds what was sent there, both agree on it, whoever put it there: the other side held it
 //! when it was sent. Where the side has answered, both agreed on it then, whatever it holds by now.
 
+use std::collections::BTreeSet;
+
 use cpq_domain::Result;
 use cpq_domain::adapter::{CrmSnapshot, CrmWritten, Mapping};
+use cpq_domain::error::Written;
 use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::id::{Lane, LineKey, RunId};
 use cpq_domain::ownership::Side;
@@ -46,6 +49,24 @@ fn has_begun(marks: &[(String, String)]) -> bool {
     let since = marks.iter().rev();
     let mut since = since.take_while(|(kind, _)| kind != EventKind::Restarted.as_str());
     since.any(|(kind, _)| kind == EventKind::Intent.as_str())
+}
+
+/// What a run that nobody finished has left behind: a write that nobody has told of may be in place.
+pub(crate) fn left_behind(marks: &[(String, String)]) -> Written {
+    let of = |wanted: EventKind| {
+        let rows = marks.iter().filter(move |(kind, _)| kind == wanted.as_str());
+        rows.map(|(_, step)| step.as_str()).collect::<BTreeSet<_>>()
+    };
+    let (begun, ended) = (of(EventKind::Intent), of(EventKind::Done));
+    if begun.is_subset(&ended) {
+        if begun.is_empty() {
+            Written::No
+        } else {
+            Written::Partly
+        }
+    } else {
+        Written::Unknown
+    }
 }
 
 /// What a run has sent since it found this base. Once another one is agreed on, that knows of it: what is in place by then
@@ -153,5 +174,41 @@ fn of<'a>(view: &'a mut View, line: Option<&LineKey>) -> &'a mut Fields {
     match line {
         Some(key) => view.lines.entry(key.clone()).or_default(),
         None => &mut view.fields,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_nobody_told_of_may_be_in_place() {
+        let cases: &[(&[(EventKind, &str)], Written)] = &[
+            (&[(EventKind::Done, "read.crm")], Written::No),
+            (&[(EventKind::Intent, "write.cpq")], Written::Unknown),
+            (
+                &[(EventKind::Intent, "write.cpq"), (EventKind::Failed, "write.cpq")],
+                Written::Unknown,
+            ),
+            (
+                &[(EventKind::Intent, "write.cpq"), (EventKind::Done, "write.cpq")],
+                Written::Partly,
+            ),
+            (
+                &[
+                    (EventKind::Intent, "write.cpq"),
+                    (EventKind::Done, "write.cpq"),
+                    (EventKind::Intent, "write.crm"),
+                ],
+                Written::Unknown,
+            ),
+        ];
+        for (marks, left) in cases {
+            let rows = marks.iter();
+            let rows: Vec<_> = rows
+                .map(|(kind, step)| (kind.as_str().to_owned(), (*step).to_owned()))
+                .collect();
+            assert_eq!(left_behind(&rows), *left, "{marks:?}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::along::{Along, Replays};
 use crate::dead_letters;
+use crate::doubt::left_behind;
 use crate::engine::Submission;
 use crate::keep::{self, Known, Learned};
 use crate::ledger::logins::Logins;
@@ -421,7 +422,9 @@ async fn after_crash(tx: &mut dyn Tx, orphan: runs::Expired, now: Timestamp) -> 
         "{} processes died while they worked on this sync; it is put aside unrun",
         orphan.crashes
     );
-    let report = Error::new(Code::DeadLettered, message).report(Some(run.correlation.as_str()));
+    let left = left_behind(&journal::marks(tx, run.id).await?);
+    let error = Error::new(Code::DeadLettered, message).written(left);
+    let report = error.report(Some(run.correlation.as_str()));
     let running = RunState::Running;
     run.state = running.after(RunEvent::Bury).unwrap_or(RunState::Dead);
     run.error = Some(report.clone());

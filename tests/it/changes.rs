@@ -129,7 +129,7 @@ fn a_platform_event_of_the_org_leads_to_a_sync() {
     let house = House::connected();
     let event = json!({"platformEvents": [{"name": "CPQ_Sync__e", "fields": [{"name": "Opportunity__c", "type": "string", "length": 40}]}]});
     house.control(Method::POST, "/sandbox/define", &event);
-    let settings = "[changes]\nfollow = \"all\"\ntopics = []\nevents = { \"/event/CPQ_Sync__e\" = \"Opportunity__c\" }\n";
+    let settings = "[changes]\nfollow = \"all\"\ntopics = []\nevents = { \"/event/CPQ_Sync__e\" = \"Opportunity__c\" }\npoll_seconds = 600\n";
     std::fs::write(house.path().join("cpq.toml"), settings).expect("the configuration");
     let service = house.serve_as(&[], &[]);
     let live = |feeds: &Json| {

@@ -16,8 +16,8 @@ use crate::house::{House, Service};
 const LINES_A_CALL: usize = 800;
 /// Lines that the seed of the sandbox has already.
 const SEEDED: usize = 3;
-/// A sync takes a hundred times longer, so each state is seen, and the org has time for others.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// What stands between two calls stands longer, so it is seen, and the org has time for others.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// What breaks: the answer is lost after or before the call was applied, it is refused, or the org stumbles.
 const FAULTS: [&str; 4] = ["reset_after", "reset_before", "row_error", "server_error"];
 

@@ -117,6 +117,63 @@ async fn after_a_crowd_a_call_waits_for_company_as_long_as_the_last_one_took() {
     assert!(company.await.expect("it ends").iter().all(Result::is_ok));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_as_long_as_company_comes_one_by_one() {
+    let (gather, gate, calls) = gather();
+    let spawned = |numbers: std::ops::Range<u32>| {
+        let gather = gather.clone();
+        tokio::spawn(async move { all(&gather, numbers).await })
+    };
+    spawned(100..117);
+    settle().await;
+    let pause = Duration::from_millis(20);
+    tokio::time::advance(pause).await;
+    gate.add_permits(1);
+    settle().await;
+    for number in 200..204 {
+        tokio::time::advance(pause * (LINGERS - 1)).await;
+        settle().await;
+        assert_eq!(
+            calls.load(Ordering::SeqCst),
+            1,
+            "{number}: seven wait, and who came since"
+        );
+        spawned(number..number + 1);
+        settle().await;
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 2, "with four more a call is full");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_goes_out_when_nobody_comes_any_more_and_after_a_while_in_any_case() {
+    for gap in [LINGERS + 1, LINGERS - 1] {
+        let (gather, gate, calls) = gather();
+        let spawned = |numbers: std::ops::Range<u32>| {
+            let gather = gather.clone();
+            tokio::spawn(async move { all(&gather, numbers).await })
+        };
+        // A third of the longest wait, and a bit, lies between those who come in time.
+        let took = BATCH_LINGER / (LINGERS * 2) + Duration::from_millis(1);
+        spawned(100..117);
+        settle().await;
+        tokio::time::advance(took).await;
+        gate.add_permits(1);
+        settle().await;
+        let begin = Instant::now();
+        let mut number = 200;
+        while calls.load(Ordering::SeqCst) == 1 {
+            spawned(number..number + 1);
+            settle().await;
+            tokio::time::advance(took * gap).await;
+            settle().await;
+            number += 1;
+        }
+        let waited = begin.elapsed();
+        assert!(waited <= BATCH_LINGER + took * gap, "{waited:?} with {number}");
+        assert!(number < 204, "not because it was full");
+    }
+}
+
 #[tokio::test]
 async fn what_is_urgent_goes_before_what_waits_already() {
     let (gather, gate, _) = gather();

@@ -110,7 +110,7 @@ syncs.check("nothing moves away under a finger", async ({ house, sit }) => {
 
 syncs.check("the page of a sync follows it to its end", async ({ house, sit }) => {
   await house.edit(DEAL, { Name: "Assembly line 4, larger still" });
-  await house.control("faults", { rules: [{ when: { client: "cpq" }, times: 1, fault: { kind: "latency", millis: 1500 } }] });
+  await house.control("faults", { rules: [{ when: { client: "cpq" }, times: 1, fault: { kind: "latency", millis: 8000 } }] });
   const running = house.cpq("sync", "run", "--opportunity", DEAL);
   const { syncs: open } = await until("a running sync", () => house.api("sync?state=running"), (page) => page.syncs.length > 0);
   const person = await sit();

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cpq_domain::Code;
+use cpq_domain::error::Written;
 use cpq_domain::event::EventKind;
 use cpq_domain::limits::CRASHES_MAX;
-use cpq_domain::run::RunState;
-use cpq_orchestrator::Submitted;
+use cpq_domain::run::{Run, RunState};
+use cpq_orchestrator::{Engine, Submitted};
 
 use crate::bench::{Bench, LONG, assert_gap_free, count, keyed, look_at, run_of};
 use crate::fakes::{Fate, Gate, NUMBER};
@@ -57,12 +58,12 @@ async fn a_slow_worker_that_lives_keeps_its_run() {
     assert_eq!((ended.state, ended.attempt), (RunState::Succeeded, 1));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_run_that_killed_three_processes_is_put_aside_unrun() {
+/// A sync whose every call of this kind kills the process, until it is put aside.
+async fn deadly(call: &'static str) -> (Bench, Engine, Run) {
     let bench = Bench::new().await;
     let gate = Arc::new(Gate::default());
     let deadly = || Fate::Held(gate.clone());
-    bench.land.script("crm.read", [deadly(), deadly(), deadly()]);
+    bench.land.script(call, [deadly(), deadly(), deadly()]);
     for process in 1..=CRASHES_MAX {
         let victim = bench.process(&format!("victim-{process}"));
         victim.engine.start();
@@ -82,7 +83,26 @@ async fn a_run_that_killed_three_processes_is_put_aside_unrun() {
     let run = engine.wait(run.id, LONG).await.expect("known");
     let told = run.error.as_ref().map(|report| report.code);
     assert_eq!((run.state, told), (RunState::Dead, Some(Code::DeadLettered)));
-    assert_eq!(bench.land.calls("crm.read"), CRASHES_MAX as usize);
+    assert_eq!(bench.land.calls(call), CRASHES_MAX as usize);
+    (bench, engine, run)
+}
+
+fn left_behind(run: &Run) -> Written {
+    run.error.as_ref().expect("a report").details.written
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_killed_three_processes_says_whether_it_may_have_written() {
+    let (bench, _, run) = deadly("cpq.write").await;
+    assert_eq!(left_behind(&run), Written::Unknown);
+    // Whatever it wrote is found.
+    assert_eq!(come_to_rest(&bench).await.quotes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_killed_three_processes_is_put_aside_unrun() {
+    let (bench, engine, run) = deadly("crm.read").await;
+    assert_eq!(left_behind(&run), Written::No);
     let journal = bench.journal(run.id).await;
     assert_eq!(
         (

@@ -12,8 +12,9 @@ pub(crate) const BATCH_IN_FLIGHT: usize = 2;
 /// Items of a kind, under way and waiting, up to which each may have a call of its own as soon as one is free. With
 /// more the calls of the day are what is scarce, and a call goes out beside another one only when it is full.
 pub(crate) const BATCH_CALM: usize = 16;
-/// How many times as long as the last call took the next one waits for company after many were under way. A backlog of
-/// 1,000 took 62 calls with once, 61 with twice and 59 with three times; every further one makes its end wait longer.
+/// How many times as long as the last call took the next one waits for company after many were under way, from one that
+/// comes to the next. A backlog of 1,000 took 62 calls with once, 61 with twice and 59 with three times when the wait was
+/// counted from its begin, and 58 since; every further one makes its end wait longer.
 pub(crate) const LINGERS: u32 = 3;
 /// Longest that a call waits for company after many were under way, however long the last one took: what came last then
 /// still starts within a time that nobody notices in a backlog.

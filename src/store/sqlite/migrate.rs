@@ -93,11 +93,28 @@ pub(super) fn run(connection: &mut Connection, place: &str) -> Result<Migrated> 
 }
 
 fn run_to(connection: &mut Connection, place: &str, migrations: &[Migration]) -> Result<Migrated> {
+    // What is up to date is not locked: beside a service that writes much, each command would wait for its turn.
+    if let Some(nothing) = up_to_date(connection, place, migrations)? {
+        return Ok(nothing);
+    }
     let begun = connection.transaction_with_behavior(TransactionBehavior::Exclusive);
     let tx = begun.map_err(|cause| failure(place, DOING, cause))?;
     let migrated = apply(&tx, place, migrations)?;
     tx.commit().map_err(|cause| failure(place, DOING, cause))?;
     Ok(migrated)
+}
+
+/// That nothing is missing, if so. Reads only.
+fn up_to_date(connection: &Connection, place: &str, migrations: &[Migration]) -> Result<Option<Migrated>> {
+    let seen = look(connection).map_err(|cause| failure(place, DOING, cause))?;
+    refuse_newer(&seen, place)?;
+    if seen.program.is_none() || seen.version < migration::newest(migrations) {
+        return Ok(None);
+    }
+    for migration in migrations {
+        verify(connection, place, migration)?;
+    }
+    Ok(Some(Migrated::begin(seen.version, migrations)))
 }
 
 /// Applies what is missing within the exclusive transaction that is open on the connection.
@@ -224,6 +241,19 @@ mod tests {
                 (APPLICATION_ID, MIGRATIONS.len() as i64)
             );
         }
+    }
+
+    #[test]
+    fn a_store_that_is_up_to_date_opens_beside_one_that_writes() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("cpq.db");
+        let mut writer = Connection::open(&path).expect("opens");
+        run(&mut writer, "writer").expect("migrated");
+        writer.execute_batch("BEGIN IMMEDIATE").expect("begins");
+        let mut other = Connection::open(&path).expect("opens");
+        other.busy_timeout(std::time::Duration::ZERO).expect("no wait");
+        let migrated = run(&mut other, "other").expect("it waits for nobody");
+        assert!(migrated.applied.is_empty());
     }
 
     #[test]

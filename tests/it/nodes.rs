@@ -117,7 +117,8 @@ type Claim = (String, u64);
 /// The first and the last moment that its journal names.
 type Span = (String, String);
 
-/// Everything that was accepted has ended or asks a person to look, each opportunity has one quote, and no lane was worked on twice at once.
+/// Everything that was accepted has ended or asks a person to look, each opportunity has one quote, and no lane was worked
+/// on twice at once.
 fn judge(nodes: &Nodes, accepted: &BTreeMap<String, String>) {
     let mut work: BTreeMap<&str, BTreeMap<Claim, Span>> = BTreeMap::new();
     for (correlation, opportunity) in accepted {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use super::*;
 
@@ -62,6 +63,11 @@ async fn all(gather: &Arc<Gather<Doubling>>, numbers: std::ops::Range<u32>) -> V
     futures_util::future::join_all(numbers.map(|n| gather.call(n))).await
 }
 
+fn spawned(gather: &Arc<Gather<Doubling>>, numbers: std::ops::Range<u32>) -> JoinHandle<Vec<Result<u32>>> {
+    let gather = gather.clone();
+    tokio::spawn(async move { all(&gather, numbers).await })
+}
+
 #[tokio::test]
 async fn waiting_calls_share_one_and_each_gets_its_own_answer() {
     let (gather, gate, calls) = gather();
@@ -96,17 +102,13 @@ async fn a_second_call_goes_out_beside_the_first() {
 #[tokio::test(start_paused = true)]
 async fn after_a_crowd_a_call_waits_for_company_as_long_as_the_last_one_took() {
     let (gather, gate, calls) = gather();
-    let spawned = |numbers: std::ops::Range<u32>| {
-        let gather = gather.clone();
-        tokio::spawn(async move { all(&gather, numbers).await })
-    };
-    let crowd = spawned(100..117);
+    let crowd = spawned(&gather, 100..117);
     settle().await;
     tokio::time::advance(Duration::from_millis(100)).await;
     gate.add_permits(1);
     settle().await;
     assert_eq!(calls.load(Ordering::SeqCst), 1, "seven wait for company");
-    let company = spawned(200..204);
+    let company = spawned(&gather, 200..204);
     settle().await;
     assert_eq!(calls.load(Ordering::SeqCst), 2, "with four more a call is full");
     tokio::time::advance(Duration::from_millis(100)).await;
@@ -120,11 +122,7 @@ async fn after_a_crowd_a_call_waits_for_company_as_long_as_the_last_one_took() {
 #[tokio::test(start_paused = true)]
 async fn a_call_waits_as_long_as_company_comes_one_by_one() {
     let (gather, gate, calls) = gather();
-    let spawned = |numbers: std::ops::Range<u32>| {
-        let gather = gather.clone();
-        tokio::spawn(async move { all(&gather, numbers).await })
-    };
-    spawned(100..117);
+    spawned(&gather, 100..117);
     settle().await;
     let pause = Duration::from_millis(20);
     tokio::time::advance(pause).await;
@@ -138,7 +136,7 @@ async fn a_call_waits_as_long_as_company_comes_one_by_one() {
             1,
             "{number}: seven wait, and who came since"
         );
-        spawned(number..number + 1);
+        spawned(&gather, number..number + 1);
         settle().await;
     }
     assert_eq!(calls.load(Ordering::SeqCst), 2, "with four more a call is full");
@@ -148,13 +146,9 @@ async fn a_call_waits_as_long_as_company_comes_one_by_one() {
 async fn a_call_goes_out_when_nobody_comes_any_more_and_after_a_while_in_any_case() {
     for gap in [LINGERS + 1, LINGERS - 1] {
         let (gather, gate, calls) = gather();
-        let spawned = |numbers: std::ops::Range<u32>| {
-            let gather = gather.clone();
-            tokio::spawn(async move { all(&gather, numbers).await })
-        };
         // A third of the longest wait, and a bit, lies between those who come in time.
         let took = BATCH_LINGER / (LINGERS * 2) + Duration::from_millis(1);
-        spawned(100..117);
+        spawned(&gather, 100..117);
         settle().await;
         tokio::time::advance(took).await;
         gate.add_permits(1);
@@ -162,7 +156,7 @@ async fn a_call_goes_out_when_nobody_comes_any_more_and_after_a_while_in_any_cas
         let begin = Instant::now();
         let mut number = 200;
         while calls.load(Ordering::SeqCst) == 1 {
-            spawned(number..number + 1);
+            spawned(&gather, number..number + 1);
             settle().await;
             tokio::time::advance(took * gap).await;
             settle().await;

@@ -4,6 +4,7 @@ use sandbox::{Options, start};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "\
 usage: salesforce-sandbox [--listen ADDRESS] [--tls-listen ADDRESS] [--pubsub-listen ADDRESS] [--host NAME]…
@@ -38,13 +39,13 @@ async fn run(arguments: impl Iterator<Item = String>) -> Result<(), String> {
     let running = start(options).await.map_err(|error| with_causes(&error))?;
     // A closed stdout is no reason to stop serving.
     let _ = writeln!(std::io::stdout(), "{}", running.info.instance_url);
-    let stop = running.sandbox.stop.clone();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            stop.cancel();
-        }
-    });
-    running.wait().await;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| with_causes(&error))?;
+    tokio::select! {
+        () = running.stopped() => {}
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    running.shutdown().await;
     Ok(())
 }
 

@@ -153,15 +153,14 @@ pub async fn start(options: Options) -> Result<Running, Error> {
 }
 
 impl Running {
+    /// Waits until somebody asks the sandbox to stop (`POST /sandbox/shutdown`).
+    pub async fn stopped(&self) {
+        self.sandbox.stop.cancelled().await;
+    }
+
     /// Stops accepting, lets running requests finish for a few seconds, writes the last snapshot.
     pub async fn shutdown(self) {
         self.sandbox.stop.cancel();
-        self.wait().await;
-    }
-
-    /// Waits until somebody stops the sandbox (`POST /sandbox/shutdown`), then ends as [`Running::shutdown`] does.
-    pub async fn wait(self) {
-        self.sandbox.stop.cancelled().await;
         self.tasks.close();
         if tokio::time::timeout(FAREWELL, self.tasks.wait()).await.is_err() {
             tracing::warn!("some requests were still running at the end");

@@ -14,11 +14,15 @@ use serde_json::json;
 
 use crate::cli::output::Output;
 use crate::cli::place::{self, Listening};
+use crate::cli::serve::until_stopped;
 use crate::config::Config;
 
 /// Longest time that a sandbox may take from its start to its first answer.
 const START: Duration = Duration::from_secs(20);
-/// How often to ask whether it answers yet.
+/// Longest time that a sandbox may take from being told to stop to its end: it lets requests finish for 5 s, then writes
+/// down what it holds.
+const END: Duration = Duration::from_secs(15);
+/// How often to look whether it answers yet, or is gone.
 const ASK_EVERY: Duration = Duration::from_millis(50);
 
 /// `cpq sandbox`
@@ -127,11 +131,12 @@ async fn serve(args: Args, config: &Config, output: Output) -> Result<u8> {
         )
     });
     output.say("stop it with Ctrl-C or `cpq sandbox stop`; control plane: /sandbox/info, /sandbox/faults, /sandbox/requests");
-    let until = running.wait();
     tokio::select! {
-        () = until => {}
-        _ = tokio::signal::ctrl_c() => {}
+        () = running.stopped() => {}
+        () = until_stopped() => {}
     }
+    running.shutdown().await;
+    // The last thing it does: whoever stops it waits for this.
     place::remove(&config.state_dir, place::SANDBOX);
     Ok(0)
 }
@@ -257,12 +262,26 @@ async fn stop(config: &Config, output: Output) -> Result<u8> {
         .post(format!("{url}/sandbox/shutdown"))
         .send()
         .await;
-    let stopped = stopped.is_ok_and(|answer| answer.status().is_success());
-    place::remove(&config.state_dir, place::SANDBOX);
+    let stopped = stopped.is_ok_and(|answer| answer.status().is_success()) && ended(config, &url).await;
     output.data(&json!({"stopped": stopped, "url": url}), || {
         format!("sandbox={url} stopped={stopped}")
     });
     Ok(u8::from(!stopped))
+}
+
+/// Waits until the sandbox that was started from this directory has written its last word there and is gone; one that was
+/// started elsewhere has nothing here.
+async fn ended(config: &Config, url: &str) -> bool {
+    let deadline = tokio::time::Instant::now() + END;
+    while place::load::<Listening>(&config.state_dir, place::SANDBOX)
+        .is_some_and(|sandbox| sandbox.url == url)
+    {
+        if tokio::time::Instant::now() >= deadline {
+            return false;
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+    true
 }
 
 /// Follows the login page of a sandbox to its end, in place of a person with a browser.

@@ -36,6 +36,7 @@ mod reconcile;
 mod remote_cpq;
 mod replay;
 mod sandbox_define;
+mod sandbox_stop;
 mod schema;
 mod secrets;
 mod service;

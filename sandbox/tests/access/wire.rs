@@ -256,7 +256,10 @@ async fn a_stop_over_http_ends_the_server_and_lets_running_requests_finish() {
         202
     );
     assert_eq!(running.await.unwrap().unwrap().status(), 200);
-    tokio::time::timeout(Duration::from_secs(5), house.running.wait())
+    tokio::time::timeout(Duration::from_secs(5), house.running.stopped())
+        .await
+        .unwrap();
+    tokio::time::timeout(Duration::from_secs(5), house.running.shutdown())
         .await
         .unwrap();
     let late = reqwest::Client::new()

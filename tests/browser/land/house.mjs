@@ -172,8 +172,7 @@ export class House {
     // One of them may be starting the sandbox.
     await Promise.allSettled([...this.commands]);
     if (existsSync(join(this.path, ".cpq", "sandbox.json"))) await this.#run(["sandbox", "stop"]);
-    // The sandbox may still be writing down its last words.
-    rmSync(this.path, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+    rmSync(this.path, { recursive: true, force: true });
     standing.delete(this);
   }
 }

@@ -1,10 +1,10 @@
 //! `cpq sandbox`: a Salesforce to try things on, in this process or in one of its own.
 
 mod define;
+mod process;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use cpq_domain::Result;
@@ -17,8 +17,8 @@ use crate::cli::place::{self, Listening};
 use crate::cli::serve::until_stopped;
 use crate::config::Config;
 
-/// Longest time that a sandbox may take from its start to its first answer.
-const START: Duration = Duration::from_secs(20);
+pub use process::{Listen, Tied, spawn, spawn_tied};
+
 /// Longest time that a sandbox may take from being told to stop to its end: it lets requests finish for 5 s, then writes
 /// down what it holds.
 const END: Duration = Duration::from_secs(15);
@@ -50,6 +50,9 @@ pub struct Args {
     /// File with a fault plan.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
+    /// End when standard input does: with whoever started it, however that ended.
+    #[arg(long)]
+    until_stdin_ends: bool,
 }
 
 #[derive(clap::Subcommand)]
@@ -134,11 +137,27 @@ async fn serve(args: Args, config: &Config, output: Output) -> Result<u8> {
     tokio::select! {
         () = running.stopped() => {}
         () = until_stopped() => {}
+        () = stdin_ended(args.until_stdin_ends) => {}
     }
     running.shutdown().await;
     // The last thing it does: whoever stops it waits for this.
     place::remove(&config.state_dir, place::SANDBOX);
     Ok(0)
+}
+
+/// Resolves once nothing more can come over standard input; never if nobody asked for that.
+async fn stdin_ended(asked: bool) {
+    if !asked {
+        return std::future::pending().await;
+    }
+    // In a thread that nobody waits for: reading could go on for ever when something else ends the sandbox.
+    let (tell, told) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        // Gone is whoever waited.
+        let _ = tell.send(());
+    });
+    let _ = told.await;
 }
 
 /// Starts a sandbox in this process.
@@ -188,72 +207,6 @@ async fn ask<T: serde::de::DeserializeOwned>(url: &str) -> Option<T> {
         .json()
         .await
         .ok()
-}
-
-/// What a sandbox is told of our environment: all that it can use.
-const KEPT_VARIABLES: [&str; 9] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LANG",
-    "TZ",
-    "TMPDIR",
-    "RUST_LOG",
-    "RUST_BACKTRACE",
-    "CPQ_CONFIG",
-];
-
-/// Starts a sandbox in a process of its own, which goes on after this command, and waits until it answers.
-pub async fn spawn(
-    config: &Config,
-    listen: Option<SocketAddr>,
-    tls_listen: Option<SocketAddr>,
-    pubsub_listen: Option<SocketAddr>,
-) -> Result<String> {
-    let failed = |why: String| Error::new(Code::CrmUnavailable, format!("cannot start a sandbox: {why}"));
-    let program = std::env::current_exe().map_err(|error| failed(error.to_string()))?;
-    place::remove(&config.state_dir, place::SANDBOX);
-    let log_path = place::save(&config.state_dir, "sandbox.log", "")?;
-    let log = std::fs::File::create(&log_path).map_err(|error| failed(error.to_string()))?;
-    let mut command = std::process::Command::new(program);
-    command.arg("--state-dir").arg(&config.state_dir).arg("sandbox");
-    command
-        .arg("--listen")
-        .arg(listen.unwrap_or(config.sandbox.listen).to_string());
-    command
-        .arg("--tls-listen")
-        .arg(tls_listen.unwrap_or(config.sandbox.tls_listen).to_string());
-    command
-        .arg("--pubsub-listen")
-        .arg(pubsub_listen.unwrap_or(config.sandbox.pubsub_listen).to_string());
-    // It outlives this command, and whoever may look at it must find no secret of ours in its surroundings.
-    let kept = std::env::vars_os().filter(|(name, _)| KEPT_VARIABLES.iter().any(|kept| name == kept));
-    command.env_clear().envs(kept.collect::<Vec<_>>());
-    // A process group of its own, so that Ctrl-C at this terminal does not end it too.
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let stderr = log.try_clone().map_err(|error| failed(error.to_string()))?;
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(log)
-        .stderr(stderr)
-        .spawn()
-        .map_err(|error| failed(error.to_string()))?;
-    let deadline = tokio::time::Instant::now() + START;
-    while tokio::time::Instant::now() < deadline {
-        let started = place::load::<Listening>(&config.state_dir, place::SANDBOX);
-        if let Some(sandbox) = started
-            && ask::<Info>(&sandbox.url).await.is_some()
-        {
-            return Ok(sandbox.url);
-        }
-        if let Ok(Some(status)) = child.try_wait() {
-            let said = std::fs::read_to_string(&log_path).unwrap_or_default();
-            return Err(failed(format!("it ended with {status}: {}", said.trim()))
-                .next("choose another address with --sandbox-listen 127.0.0.1:0"));
-        }
-        tokio::time::sleep(ASK_EVERY).await;
-    }
-    Err(failed(format!("it does not answer; see {}", log_path.display())))
 }
 
 async fn stop(config: &Config, output: Output) -> Result<u8> {

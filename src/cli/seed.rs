@@ -47,9 +47,11 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
                     "starting a sandbox",
                     sandbox::spawn(
                         &config,
-                        args.sandbox_listen,
-                        args.sandbox_tls_listen,
-                        args.sandbox_pubsub_listen,
+                        sandbox::Listen {
+                            http: args.sandbox_listen,
+                            tls: args.sandbox_tls_listen,
+                            pubsub: args.sandbox_pubsub_listen,
+                        },
                     ),
                 )
                 .await?;

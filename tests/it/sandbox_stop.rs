@@ -1,6 +1,6 @@
 //! How a sandbox ends: with all that it holds in its state directory, and nothing that still writes there.
 
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -56,4 +56,39 @@ fn one_that_is_interrupted_or_terminated_writes_down_what_it_holds() {
         assert!(gone, "{signal}: it does not end");
         assert!(snapshot(&house).contains("Last words"), "{signal}");
     }
+}
+
+#[test]
+fn one_that_is_tied_to_whoever_started_it_ends_with_them() {
+    let house = House::empty();
+    let free = "127.0.0.1:0";
+    let listen = ["--listen", free, "--tls-listen", free, "--pubsub-listen", free];
+    let mut sandbox = house
+        .command(&[&["sandbox", "--until-stdin-ends"], &listen[..]].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a sandbox");
+    let mut within = |tries: u32, what: &dyn Fn(&mut Child) -> bool| {
+        (0..tries).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            what(&mut sandbox)
+        })
+    };
+    assert!(
+        within(200, &|_| sandbox_file(&house).exists()),
+        "it does not start"
+    );
+    let goes_on = |sandbox: &mut Child| sandbox.try_wait().expect("its status").is_none();
+    assert!(
+        !within(10, &|sandbox| !goes_on(sandbox)),
+        "it ends before its starter"
+    );
+    let ends = |sandbox: &mut Child| {
+        drop(sandbox.stdin.take());
+        !goes_on(sandbox)
+    };
+    assert!(within(200, &ends), "it outlives its starter");
+    assert!(!sandbox_file(&house).exists());
 }

@@ -32,7 +32,7 @@ pub struct House {
     /// The application.
     pub app: App,
     config: Config,
-    url: String,
+    sandbox: sandbox::Tied,
     /// Where the measurement has a schema of its own: the URL of the database, and the schema.
     schema: Option<(SecretString, String)>,
 }
@@ -50,12 +50,11 @@ impl House {
             config.name_store(&make_schema(server.expose_secret(), &own).await?);
             schema = Some((server, own));
         }
-        let free = "127.0.0.1:0".parse().ok();
-        let url = sandbox::spawn(&config, free, free, free).await?;
+        let sandbox = sandbox::spawn_tied(&config).await?;
         let mut scenario = ::sandbox::scenario::named("crm-sync")
             .ok_or_else(|| Error::new(Code::Internal, "no scenario crm-sync"))?;
         scenario.generate = serde_json::from_value(json!({ "opportunities": opportunities })).ok();
-        post(&url, "/sandbox/seed", &scenario).await?;
+        post(&sandbox.url, "/sandbox/seed", &scenario).await?;
         let app = App::open(&config, Role::Service).await?;
         let info = sandbox::running(&config)
             .await
@@ -64,7 +63,7 @@ impl House {
         Ok(House {
             app,
             config,
-            url,
+            sandbox,
             schema,
         })
     }
@@ -78,7 +77,7 @@ impl House {
     pub async fn latency(&self, millis: u64) -> Result<()> {
         let rule =
             json!({"when": {"path": "/services/data/"}, "fault": {"kind": "latency", "millis": millis}});
-        post(&self.url, "/sandbox/faults", &json!({"rules": [rule]}))
+        post(&self.sandbox.url, "/sandbox/faults", &json!({"rules": [rule]}))
             .await
             .map(drop)
     }
@@ -141,7 +140,7 @@ impl House {
     /// Takes the house down.
     pub async fn leave(self) {
         self.app.engine.stop(Duration::from_secs(5)).await;
-        clear(&self.url, &self.config.state_dir).await;
+        clear(&self.sandbox.url, &self.config.state_dir).await;
         if let Some((server, own)) = self.schema {
             drop(self.app);
             if let Err(error) = remove_schema(server.expose_secret(), &own).await {

@@ -13,6 +13,7 @@ mod reconcile;
 mod replay;
 mod sandbox;
 mod service;
+mod stored;
 mod syncs;
 mod webhooks;
 
@@ -53,6 +54,9 @@ pub struct Args {
     /// Webhooks that are delivered, each twice.
     #[arg(long, default_value_t = 2_000)]
     deliveries: usize,
+    /// Syncs in the store that is looked at.
+    #[arg(long, default_value_t = 100_000)]
+    stored: usize,
     /// Calls of each figure of the sandbox.
     #[arg(long, default_value_t = 20_000)]
     calls: usize,
@@ -69,6 +73,8 @@ enum Subject {
     Webhooks,
     /// Dead letters: their replay, its plan, and live traffic beside it.
     Replay,
+    /// Many syncs stored: how fast the pages of the dashboard are, and the proof of the log.
+    Stored,
     /// The sandbox on its own: seeding, reads, composites, queries.
     Sandbox,
 }
@@ -120,6 +126,10 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
                     beside_live: args.beside_live.max(1),
                 };
                 replay::measure(&config, sizes, output).await?
+            }
+            Subject::Stored => {
+                output.say(format!("a store with {} syncs …", args.stored));
+                stored::measure(&config, args.stored.max(1), output).await?
             }
             Subject::Sandbox => {
                 output.say(format!("the sandbox with {} records …", args.records));

@@ -27,10 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub async fn measure(config: &Config, opportunities: usize) -> Result<Vec<Figure>> {
     let mut config = config.clone();
     config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{}", RealWorld::new().uuid()));
-    let free = "127.0.0.1:0".parse().ok();
-    let url = sandbox::spawn(&config, free, free, free).await?;
-    let measured = measure_at(&config, &url, opportunities).await;
-    house::clear(&url, &config.state_dir).await;
+    let running = sandbox::spawn_tied(&config).await?;
+    let measured = measure_at(&config, &running.url, opportunities).await;
+    house::clear(&running.url, &config.state_dir).await;
     measured
 }
 

@@ -30,15 +30,14 @@ struct Loaded {
 pub async fn measure(config: &Config, records: usize, calls: usize) -> Result<Vec<Figure>> {
     let mut config = config.clone();
     config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{}", RealWorld::new().uuid()));
-    let free = "127.0.0.1:0".parse().ok();
-    let url = sandbox::spawn(&config, free, free, free).await?;
+    let running = sandbox::spawn_tied(&config).await?;
     let mut figures = Vec::new();
-    let loaded = Loaded::seed(&config, url.clone(), records, &mut figures).await;
+    let loaded = Loaded::seed(&config, running.url.clone(), records, &mut figures).await;
     let measured = match &loaded {
         Ok(loaded) => loaded.rates(calls, &mut figures).await,
         Err(_) => Ok(()),
     };
-    house::clear(&url, &config.state_dir).await;
+    house::clear(&running.url, &config.state_dir).await;
     loaded.and(measured).map(|()| figures)
 }
 

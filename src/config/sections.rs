@@ -193,6 +193,8 @@ sections! {
     TracesConfig {
         /// Collector, or empty.
         endpoint: String,
+        /// Whether spans may go to another machine without TLS.
+        plain_text: bool,
         /// Share of the traces that are sent.
         ratio: f64,
         /// Whether what failed is sent in any case.

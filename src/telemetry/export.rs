@@ -86,14 +86,38 @@ pub(super) fn start(config: &TracesConfig) -> Result<Option<Queue>> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let is_off = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
         || variable("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
-    let is_named = ENDPOINTS.iter().any(|name| variable(name).is_some());
-    if is_off || (!is_named && config.endpoint.is_empty()) {
+    let named = ENDPOINTS
+        .iter()
+        .find_map(|name| variable(name).map(|url| (*name, url)));
+    if is_off || (named.is_none() && config.endpoint.is_empty()) {
         return Ok(None);
     }
-    let exporter = exporter((!is_named).then_some(&config.endpoint))?;
+    let (from, url) = named
+        .clone()
+        .unwrap_or_else(|| ("traces.endpoint", config.endpoint.clone()));
+    if !config.plain_text {
+        check_way(from, &url)?;
+    }
+    let exporter = exporter(named.is_none().then_some(&config.endpoint))?;
     let (sender, queue) = mpsc::channel(QUEUE_SPANS);
     tokio::spawn(deliver(queue, exporter));
     Ok(Some(Queue(sender)))
+}
+
+/// Spans name opportunities, quotes and users: they do not cross a network in the clear unless somebody said that they may.
+fn check_way(from: &str, url: &str) -> Result<()> {
+    let Ok(parsed) = url::Url::parse(url) else {
+        // The exporter says what is wrong with it.
+        return Ok(());
+    };
+    if parsed.scheme() != "http" || cpq_auth::is_loopback(&parsed) {
+        return Ok(());
+    }
+    let host = parsed.host_str().unwrap_or_default();
+    let message = format!("{from} sends traces to {host} in the clear, which is not this machine");
+    Err(Error::new(Code::ConfigInvalid, message)
+        .field(from)
+        .next("use https, or set `traces.plain_text = true` where the network to it is your own"))
 }
 
 /// The environment wins over the file, and what it says is read by the exporter itself.

@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value as Json, json};
 
 use crate::collector::{Collector, Span, one};
-use crate::house::{House, Service, until};
+use crate::house::{House, Service, said, until};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
@@ -387,4 +387,32 @@ fn without_a_collector_syncs_go_on() {
         assert_eq!(sync(&service, &[])["outcome"]["effect"], "no_change");
         service.end();
     }
+}
+
+/// Traces name opportunities and users, so they cross no network in the clear unless somebody said that they may.
+#[test]
+fn a_collector_elsewhere_is_spoken_to_by_tls() {
+    let house = House::empty();
+    let named = |env: &[(&str, &str)]| {
+        let mut command = house.command(&["serve", "--listen", "127.0.0.1:0"]);
+        said(command.envs(env.iter().copied()))
+    };
+    let collector = "http://collector.example:4318";
+    let said = named(&[("OTEL_EXPORTER_OTLP_ENDPOINT", collector)]);
+    assert_eq!(said.code, 1, "{said:?}");
+    for part in ["OTEL_EXPORTER_OTLP_ENDPOINT", "collector.example", "plain_text"] {
+        assert!(said.err.contains(part), "no word of {part}: {said:?}");
+    }
+    let settings = |plain_text: bool| {
+        let text = format!("[traces]\nendpoint = \"{collector}\"\nplain_text = {plain_text}\n");
+        std::fs::write(house.path().join("cpq.toml"), text).expect("the configuration");
+    };
+    settings(false);
+    let said = named(&[]);
+    assert!(said.code == 1 && said.err.contains("traces.endpoint"), "{said:?}");
+    settings(true);
+    house.serve().end();
+    std::fs::remove_file(house.path().join("cpq.toml")).expect("it was there");
+    let named = [("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example:4318")];
+    house.serve_with(&named).end();
 }

@@ -12,6 +12,7 @@ use crate::audit;
 use crate::caller::single;
 use crate::failure::Failure;
 use crate::frame::{Origin, Sender};
+use crate::reach;
 use crate::sessions::Vouched;
 use crate::state::ApiState;
 use crate::tokens::{self, Grantee};
@@ -40,10 +41,24 @@ pub struct Route {
     pub path: &'static str,
     /// What it needs.
     pub access: Access,
+    /// Whether it speaks of all connections at once, so that a token of one alone does not open it. At every other route
+    /// the handler asks [`reach::Reach`].
+    pub of_all: bool,
 }
 
 const fn route(method: &'static str, path: &'static str, access: Access) -> Route {
-    Route { method, path, access }
+    Route {
+        method,
+        path,
+        access,
+        of_all: false,
+    }
+}
+
+impl Route {
+    const fn of_all(self) -> Route {
+        Route { of_all: true, ..self }
+    }
 }
 
 /// Every route there is. A handler that is not listed here cannot be reached.
@@ -83,12 +98,14 @@ pub const ROUTES: &[Route] = &[
         "POST",
         "/api/v1/connections/logins",
         Access::Scope("connections:write"),
-    ),
+    )
+    .of_all(),
     route(
         "POST",
         "/api/v1/connections/logins/finish",
         Access::Scope("connections:write"),
-    ),
+    )
+    .of_all(),
     route(
         "POST",
         "/api/v1/connections/{name}/disconnect",
@@ -189,7 +206,7 @@ pub const ROUTES: &[Route] = &[
         Access::Scope("reconcile:read"),
     ),
     route("GET", "/api/v1/certificates", Access::Scope("reconcile:read")),
-    route("GET", "/api/v1/audit", Access::Scope("audit:read")),
+    route("GET", "/api/v1/audit", Access::Scope("audit:read")).of_all(),
     route("GET", "/api/v1/sessions", Access::Token),
     route("POST", "/api/v1/sessions/end", Access::Token),
     route("POST", "/api/v1/sessions/{id}/end", Access::Token),
@@ -202,7 +219,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/api/v1/openapi.json", Access::Open),
     route("GET", "/healthz", Access::Open),
     route("GET", "/readyz", Access::Open),
-    route("GET", "/metrics", Access::ScopeOrLoopback("metrics:read")),
+    route("GET", "/metrics", Access::ScopeOrLoopback("metrics:read")).of_all(),
 ];
 
 /// Every scope that a token can have.
@@ -272,6 +289,9 @@ async fn let_in(
 ) -> Result<Response> {
     api.throttle.client(grantee.client.as_str())?;
     scope.map_or(Ok(()), |scope| has(scope, &grantee))?;
+    if let Some(own) = grantee.connection.as_ref().filter(|_| route.of_all) {
+        return Err(reach::refused(own, "this route speaks of all connections"));
+    }
     request.extensions_mut().insert(grantee);
     audit::told(api, route, request, next).await
 }
@@ -340,13 +360,12 @@ fn challenge(error: Error) -> Response {
     let told = match error.code {
         Code::Unauthenticated => Some("Bearer realm=\"cpq\", error=\"invalid_token\"".to_owned()),
         Code::ScopeInsufficient => {
-            let scope = error
-                .facts
-                .as_ref()
-                .and_then(|facts| facts["scope"].as_str())
-                .unwrap_or_default();
+            let facts = error.facts.as_ref();
+            let scope = facts.and_then(|facts| facts.get("scope")?.as_str());
+            // That the token is another connection's is no matter of scopes.
+            let scope = scope.map_or(String::new(), |scope| format!(", scope=\"{scope}\""));
             Some(format!(
-                "Bearer realm=\"cpq\", error=\"insufficient_scope\", scope=\"{scope}\""
+                "Bearer realm=\"cpq\", error=\"insufficient_scope\"{scope}"
             ))
         }
         _ => None,

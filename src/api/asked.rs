@@ -11,12 +11,14 @@ use crate::caller::{Caller, single};
 use crate::failure::Failure;
 use crate::fingerprint;
 use crate::input::idempotency_key;
+use crate::reach::Reach;
 use crate::tokens::Grantee;
 
 /// A request that passed the door with a token.
 pub(crate) struct Asked {
     pub(crate) caller: Caller,
     pub(crate) client: ClientId,
+    pub(crate) reach: Reach,
     pub(crate) headers: HeaderMap,
     method: Method,
     uri: Uri,
@@ -34,6 +36,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
         let (headers, method, uri) = (parts.headers.clone(), parts.method.clone(), parts.uri.clone());
         Ok(Asked {
             caller,
+            reach: Reach::of(&grantee),
             client: grantee.client,
             headers,
             method,
@@ -48,7 +51,7 @@ impl Asked {
         let Some(key) = idempotency_key(&self.headers)? else {
             return Ok(None);
         };
-        let fingerprint = fingerprint::of(&self.method, &self.uri, canonical_body);
+        let fingerprint = fingerprint::of(&self.method, &self.uri, self.reach.own(), canonical_body);
         Ok(Some(Keyed {
             client: self.client.clone(),
             key,

@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::answer;
 use crate::failure::Failure;
 use crate::input::{Params, invalid};
+use crate::reach::Reach;
 use crate::state::ApiState;
 use crate::timeline::page_rows;
 
@@ -67,7 +68,7 @@ pub struct CertificatePage {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
-    /// Of this CRM connection; the default one when absent.
+    /// Of this CRM connection; when absent, of the one that the token is for, or the default one.
     #[param(value_type = Option<ConnectionName>)]
     connection: Option<ConnectionName>,
     /// Of hours from this moment on.
@@ -96,13 +97,12 @@ pub(crate) struct Which {
 )]
 pub(crate) async fn list(
     State(api): State<ApiState>,
+    reach: Reach,
     Params(which): Params<Which>,
 ) -> Result<Response, Failure> {
     let limit = page_rows(which.limit)?;
     let filter = Filter {
-        connection: which
-            .connection
-            .unwrap_or_else(|| api.settings.default_connection.clone()),
+        connection: reach.one(which.connection, &api.settings.default_connection)?,
         since: which.since,
         verdict: which.verdict,
         after: which.after.as_deref().map(read).transpose()?,

@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::asked::Asked;
 use crate::failure::Failure;
 use crate::input::{Json, Params, Segment, detached, invalid};
+use crate::reach::Reach;
 use crate::state::ApiState;
 use crate::timeline::page_rows;
 use crate::{answer, caller, limits};
@@ -103,11 +104,12 @@ pub struct ConflictDecided {
 )]
 pub(crate) async fn list(
     State(api): State<ApiState>,
+    reach: Reach,
     Params(which): Params<Which>,
 ) -> Result<Response, Failure> {
     let limit = page_rows(which.limit)?;
     let filter = Filter {
-        connection: which.connection,
+        connection: reach.part(which.connection)?,
         opportunity: which.opportunity,
         field: which.field.as_deref().map(Into::into),
         state: which.state,
@@ -132,8 +134,12 @@ pub(crate) async fn list(
         (status = 404, description = "No such conflict", body = Report),
     )
 )]
-pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {
-    let conflict = api.engine.conflict(&ConflictId::new(id)?).await?;
+pub(crate) async fn get(
+    State(api): State<ApiState>,
+    reach: Reach,
+    Segment(id): Segment,
+) -> Result<Response, Failure> {
+    let conflict = known(&api, &reach, &ConflictId::new(id)?).await?;
     Ok(answer::of(200, &conflict)?)
 }
 
@@ -166,6 +172,9 @@ pub(crate) async fn resolve(
     body: Json<ConflictDecision>,
 ) -> Result<Response, Failure> {
     let id = ConflictId::new(id)?;
+    if asked.reach.is_narrow() {
+        known(&api, &asked.reach, &id).await?;
+    }
     let decision = body.value;
     let choice = choice(&decision, asked.client.as_str())?;
     let wait = caller::wait(&asked.headers, &api.settings);
@@ -184,6 +193,13 @@ pub(crate) async fn resolve(
         more: ruled.more,
     };
     Ok(answer::of(200, &decided)?)
+}
+
+/// The conflict of that name, if the caller reaches it.
+async fn known(api: &ApiState, reach: &Reach, id: &ConflictId) -> cpq_domain::Result<Conflict> {
+    let conflict = api.engine.conflict(id).await?;
+    reach.check(conflict.connection.as_str())?;
+    Ok(conflict)
 }
 
 fn choice(decision: &ConflictDecision, client: &str) -> cpq_domain::Result<Choice> {

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use crate::answer;
 use crate::failure::Failure;
+use crate::reach::Reach;
 use crate::state::ApiState;
 
 /// All connections.
@@ -130,8 +131,9 @@ pub struct Share {
     tag = "sync",
     responses((status = 200, description = "Every connection; none is called for it", body = Connections))
 )]
-pub(crate) async fn list(State(api): State<ApiState>) -> Result<Response, Failure> {
-    let grants = api.store.read(|tx| Box::pin(grants::list(tx))).await?;
+pub(crate) async fn list(State(api): State<ApiState>, reach: Reach) -> Result<Response, Failure> {
+    let mut grants = api.store.read(|tx| Box::pin(grants::list(tx))).await?;
+    grants.retain(|grant| reach.sees(grant.settings.name.as_str()));
     let names = grants.iter().map(|grant| grant.settings.name.clone()).collect();
     let standings = api.engine.standings(names).await?;
     let connections = grants

@@ -17,8 +17,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::asked::Asked;
 use crate::failure::Failure;
 use crate::input::{Json, Params, Segment, detached, invalid};
+use crate::reach::Reach;
 use crate::state::ApiState;
-use crate::timeline::{Stage, page_rows, stages};
+use crate::timeline::{Stage, page_rows, reached, stages};
 use crate::{answer, caller, limits, sync};
 
 /// A page of dead letters, the last that died first.
@@ -52,6 +53,9 @@ pub struct DeadLetterReport {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
+    /// Of this connection.
+    #[param(value_type = Option<ConnectionName>)]
+    connection: Option<ConnectionName>,
     /// In this state; all states when absent.
     state: Option<LetterState>,
     /// Of the opportunity that was named so.
@@ -73,6 +77,9 @@ pub(crate) struct Which {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Part {
+    /// Of this connection.
+    #[param(value_type = Option<ConnectionName>)]
+    connection: Option<ConnectionName>,
     /// With this error code.
     code: Option<Code>,
     /// That died at this moment or later.
@@ -105,12 +112,12 @@ pub struct LetterSelection {
 
 impl LetterSelection {
     /// As the engine takes it; refuses a limit of nothing.
-    pub(crate) fn selection(self) -> cpq_domain::Result<Selection> {
+    pub(crate) fn selection(self, reach: &Reach) -> cpq_domain::Result<Selection> {
         if self.limit == Some(0) {
             return Err(invalid("limit is 0; it must be at least 1").field("limit"));
         }
         Ok(Selection {
-            connection: self.connection,
+            connection: reach.part(self.connection)?,
             signature: self.signature,
             code: self.code,
             since: self.since,
@@ -200,10 +207,12 @@ pub struct LetterCorrection {
 )]
 pub(crate) async fn list(
     State(api): State<ApiState>,
+    reach: Reach,
     Params(which): Params<Which>,
 ) -> Result<Response, Failure> {
     let limit = page_rows(which.limit)?;
     let filter = Filter {
+        connection: reach.part(which.connection)?,
         state: which.state,
         opportunity: which.opportunity,
         signature: which.signature,
@@ -228,9 +237,11 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn groups(
     State(api): State<ApiState>,
+    reach: Reach,
     Params(part): Params<Part>,
 ) -> Result<Response, Failure> {
     let selection = Selection {
+        connection: reach.part(part.connection)?,
         code: part.code,
         since: part.since,
         ..Selection::default()
@@ -248,8 +259,14 @@ pub(crate) async fn groups(
     params(("id" = CorrelationId, Path, description = "Correlation id of the sync that died", example = "csync-001")),
     responses((status = 200, description = "The letter", body = DeadLetterReport), (status = 404, description = "No such letter", body = Report))
 )]
-pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {
-    let history = api.engine.dead_letter(&CorrelationId::new(id)?).await?;
+pub(crate) async fn get(
+    State(api): State<ApiState>,
+    reach: Reach,
+    Segment(id): Segment,
+) -> Result<Response, Failure> {
+    let id = CorrelationId::new(id)?;
+    reached(&api, &reach, &id).await?;
+    let history = api.engine.dead_letter(&id).await?;
     let report = DeadLetterReport {
         letter: history.letter,
         stages: stages(&history.events),
@@ -280,6 +297,7 @@ pub(crate) async fn discard(
     body: Json<Discard>,
 ) -> Result<Response, Failure> {
     let id = CorrelationId::new(id)?;
+    reached(&api, &asked.reach, &id).await?;
     let reason = required_reason(&body.value.reason)?;
     let by = person(&asked, &body.value.by)?;
     let engine = api.engine.clone();
@@ -308,7 +326,7 @@ pub(crate) async fn discard_many(
         let message = "`which` must narrow by something: nobody gives up everything by an empty form";
         return Err(invalid(message).field("which").into());
     }
-    let selection = which.selection()?;
+    let selection = which.selection(&asked.reach)?;
     let reason = required_reason(&body.value.reason)?;
     let by = person(&asked, &body.value.by)?;
     let engine = api.engine.clone();
@@ -345,6 +363,7 @@ pub(crate) async fn correct(
     body: Json<LetterCorrection>,
 ) -> Result<Response, Failure> {
     let id = CorrelationId::new(id)?;
+    reached(&api, &asked.reach, &id).await?;
     let reason = required_reason(&body.value.reason)?;
     let by = person(&asked, &body.value.by)?;
     let correction = correction(body.value, &by, &reason)?;

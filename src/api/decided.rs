@@ -13,7 +13,9 @@ use utoipa::ToSchema;
 use crate::answer;
 use crate::failure::Failure;
 use crate::input::Segment;
+use crate::reach::Reach;
 use crate::state::ApiState;
+use crate::timeline::known;
 
 /// What a sync decided.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -45,8 +47,12 @@ pub struct SyncDecision {
     params(("correlationId" = CorrelationId, Path, description = "Correlation id", example = "csync-001")),
     responses((status = 200, description = "Its decisions", body = SyncDecisions), (status = 404, description = "No such sync", body = Report))
 )]
-pub(crate) async fn list(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {
-    let run = api.engine.history(&CorrelationId::new(id)?).await?.run.id;
+pub(crate) async fn list(
+    State(api): State<ApiState>,
+    reach: Reach,
+    Segment(id): Segment,
+) -> Result<Response, Failure> {
+    let run = known(&api, &reach, &CorrelationId::new(id)?).await?.run.id;
     let read = api.store.read(move |tx| Box::pin(decisions::of_run(tx, run)));
     let decisions = read.await?.into_iter().map(|stored| SyncDecision {
         decision: stored.decision,

@@ -59,7 +59,7 @@ pub(crate) async fn answer(
 ) -> Result<Response, Failure> {
     let wait = caller::wait(&asked.headers, &api.settings);
     let connection = value.connection;
-    let lane = sync::lane(&api, id, sync::SyncRequest { connection })?;
+    let lane = sync::lane(&api, &asked.reach, id, sync::SyncRequest { connection })?;
     let submission = Submission {
         caller_correlation: asked.caller.correlation,
         traceparent: asked.caller.trace,

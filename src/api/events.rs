@@ -22,6 +22,7 @@ use crate::caller::single;
 use crate::failure::Failure;
 use crate::input::invalid;
 use crate::limits::{STREAM_ALIVE, STREAM_LIFE, STREAM_LOOK};
+use crate::reach::Reach;
 use crate::state::ApiState;
 
 /// Something that happened to a sync.
@@ -66,6 +67,7 @@ pub struct HappenedEvent {
 /// Where a reader stands.
 struct Reader {
     api: ApiState,
+    reach: Reach,
     position: i64,
     waiting: std::vec::IntoIter<Entry>,
     /// When it is to come back and show its token again, which may have been revoked meanwhile.
@@ -87,7 +89,11 @@ struct Reader {
     params(("Last-Event-ID" = Option<i64>, Header, description = "Id of the last event that was seen")),
     responses((status = 200, description = "Events, each with a `Happened` as its data", body = HappenedEvent, content_type = "text/event-stream"))
 )]
-pub(crate) async fn follow(State(api): State<ApiState>, headers: HeaderMap) -> Result<Response, Failure> {
+pub(crate) async fn follow(
+    State(api): State<ApiState>,
+    reach: Reach,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let place = api.readers.clone().try_acquire_owned().map_err(|_| {
         let message = "as many readers follow the events as there may be";
         Error::new(Code::Overloaded, message).retry_after_ms(5_000)
@@ -101,6 +107,7 @@ pub(crate) async fn follow(State(api): State<ApiState>, headers: HeaderMap) -> R
     let position = seen.map_or(head, |seen| seen.min(head));
     let reader = Reader {
         api,
+        reach,
         position,
         waiting: Vec::new().into_iter(),
         until: Instant::now() + STREAM_LIFE,
@@ -118,6 +125,9 @@ fn events(reader: Reader) -> impl Stream<Item = std::result::Result<Event, Infal
         loop {
             if let Some(entry) = reader.waiting.next() {
                 reader.position = entry.position;
+                if !reader.reach.sees(entry.lane.connection.as_str()) {
+                    continue;
+                }
                 return Some((Ok(event(&entry)), reader));
             }
             match more(&reader.api, reader.position).await {

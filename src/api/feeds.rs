@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::answer;
 use crate::failure::Failure;
+use crate::reach::Reach;
 use crate::state::ApiState;
 
 /// All feeds.
@@ -69,11 +70,12 @@ pub struct Feed {
     tag = "sync",
     responses((status = 200, description = "Every feed that was ever read, of the connections that there are", body = Feeds))
 )]
-pub(crate) async fn list(State(api): State<ApiState>) -> Result<Response, Failure> {
+pub(crate) async fn list(State(api): State<ApiState>, reach: Reach) -> Result<Response, Failure> {
     let standings = api.store.read(|tx| Box::pin(positions::list(tx))).await?;
     let now = api.world.now();
     let feeds = standings
         .into_iter()
+        .filter(|standing| reach.sees(standing.connection.as_str()))
         .map(|standing| feed(standing, now))
         .collect();
     Ok(answer::of(200, &Feeds { feeds })?)

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use cpq_domain::conflict::{Conflict, ConflictDay, Habit, by_day, habits};
+use cpq_domain::id::ConnectionName;
 use cpq_domain::limits::PAGE_ROWS;
 use cpq_store::Tx;
 use cpq_store::conflicts::{self, Filter};
@@ -12,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::failure::Failure;
 use crate::input::{Params, invalid};
+use crate::reach::Reach;
 use crate::state::ApiState;
 use crate::{answer, limits};
 
@@ -36,6 +38,9 @@ pub(crate) struct Window {
     /// Days up to now, at most 366, usually 30.
     #[param(value_type = Option<i64>, minimum = 1, maximum = 366)]
     days: Option<i64>,
+    /// Of this connection.
+    #[param(value_type = Option<ConnectionName>)]
+    connection: Option<ConnectionName>,
 }
 
 /// Count conflicts by the day, and suggest rules
@@ -49,6 +54,7 @@ pub(crate) struct Window {
 )]
 pub(crate) async fn list(
     State(api): State<ApiState>,
+    reach: Reach,
     Params(window): Params<Window>,
 ) -> Result<Response, Failure> {
     let days = window.days.unwrap_or(30);
@@ -56,10 +62,12 @@ pub(crate) async fn list(
         let message = format!("days is {days}; it must be 1 to {}", limits::STATISTICS_DAYS);
         return Err(invalid(message).field("days").into());
     }
+    let connection = reach.part(window.connection)?;
     let since = api.world.now() - SignedDuration::from_hours(24 * days);
-    let found = api
-        .store
-        .read(move |tx| Box::pin(async move { since_then(tx, since).await }));
+    let found = api.store.read(move |tx| {
+        let connection = connection.clone();
+        Box::pin(async move { since_then(tx, since, connection).await })
+    });
     let (found, complete) = found.await?;
     let told = ConflictStatistics {
         days: by_day(&found),
@@ -71,10 +79,15 @@ pub(crate) async fn list(
 }
 
 /// Conflicts that arose since then, newest first, and whether they are all.
-async fn since_then(tx: &mut dyn Tx, since: Timestamp) -> cpq_domain::Result<(Vec<Conflict>, bool)> {
+async fn since_then(
+    tx: &mut dyn Tx,
+    since: Timestamp,
+    connection: Option<ConnectionName>,
+) -> cpq_domain::Result<(Vec<Conflict>, bool)> {
     let mut found: Vec<Conflict> = Vec::new();
     while found.len() < limits::STATISTICS_CONFLICTS {
         let filter = Filter {
+            connection: connection.clone(),
             before: found.last().map(|last| last.id.clone()),
             limit: PAGE_ROWS,
             ..Filter::default()

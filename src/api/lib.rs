@@ -43,6 +43,7 @@ mod outbound;
 mod ownership;
 mod plan;
 mod quotes;
+mod reach;
 mod reconcile;
 mod replays;
 mod router;

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use crate::answer;
 use crate::failure::Failure;
 use crate::input::{Json, Segment, invalid};
+use crate::reach::Reach;
 use crate::state::ApiState;
 
 /// A login to begin.
@@ -240,9 +241,11 @@ fn report(connected: Connected, warnings: Vec<String>, resumed: usize) -> Connec
 )]
 pub(crate) async fn disconnect(
     State(api): State<ApiState>,
+    reach: Reach,
     Segment(name): Segment,
 ) -> std::result::Result<Response, Failure> {
     let name = ConnectionName::new(name).map_err(|error: Error| error.field("name"))?;
+    reach.check(name.as_str())?;
     let done = api.broker.disconnect(&name).await?;
     let told = DisconnectReport {
         connection: name.to_string(),

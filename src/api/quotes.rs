@@ -20,6 +20,7 @@ use crate::answer;
 use crate::asked::Asked;
 use crate::failure::Failure;
 use crate::input::{Json, Params, Segment, detached, invalid};
+use crate::reach::Reach;
 use crate::state::ApiState;
 use crate::timeline::page_rows;
 
@@ -134,6 +135,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Failure> {
     let (desk, keyed) = (desk(&api)?, asked.must_be_keyed(&body.canonical)?);
     let NewQuote { opportunity, patch } = body.value;
+    asked.reach.check(&opportunity.system)?;
     let by = asked.caller.request;
     let made = detached(async move { desk.create(&keyed, &by, &opportunity, &patch.into()).await }).await?;
     Ok(answered(made))
@@ -150,6 +152,7 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn list(
     State(api): State<ApiState>,
+    reach: Reach,
     Params(which): Params<Which>,
 ) -> Result<Response, Failure> {
     let Which {
@@ -159,8 +162,11 @@ pub(crate) async fn list(
         limit,
         cursor,
     } = which;
+    if let Some(system) = &system {
+        reach.check(system)?;
+    }
     let filter = QuoteFilter {
-        system,
+        system: system.or_else(|| reach.own().map(ToString::to_string)),
         opportunity,
         status,
         limit: page_rows(limit)?,
@@ -199,7 +205,7 @@ pub(crate) async fn get(
     asked: Asked,
     Segment(id): Segment,
 ) -> Result<Response, Failure> {
-    let quote = desk(&api)?.get(&id).await?;
+    let quote = known(&*desk(&api)?, &asked.reach, &id).await?;
     let etag = quote.etag();
     let mut response = if asked.has(&etag) {
         not_modified()
@@ -239,6 +245,7 @@ pub(crate) async fn change(
         asked.must_be_keyed(&body.canonical)?,
         QuoteId::new(id)?,
     );
+    reached(&*desk, &asked.reach, &id).await?;
     let (etag, by, patch) = (asked.must_match()?, asked.caller.request, Patch::from(body.value));
     let changed = detached(async move { desk.change(&keyed, &by, &id, &etag, &patch).await }).await?;
     Ok(answered(changed))
@@ -257,6 +264,7 @@ pub(crate) async fn change(
 )]
 pub(crate) async fn preview(
     State(api): State<ApiState>,
+    reach: Reach,
     body: Json<QuotePreview>,
 ) -> Result<Response, Failure> {
     let QuotePreview {
@@ -267,7 +275,13 @@ pub(crate) async fn preview(
     if opportunity.is_some() == quote_id.is_some() {
         return Err(invalid("name either `opportunity`, for a new quote, or `quoteId`").into());
     }
-    let quote = desk(&api)?
+    let desk = desk(&api)?;
+    match (&opportunity, &quote_id) {
+        (Some(opportunity), _) => reach.check(&opportunity.system)?,
+        (None, Some(id)) => reached(&*desk, &reach, id).await?,
+        (None, None) => {}
+    }
+    let quote = desk
         .preview(opportunity.as_ref(), quote_id.as_ref(), &patch.into())
         .await?;
     Ok(answer::of(200, &quote)?)
@@ -302,6 +316,7 @@ pub(crate) async fn transition(
         asked.must_be_keyed(&body.canonical)?,
         QuoteId::new(id)?,
     );
+    reached(&*desk, &asked.reach, &id).await?;
     let (etag, by) = (asked.must_match()?, asked.caller.request);
     let QuoteTransitionRequest { transition, reason } = body.value;
     let moved = detached(async move {
@@ -310,6 +325,21 @@ pub(crate) async fn transition(
     })
     .await?;
     Ok(answered(moved))
+}
+
+/// The quote of that id or number, if the caller reaches it.
+async fn known(desk: &dyn QuoteDesk, reach: &Reach, id: &str) -> Result<Quote> {
+    let quote = desk.get(id).await?;
+    reach.check(&quote.opportunity.system)?;
+    Ok(quote)
+}
+
+/// Refuses a quote that the caller does not reach. Whoever reaches all is told by the desk that there is none.
+async fn reached(desk: &dyn QuoteDesk, reach: &Reach, id: &QuoteId) -> Result<()> {
+    if reach.is_narrow() {
+        known(desk, reach, id.as_str()).await?;
+    }
+    Ok(())
 }
 
 fn desk(api: &ApiState) -> Result<Arc<dyn QuoteDesk>> {

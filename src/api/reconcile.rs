@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use cpq_domain::error::Report;
-use cpq_domain::id::{ConnectionName, RecordId, RunId};
+use cpq_domain::id::{ConnectionName, RecordId};
 use cpq_domain::reconcile::{
     AskedBy, Differing, Order, Phase, Reconciliation, State as ReconcileState, Told,
 };
@@ -14,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::failure::Failure;
 use crate::input::{OptionalJson, Params, Segment, detached, invalid};
+use crate::reach::Reach;
 use crate::state::ApiState;
 use crate::timeline::{page_rows, run_id};
 use crate::{answer, limits};
@@ -23,7 +24,7 @@ use crate::{answer, limits};
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReconcileRequest {
-    /// The CRM connection; the default one when absent.
+    /// The CRM connection; when absent, the one that the token is for, or the default one.
     #[serde(default)]
     pub connection: Option<ConnectionName>,
     /// Only what changed since then on either side, from the start of that hour (UTC) on.
@@ -151,12 +152,11 @@ pub(crate) struct Part {
 )]
 pub(crate) async fn start(
     State(api): State<ApiState>,
+    reach: Reach,
     OptionalJson(body): OptionalJson<ReconcileRequest>,
 ) -> Result<Response, Failure> {
     let asked = body.value;
-    let connection = asked
-        .connection
-        .unwrap_or_else(|| api.settings.default_connection.clone());
+    let connection = reach.one(asked.connection, &api.settings.default_connection)?;
     if asked.resume && (asked.since.is_some() || asked.repair) {
         let message = "`resume` goes on with what was asked before, so it takes no `since` and no `repair`";
         return Err(invalid(message).field("resume").into());
@@ -198,8 +198,12 @@ pub(crate) async fn start(
     params(("id" = String, Path, pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", description = "Id of the reconcile")),
     responses((status = 200, description = "The reconcile", body = ReconcileView), (status = 404, description = "No such reconcile", body = Report))
 )]
-pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {
-    let one = api.engine.reconciliation(named(&id)?).await?;
+pub(crate) async fn get(
+    State(api): State<ApiState>,
+    reach: Reach,
+    Segment(id): Segment,
+) -> Result<Response, Failure> {
+    let one = known(&api, &reach, &id).await?;
     Ok(answer::of(200, &view(&api, one))?)
 }
 
@@ -214,9 +218,11 @@ pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Re
 )]
 pub(crate) async fn list(
     State(api): State<ApiState>,
+    reach: Reach,
     Params(which): Params<Which>,
 ) -> Result<Response, Failure> {
     let limit = page_rows(which.limit)?;
+    let connection = reach.part(which.connection)?;
     let before = which
         .before
         .as_deref()
@@ -225,9 +231,7 @@ pub(crate) async fn list(
     let found = api
         .store
         .read(move |tx| {
-            Box::pin(
-                async move { reconciliations::newest(tx, which.connection.as_ref(), before, limit).await },
-            )
+            Box::pin(async move { reconciliations::newest(tx, connection.as_ref(), before, limit).await })
         })
         .await?;
     let full = u32::try_from(found.len()).is_ok_and(|rows| rows == limit);
@@ -255,12 +259,13 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn records(
     State(api): State<ApiState>,
+    reach: Reach,
     Segment(id): Segment,
     Params(part): Params<Part>,
 ) -> Result<Response, Failure> {
     let limit = page_rows(part.limit)?;
     let after = part.after.map(RecordId::new).transpose()?;
-    let id = api.engine.reconciliation(named(&id)?).await?.id;
+    let id = known(&api, &reach, &id).await?.id;
     let found = api
         .store
         .read(move |tx| {
@@ -279,8 +284,11 @@ pub(crate) async fn records(
     Ok(answer::of(200, &DifferingPage { records, next })?)
 }
 
-fn named(id: &str) -> cpq_domain::Result<RunId> {
-    run_id(id, "id")
+/// The reconcile of that id, if the caller reaches it.
+async fn known(api: &ApiState, reach: &Reach, id: &str) -> cpq_domain::Result<Reconciliation> {
+    let one = api.engine.reconciliation(run_id(id, "id")?).await?;
+    reach.check(one.order.connection.as_str())?;
+    Ok(one)
 }
 
 fn view(api: &ApiState, one: Reconciliation) -> ReconcileView {

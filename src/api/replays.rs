@@ -15,8 +15,9 @@ use crate::asked::Asked;
 use crate::dead_letters::{LetterSelection, person};
 use crate::failure::Failure;
 use crate::input::{OptionalJson, Params, Segment, detached};
+use crate::reach::Reach;
 use crate::state::ApiState;
-use crate::timeline::page_rows;
+use crate::timeline::{self, page_rows};
 use crate::{answer, caller, limits, sync};
 
 /// What a plan is asked with.
@@ -148,7 +149,7 @@ pub(crate) async fn plan(
     asked: Asked,
     OptionalJson(body): OptionalJson<PlanRequest>,
 ) -> Result<Response, Failure> {
-    let selection = body.value.which.selection()?;
+    let selection = body.value.which.selection(&asked.reach)?;
     let by = person(&asked, &body.value.by)?;
     let engine = api.engine.clone();
     let plan = detached(async move { engine.plan_replay(selection, by).await }).await?;
@@ -166,6 +167,7 @@ pub(crate) async fn plan(
 )]
 pub(crate) async fn list(
     State(api): State<ApiState>,
+    reach: Reach,
     Params(which): Params<Which>,
 ) -> Result<Response, Failure> {
     let limit = page_rows(which.limit)?;
@@ -173,7 +175,8 @@ pub(crate) async fn list(
     let plans = api.engine.replay_plans(before, limit).await?;
     let full = u32::try_from(plans.len()).is_ok_and(|rows| rows == limit);
     let next = plans.last().filter(|_| full).map(|last| last.id.to_string());
-    let plans = plans.into_iter().map(|plan| view(&api, plan)).collect();
+    let plans = plans.into_iter().filter(|plan| check(&reach, plan).is_ok());
+    let plans = plans.map(|plan| view(&api, plan)).collect();
     Ok(answer::of(200, &ReplayPlanPage { plans, next })?)
 }
 
@@ -186,8 +189,12 @@ pub(crate) async fn list(
     params(("id" = String, Path, description = "Name of the plan", pattern = "^rp-[0-9]{1,18}$", example = "rp-001")),
     responses((status = 200, description = "The plan", body = ReplayPlan), (status = 404, description = "No such plan", body = Report))
 )]
-pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {
-    let plan = api.engine.replay_plan(PlanId::parse(&id)?).await?;
+pub(crate) async fn get(
+    State(api): State<ApiState>,
+    reach: Reach,
+    Segment(id): Segment,
+) -> Result<Response, Failure> {
+    let plan = known(&api, &reach, &id).await?;
     Ok(answer::of(200, &view(&api, plan))?)
 }
 
@@ -204,11 +211,12 @@ pub(crate) async fn get(State(api): State<ApiState>, Segment(id): Segment) -> Re
 )]
 pub(crate) async fn items(
     State(api): State<ApiState>,
+    reach: Reach,
     Segment(id): Segment,
     Params(part): Params<Part>,
 ) -> Result<Response, Failure> {
     let limit = page_rows(part.limit)?;
-    let id = api.engine.replay_plan(PlanId::parse(&id)?).await?.id;
+    let id = known(&api, &reach, &id).await?.id;
     let after = part.after.unwrap_or(0);
     let items = api.engine.replay_items(id, part.state, after, limit).await?;
     let full = u32::try_from(items.len()).is_ok_and(|rows| rows == limit);
@@ -236,10 +244,11 @@ pub(crate) async fn items(
 )]
 pub(crate) async fn start(
     State(api): State<ApiState>,
+    reach: Reach,
     Segment(id): Segment,
     OptionalJson(body): OptionalJson<StartRequest>,
 ) -> Result<Response, Failure> {
-    let id = PlanId::parse(&id)?;
+    let id = reached(&api, &reach, &id).await?;
     let asked = body.value;
     let start = ReplayStart {
         digest: asked.digest,
@@ -267,8 +276,12 @@ pub(crate) async fn start(
         (status = 404, description = "No such plan", body = Report),
     )
 )]
-pub(crate) async fn pause(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {
-    halt(&api, &id, Wanted::Pause).await
+pub(crate) async fn pause(
+    State(api): State<ApiState>,
+    reach: Reach,
+    Segment(id): Segment,
+) -> Result<Response, Failure> {
+    halt(&api, &reach, &id, Wanted::Pause).await
 }
 
 /// Abort a replay
@@ -286,8 +299,12 @@ pub(crate) async fn pause(State(api): State<ApiState>, Segment(id): Segment) -> 
         (status = 404, description = "No such plan", body = Report),
     )
 )]
-pub(crate) async fn abort(State(api): State<ApiState>, Segment(id): Segment) -> Result<Response, Failure> {
-    halt(&api, &id, Wanted::Abort).await
+pub(crate) async fn abort(
+    State(api): State<ApiState>,
+    reach: Reach,
+    Segment(id): Segment,
+) -> Result<Response, Failure> {
+    halt(&api, &reach, &id, Wanted::Abort).await
 }
 
 /// Replay a sync
@@ -316,17 +333,39 @@ pub(crate) async fn sync(
     Segment(id): Segment,
 ) -> Result<Response, Failure> {
     let id = CorrelationId::new(id)?;
+    timeline::reached(&api, &asked.reach, &id).await?;
     let wait = caller::wait(&asked.headers, &api.settings);
     let (engine, by) = (api.engine.clone(), asked.client.as_str().to_owned());
     let run = detached(async move { engine.replay_sync(&id, by).await }).await?;
     sync::follow(&api, run, wait, None).await
 }
 
-async fn halt(api: &ApiState, id: &str, wanted: Wanted) -> Result<Response, Failure> {
-    let id = PlanId::parse(id)?;
+async fn halt(api: &ApiState, reach: &Reach, id: &str, wanted: Wanted) -> Result<Response, Failure> {
+    let id = reached(api, reach, id).await?;
     let engine = api.engine.clone();
     let plan = detached(async move { engine.stop_replay(id, wanted).await }).await?;
     accepted(api, plan)
+}
+
+/// The plan of that name, if the caller reaches it.
+async fn known(api: &ApiState, reach: &Reach, id: &str) -> cpq_domain::Result<Plan> {
+    let plan = api.engine.replay_plan(PlanId::parse(id)?).await?;
+    check(reach, &plan)?;
+    Ok(plan)
+}
+
+/// Its id, where the caller reaches it. Whoever reaches all is told by the engine that there is none.
+async fn reached(api: &ApiState, reach: &Reach, id: &str) -> cpq_domain::Result<PlanId> {
+    match reach.is_narrow() {
+        true => Ok(known(api, reach, id).await?.id),
+        false => PlanId::parse(id),
+    }
+}
+
+/// A plan over all connections belongs to none.
+fn check(reach: &Reach, plan: &Plan) -> cpq_domain::Result<()> {
+    let of = plan.content.selection.connection.as_ref();
+    reach.check(of.map_or("", |connection| connection.as_str()))
 }
 
 fn accepted(api: &ApiState, plan: Plan) -> Result<Response, Failure> {

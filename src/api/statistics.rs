@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::response::Response;
+use cpq_domain::id::ConnectionName;
 use cpq_store::{Store, runs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::answer;
 use crate::failure::Failure;
 use crate::input::{Params, invalid};
 use crate::limits::STATISTICS_HOURS;
+use crate::reach::Reach;
 use crate::state::ApiState;
 
 /// Syncs by the hour in which they were accepted.
@@ -81,6 +83,9 @@ pub(crate) struct Window {
     /// Hours up to this one, at most 168, usually 24.
     #[param(minimum = 1, maximum = 168)]
     hours: Option<i64>,
+    /// Of this connection.
+    #[param(value_type = Option<ConnectionName>)]
+    connection: Option<ConnectionName>,
 }
 
 /// Count syncs by the hour
@@ -94,6 +99,7 @@ pub(crate) struct Window {
 )]
 pub(crate) async fn syncs(
     State(api): State<ApiState>,
+    reach: Reach,
     Params(window): Params<Window>,
 ) -> Result<Response, Failure> {
     let hours = window.hours.unwrap_or(24);
@@ -101,7 +107,8 @@ pub(crate) async fn syncs(
         let message = format!("hours is {hours}; it must be 1 to {STATISTICS_HOURS}");
         return Err(invalid(message).field("hours").into());
     }
-    let counted = count_syncs(&api.store, api.world.now(), hours).await?;
+    let connection = reach.part(window.connection)?;
+    let counted = count_syncs(&api.store, api.world.now(), hours, connection).await?;
     Ok(answer::of(200, &counted)?)
 }
 
@@ -109,13 +116,22 @@ pub(crate) async fn syncs(
 ///
 /// # Errors
 /// Those of the store.
-pub async fn count_syncs(store: &Store, now: Timestamp, hours: i64) -> cpq_domain::Result<SyncStatistics> {
+pub async fn count_syncs(
+    store: &Store,
+    now: Timestamp,
+    hours: i64,
+    connection: Option<ConnectionName>,
+) -> cpq_domain::Result<SyncStatistics> {
     let this = now.as_second().div_euclid(3_600);
     let starts: Vec<Timestamp> = (this - hours + 1..=this)
         .filter_map(|hour| Timestamp::from_second(hour * 3_600).ok())
         .collect();
     let since = starts.first().copied().unwrap_or(Timestamp::UNIX_EPOCH);
-    let found = store.read(move |tx| Box::pin(runs::hours(tx, since))).await?;
+    let found = store.read(move |tx| {
+        let connection = connection.clone();
+        Box::pin(async move { runs::hours(tx, since, connection.as_ref()).await })
+    });
+    let found = found.await?;
     let mut counted: BTreeMap<Timestamp, BTreeMap<String, u64>> =
         starts.into_iter().map(|hour| (hour, BTreeMap::new())).collect();
     for one in found {

@@ -16,6 +16,7 @@ use crate::asked::Asked;
 use crate::failure::Failure;
 use crate::input::{OptionalJson, Segment, detached};
 use crate::plan::SyncPlan;
+use crate::reach::Reach;
 use crate::state::ApiState;
 use crate::{answer, caller, limits, traced};
 
@@ -23,7 +24,7 @@ use crate::{answer, caller, limits, traced};
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SyncRequest {
-    /// The CRM connection; the default one when absent.
+    /// The CRM connection; when absent, the one that the token is for, or the default one.
     #[serde(default)]
     pub connection: Option<ConnectionName>,
 }
@@ -68,7 +69,7 @@ pub(crate) async fn start(
     let keyed = asked.keyed(&body.canonical)?;
     let wait = caller::wait(&asked.headers, &api.settings);
     let submission = Submission {
-        lane: lane(&api, id, body.value)?,
+        lane: lane(&api, &asked.reach, id, body.value)?,
         trigger: Trigger::Request,
         caller_correlation: asked.caller.correlation,
         traceparent: asked.caller.trace,
@@ -99,10 +100,11 @@ pub(crate) async fn start(
 )]
 pub(crate) async fn plan(
     State(api): State<ApiState>,
+    reach: Reach,
     Segment(id): Segment,
     OptionalJson(body): OptionalJson<SyncRequest>,
 ) -> Result<Response, Failure> {
-    let lane = lane(&api, id, body.value)?;
+    let lane = lane(&api, &reach, id, body.value)?;
     let plan = api.engine.dry_run(&lane).await?;
     Ok(answer::of(200, &SyncPlan::from(plan))?)
 }
@@ -118,13 +120,15 @@ pub(crate) async fn submit(engine: &Engine, submission: Submission) -> cpq_domai
     Ok(submitted)
 }
 
-pub(crate) fn lane(api: &ApiState, id: String, asked: SyncRequest) -> cpq_domain::Result<Lane> {
+pub(crate) fn lane(
+    api: &ApiState,
+    reach: &Reach,
+    id: String,
+    asked: SyncRequest,
+) -> cpq_domain::Result<Lane> {
     let opportunity = OpportunityKey::new(id)?;
-    let connection = asked
-        .connection
-        .unwrap_or_else(|| api.settings.default_connection.clone());
     Ok(Lane {
-        connection,
+        connection: reach.one(asked.connection, &api.settings.default_connection)?,
         opportunity,
     })
 }

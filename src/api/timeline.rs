@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use cpq_domain::error::Report;
 use cpq_domain::event::{EventKind, SyncEvent};
-use cpq_domain::id::{CorrelationId, OpportunityKey, RunId};
+use cpq_domain::id::{ConnectionName, CorrelationId, OpportunityKey, RunId};
 use cpq_domain::limits::PAGE_ROWS;
 use cpq_domain::run::{Run, RunState, SyncResult, Trigger};
 use cpq_orchestrator::RunHistory;
@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::failure::Failure;
 use crate::input::{Params, Segment, invalid};
 use crate::links::Links;
+use crate::reach::Reach;
 use crate::state::ApiState;
 use crate::{answer, limits, links};
 
@@ -109,6 +110,9 @@ pub(crate) struct Shown {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
+    /// Of this connection.
+    #[param(value_type = Option<ConnectionName>)]
+    connection: Option<ConnectionName>,
     /// In this state.
     state: Option<RunState>,
     /// Of the opportunity that was named so.
@@ -135,10 +139,11 @@ pub(crate) struct Which {
 )]
 pub(crate) async fn get(
     State(api): State<ApiState>,
+    reach: Reach,
     Segment(id): Segment,
     Params(shown): Params<Shown>,
 ) -> Result<Response, Failure> {
-    let history = api.engine.history(&CorrelationId::new(id)?).await?;
+    let history = known(&api, &reach, &CorrelationId::new(id)?).await?;
     let correlation = history.run.correlation.clone();
     let links = links::of(&api, &history.run).await?;
     let report = SyncReport {
@@ -165,6 +170,7 @@ pub(crate) async fn get(
 )]
 pub(crate) async fn list(
     State(api): State<ApiState>,
+    reach: Reach,
     Params(which): Params<Which>,
 ) -> Result<Response, Failure> {
     let limit = page_rows(which.limit)?;
@@ -174,6 +180,7 @@ pub(crate) async fn list(
         .map(|text| run_id(text, "before"))
         .transpose()?;
     let filter = Filter {
+        connection: reach.part(which.connection)?,
         state: which.state,
         opportunity: which.opportunity,
         before,
@@ -185,6 +192,25 @@ pub(crate) async fn list(
     let next = runs.last().filter(|_| full).map(|run| run.id.to_string());
     let syncs = runs.into_iter().map(|run| brief(&run)).collect();
     Ok(answer::of(200, &SyncPage { syncs, next })?)
+}
+
+/// The sync of that id with its journal, if the caller reaches it.
+pub(crate) async fn known(
+    api: &ApiState,
+    reach: &Reach,
+    id: &CorrelationId,
+) -> cpq_domain::Result<RunHistory> {
+    let history = api.engine.history(id).await?;
+    reach.check(history.run.lane.connection.as_str())?;
+    Ok(history)
+}
+
+/// Refuses a sync that the caller does not reach. Whoever reaches all is told by the engine that there is none.
+pub(crate) async fn reached(api: &ApiState, reach: &Reach, id: &CorrelationId) -> cpq_domain::Result<()> {
+    if reach.is_narrow() {
+        known(api, reach, id).await?;
+    }
+    Ok(())
 }
 
 /// Rows of a page, within our limit.

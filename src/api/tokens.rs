@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cpq_domain::id::ClientId;
+use cpq_domain::id::{ClientId, ConnectionName};
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
 use cpq_store::Store;
@@ -34,6 +34,8 @@ pub struct NewToken {
     pub name: String,
     /// What it may do; each one of [`SCOPES`].
     pub scopes: Vec<String>,
+    /// The only connection whose records it reaches; `None` for all.
+    pub connection: Option<ConnectionName>,
     /// When it ends; `None` for never.
     pub expires_at: Option<Timestamp>,
 }
@@ -56,6 +58,8 @@ pub struct Grantee {
     pub token_id: String,
     /// What it may do.
     pub scopes: Vec<String>,
+    /// The only connection whose records it reaches; `None` for all.
+    pub connection: Option<ConnectionName>,
 }
 
 /// Makes a token: `cpq_`, 256 random bits in base64url, and a checksum that tells a mistyped token from a revoked one.
@@ -72,6 +76,7 @@ pub async fn create(store: &Store, world: &dyn World, new: NewToken) -> Result<I
         name: new.name,
         hash: sha256(secret.as_bytes()).to_vec(),
         scopes: new.scopes,
+        connection: new.connection,
         created_at: world.now(),
         expires_at: new.expires_at,
         revoked_at: None,
@@ -118,6 +123,7 @@ pub(crate) fn take(store: &Store, now: Timestamp, token: ApiToken) -> Result<Gra
         client: token.client,
         token_id: token.id,
         scopes: token.scopes,
+        connection: token.connection,
     })
 }
 

@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::input::{Json, Segment, detached, invalid};
 use crate::plan::SyncPlan;
 use crate::state::ApiState;
+use crate::timeline::reached;
 use crate::{answer, caller, sync};
 
 /// Characters of a reason: a sentence or two.
@@ -134,7 +135,7 @@ impl UndoMany {
             return Err(invalid("`until` is not after `since`").field("until").into());
         }
         let which = UndoWhich::Between {
-            connection: self.connection,
+            connection: by.reach.part(self.connection)?,
             opportunity: self.opportunity,
             since: self.since,
             until: self.until,
@@ -269,7 +270,9 @@ pub(crate) async fn many(
 }
 
 async fn one(api: &ApiState, asked: &Asked, id: String, wish: UndoWish) -> Result<UndoItem, Failure> {
-    let which = UndoWhich::Sync(CorrelationId::new(id)?);
+    let id = CorrelationId::new(id)?;
+    reached(api, &asked.reach, &id).await?;
+    let which = UndoWhich::Sync(id);
     let items = api.engine.to_undo(wish.of(which, asked)?).await?;
     let missing = || invalid("the sync wrote nothing that could be put back");
     Ok(items.into_iter().next().ok_or_else(missing)?)

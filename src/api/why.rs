@@ -20,6 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::answer;
 use crate::failure::Failure;
 use crate::input::{Params, Segments, invalid};
+use crate::reach::Reach;
 use crate::state::ApiState;
 use crate::timeline::page_rows;
 
@@ -95,7 +96,7 @@ pub struct FieldPassage {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct HowMuch {
-    /// The CRM connection; the default one when absent.
+    /// The CRM connection; when absent, the one that the token is for, or the default one.
     #[param(value_type = Option<ConnectionName>)]
     connection: Option<ConnectionName>,
     /// Passages, at most 200, usually 50; the newest ones.
@@ -126,10 +127,11 @@ pub(crate) struct HowMuch {
 )]
 pub(crate) async fn field(
     State(api): State<ApiState>,
+    reach: Reach,
     Segments((object, id, field)): Segments<(String, String, String)>,
     Params(how_much): Params<HowMuch>,
 ) -> Result<Response, Failure> {
-    tell(&api, Subject::of(&object, &id, None, &field)?, how_much).await
+    tell(&api, &reach, Subject::of(&object, &id, None, &field)?, how_much).await
 }
 
 /// Tell why a field of a line has its value
@@ -151,17 +153,27 @@ pub(crate) async fn field(
 )]
 pub(crate) async fn line_field(
     State(api): State<ApiState>,
+    reach: Reach,
     Segments((id, line, field)): Segments<(String, String, String)>,
     Params(how_much): Params<HowMuch>,
 ) -> Result<Response, Failure> {
-    tell(&api, Subject::of("line", &id, Some(&line), &field)?, how_much).await
+    tell(
+        &api,
+        &reach,
+        Subject::of("line", &id, Some(&line), &field)?,
+        how_much,
+    )
+    .await
 }
 
-async fn tell(api: &ApiState, subject: Subject, how_much: HowMuch) -> Result<Response, Failure> {
+async fn tell(
+    api: &ApiState,
+    reach: &Reach,
+    subject: Subject,
+    how_much: HowMuch,
+) -> Result<Response, Failure> {
     let limit = page_rows(how_much.limit)?;
-    let connection = how_much
-        .connection
-        .unwrap_or_else(|| api.settings.default_connection.clone());
+    let connection = reach.one(how_much.connection, &api.settings.default_connection)?;
     let history = api
         .engine
         .why(&connection, &subject, how_much.before, limit)

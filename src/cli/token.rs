@@ -6,7 +6,7 @@ use cpq_api::access::SCOPES;
 use cpq_api::sessions::Sessions;
 use cpq_api::tokens::{self, NewToken};
 use cpq_domain::Result;
-use cpq_domain::id::ClientId;
+use cpq_domain::id::{ClientId, ConnectionName};
 use cpq_domain::world::World;
 use cpq_store::Store;
 use jiff::SignedDuration;
@@ -30,6 +30,10 @@ pub enum Command {
         /// What it may do; repeat for several. All scopes: see `cpq token scopes`.
         #[arg(long = "scope", required = true)]
         scopes: Vec<String>,
+        /// The only connection whose records it reaches; all when absent. What speaks of all connections at once, such
+        /// as metrics and audit log, is closed to it.
+        #[arg(long, value_name = "NAME")]
+        connection: Option<String>,
         /// Days until it ends.
         #[arg(long, default_value_t = 90)]
         days: u32,
@@ -88,7 +92,15 @@ pub async fn run(command: Command, config: Config, output: Output) -> Result<u8>
     }
     let desk = Desk::open(&config).await?;
     match command {
-        Command::Create { client, scopes, days } => create(&desk, &client, &scopes, days, output).await,
+        Command::Create {
+            client,
+            scopes,
+            connection,
+            days,
+        } => {
+            let connection = connection.map(ConnectionName::new).transpose()?;
+            create(&desk, &client, &scopes, connection, days, output).await
+        }
         Command::List => list(&desk, output).await,
         Command::Revoke { id } => {
             let revoked = tokens::revoke(&desk.store, desk.world.as_ref(), &id).await?;
@@ -147,21 +159,35 @@ async fn end_sessions(desk: &Desk, id: Option<&str>, client: Option<&str>, outpu
     Ok(u8::from(unknown))
 }
 
-async fn create(desk: &Desk, client: &str, scopes: &[String], days: u32, output: Output) -> Result<u8> {
+async fn create(
+    desk: &Desk,
+    client: &str,
+    scopes: &[String],
+    connection: Option<ConnectionName>,
+    days: u32,
+    output: Output,
+) -> Result<u8> {
     let client = ClientId::new(client)?;
-    let made = make(desk, &client, scopes, days).await?;
-    let told = json!({"id": made.id, "client": client, "token": made.secret.expose_secret(), "scopes": scopes, "days": days});
+    let made = make(desk, &client, scopes, connection.clone(), days).await?;
+    let told = json!({"id": made.id, "client": client, "token": made.secret.expose_secret(), "scopes": scopes, "connection": connection, "days": days});
     output.data(&told, || made.secret.expose_secret().to_owned());
     output.say("keep it safe: it is not shown again");
     Ok(0)
 }
 
-async fn make(desk: &Desk, client: &ClientId, scopes: &[String], days: u32) -> Result<tokens::Issued> {
+async fn make(
+    desk: &Desk,
+    client: &ClientId,
+    scopes: &[String],
+    connection: Option<ConnectionName>,
+    days: u32,
+) -> Result<tokens::Issued> {
     let expires_at = Some(desk.world.now() + SignedDuration::from_hours(24 * i64::from(days)));
     let new = NewToken {
         client: client.clone(),
         name: client.to_string(),
         scopes: scopes.to_vec(),
+        connection,
         expires_at,
     };
     tokens::create(&desk.store, desk.world.as_ref(), new).await
@@ -170,7 +196,7 @@ async fn make(desk: &Desk, client: &ClientId, scopes: &[String], days: u32) -> R
 async fn list(desk: &Desk, output: Output) -> Result<u8> {
     let list = tokens::list(&desk.store).await?;
     let told: Vec<_> = list.iter().map(|token| {
-        json!({"id": token.id, "client": token.client, "scopes": token.scopes, "expiresAt": token.expires_at, "revokedAt": token.revoked_at, "lastUsedAt": token.last_used_at})
+        json!({"id": token.id, "client": token.client, "scopes": token.scopes, "connection": token.connection, "expiresAt": token.expires_at, "revokedAt": token.revoked_at, "lastUsedAt": token.last_used_at})
     }).collect();
     output.data(&told, || {
         let when = |at: &Option<jiff::Timestamp>| at.map_or("-".to_owned(), |at| at.to_string());
@@ -179,13 +205,25 @@ async fn list(desk: &Desk, output: Output) -> Result<u8> {
                 token.id.clone(),
                 token.client.to_string(),
                 token.scopes.join(" "),
+                token
+                    .connection
+                    .as_ref()
+                    .map_or("all".to_owned(), ToString::to_string),
                 when(&token.expires_at),
                 when(&token.revoked_at),
                 when(&token.last_used_at),
             ]
         });
         table(
-            &["TOKEN", "CLIENT", "SCOPES", "ENDS", "REVOKED", "LAST USED"],
+            &[
+                "TOKEN",
+                "CLIENT",
+                "SCOPES",
+                "REACHES",
+                "ENDS",
+                "REVOKED",
+                "LAST USED",
+            ],
             rows,
         )
     });
@@ -209,15 +247,14 @@ pub async fn own(config: &Config, store: Store) -> Result<String> {
     }
     let client = ClientId::new(OWN_CLIENT)?;
     let scopes: Vec<String> = SCOPES.iter().map(|scope| (*scope).to_owned()).collect();
-    let made = make(&desk, &client, &scopes, OWN_DAYS).await?;
+    let made = make(&desk, &client, &scopes, None, OWN_DAYS).await?;
     place::save(&config.state_dir, place::CLI_TOKEN, made.secret.expose_secret())?;
     Ok(made.secret.expose_secret().to_owned())
 }
 
 fn has_all_scopes(grantee: &tokens::Grantee) -> bool {
-    SCOPES
-        .iter()
-        .all(|scope| grantee.scopes.iter().any(|granted| granted == scope))
+    let has = |scope: &&str| grantee.scopes.iter().any(|granted| granted == scope);
+    grantee.connection.is_none() && SCOPES.iter().all(has)
 }
 
 /// Client of the command line's own token.

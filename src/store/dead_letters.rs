@@ -39,16 +39,20 @@ const BY_NUMBER: &str = "SELECT body FROM dead_letters WHERE number = $1";
 const PAGE_OPEN: &str = "SELECT body FROM dead_letters WHERE state = 'open'
   AND (CAST($1 AS TEXT) IS NULL OR state = $1) AND (CAST($2 AS TEXT) IS NULL OR opportunity = $2)
   AND (CAST($3 AS TEXT) IS NULL OR signature = $3) AND (CAST($4 AS TEXT) IS NULL OR code = $4)
-  AND number < $5 ORDER BY number DESC LIMIT $6";
+  AND number < $5
+  AND (CAST($7 AS TEXT) IS NULL OR connection = $7) ORDER BY number DESC LIMIT $6";
 const PAGE_OF_STATE: &str = "SELECT body FROM dead_letters WHERE state = $1
   AND (CAST($2 AS TEXT) IS NULL OR opportunity = $2) AND (CAST($3 AS TEXT) IS NULL OR signature = $3)
-  AND (CAST($4 AS TEXT) IS NULL OR code = $4) AND number < $5 ORDER BY number DESC LIMIT $6";
+  AND (CAST($4 AS TEXT) IS NULL OR code = $4) AND number < $5
+  AND (CAST($7 AS TEXT) IS NULL OR connection = $7) ORDER BY number DESC LIMIT $6";
 const PAGE_OF_OPPORTUNITY: &str = "SELECT body FROM dead_letters WHERE opportunity = $2
   AND (CAST($1 AS TEXT) IS NULL OR state = $1) AND (CAST($3 AS TEXT) IS NULL OR signature = $3)
-  AND (CAST($4 AS TEXT) IS NULL OR code = $4) AND number < $5 ORDER BY number DESC LIMIT $6";
+  AND (CAST($4 AS TEXT) IS NULL OR code = $4) AND number < $5
+  AND (CAST($7 AS TEXT) IS NULL OR connection = $7) ORDER BY number DESC LIMIT $6";
 const PAGE_OF_ALL: &str = "SELECT body FROM dead_letters WHERE (CAST($1 AS TEXT) IS NULL OR state = $1)
   AND (CAST($2 AS TEXT) IS NULL OR opportunity = $2) AND (CAST($3 AS TEXT) IS NULL OR signature = $3)
-  AND (CAST($4 AS TEXT) IS NULL OR code = $4) AND number < $5 ORDER BY number DESC LIMIT $6";
+  AND (CAST($4 AS TEXT) IS NULL OR code = $4) AND number < $5
+  AND (CAST($7 AS TEXT) IS NULL OR connection = $7) ORDER BY number DESC LIMIT $6";
 const GROUPS: &str = selected!(
     "SELECT MAX(number), COUNT(*), COUNT(DISTINCT connection || '/' || opportunity), MIN(died_at), MAX(died_at)
   FROM dead_letters WHERE",
@@ -107,6 +111,8 @@ pub(crate) const STATEMENTS: &[&str] = &[
 /// Which letters to list. What is `None` does not narrow.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
+    /// Of this connection.
+    pub connection: Option<ConnectionName>,
     /// In this state.
     pub state: Option<LetterState>,
     /// Of the opportunity that goes by this name.
@@ -194,6 +200,7 @@ pub async fn list(tx: &mut dyn Tx, filter: &Filter) -> Result<Vec<DeadLetter>> {
         filter.code.map(Code::as_str),
         filter.before.unwrap_or(i64::MAX),
         filter.limit.min(PAGE_ROWS),
+        filter.connection.as_ref(),
     ];
     let rows = tx.query(sql, values).await?;
     rows.into_iter().map(|mut row| row.json()).collect()

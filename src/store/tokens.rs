@@ -3,7 +3,7 @@
 use std::fmt;
 
 use cpq_domain::Result;
-use cpq_domain::id::ClientId;
+use cpq_domain::id::{ClientId, ConnectionName};
 use jiff::Timestamp;
 
 use crate::encode::json;
@@ -14,7 +14,8 @@ use crate::tx::{Tx, params};
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, client, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at FROM api_tokens ",
+            "SELECT id, client, name, hash, scopes, created_at, expires_at, revoked_at, last_used_at,
+  connection FROM api_tokens ",
             $rest
         )
     };
@@ -22,7 +23,7 @@ macro_rules! select {
 
 const INSERT: &str =
     "INSERT INTO api_tokens (id, client, name, hash, scopes, created_at, expires_at, revoked_at,
-  last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+  last_used_at, connection) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 const BY_HASH: &str = select!("WHERE hash = $1");
 const BY_ID: &str = select!("WHERE id = $1");
 const LIST: &str = select!("ORDER BY created_at, id LIMIT $1");
@@ -45,6 +46,8 @@ pub struct ApiToken {
     pub hash: Vec<u8>,
     /// What it may do.
     pub scopes: Vec<String>,
+    /// The only connection that it reaches; all when absent.
+    pub connection: Option<ConnectionName>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it ends, if it does.
@@ -85,6 +88,7 @@ pub async fn insert(tx: &mut dyn Tx, token: &ApiToken) -> Result<()> {
         token.expires_at,
         token.revoked_at,
         token.last_used_at,
+        token.connection.as_ref(),
     ];
     tx.execute(INSERT, values).await.map(drop)
 }
@@ -129,5 +133,6 @@ fn read(mut row: Row) -> Result<ApiToken> {
         expires_at: row.take()?,
         revoked_at: row.take()?,
         last_used_at: row.take()?,
+        connection: row.take()?,
     })
 }

@@ -8,7 +8,7 @@ use crate::house::House;
 const FIELD: &str = "quote.valid_until";
 
 /// A synced quote whose validity either side may change, and which both have changed.
-fn contested() -> House {
+pub fn contested() -> House {
     let house = House::connected();
     let shown = house.cpq(&["ownership", "show", "--toml"]).ok().out;
     let owned = format!("field = \"{FIELD}\"\nowner = \"cpq\"\npolicy = \"computed\"");

@@ -32,6 +32,7 @@ mod outbound;
 mod ownership;
 mod privacy;
 mod quote_record;
+mod reach;
 mod reconcile;
 mod remote_cpq;
 mod replay;

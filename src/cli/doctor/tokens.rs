@@ -73,6 +73,7 @@ mod tests {
             name: id.into(),
             hash: Vec::new(),
             scopes: vec!["sync:read".into()],
+            connection: None,
             created_at: moment(made),
             expires_at: Some(moment(ends)),
             revoked_at: None,

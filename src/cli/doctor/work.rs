@@ -115,7 +115,7 @@ async fn waiting(ground: &Ground) -> Result<Check> {
 }
 
 async fn silence(ground: &Ground) -> Result<Check> {
-    let counted = cpq_api::count_syncs(&ground.store, ground.world.now(), HOURS).await?;
+    let counted = cpq_api::count_syncs(&ground.store, ground.world.now(), HOURS, None).await?;
     Ok(match counted.silence() {
         None => Check::ok(
             HERE,

@@ -69,6 +69,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0011_sessions",
         sql: include_str!("../../../migrations/postgres/0011_sessions.sql"),
     },
+    Migration {
+        version: 12,
+        name: "0012_reach",
+        sql: include_str!("../../../migrations/postgres/0012_reach.sql"),
+    },
 ];
 
 /// Advisory locks of ours are pairs: what for, and in which schema.

@@ -70,6 +70,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0011_sessions",
         sql: include_str!("../../../migrations/sqlite/0011_sessions.sql"),
     },
+    Migration {
+        version: 12,
+        name: "0012_reach",
+        sql: include_str!("../../../migrations/sqlite/0012_reach.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

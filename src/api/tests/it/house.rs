@@ -204,6 +204,7 @@ impl House {
             client: ClientId::new(client).expect("a client"),
             name: "test".into(),
             scopes: scopes.iter().map(ToString::to_string).collect(),
+            connection: None,
             expires_at: None,
         };
         let issued = tokens::create(&self.store, self.world.as_ref(), new)

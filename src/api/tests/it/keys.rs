@@ -98,6 +98,7 @@ async fn a_token_ends_when_it_is_revoked_or_its_time_is_over() {
         client: ClientId::new("c").unwrap(),
         name: name.into(),
         scopes: vec!["ownership:read".into()],
+        connection: None,
         expires_at: Some(cpq_domain::world::World::now(house.world.as_ref()) + SignedDuration::from_hours(1)),
     };
     let world = house.world.as_ref();
@@ -190,6 +191,7 @@ async fn a_token_for_nothing_or_for_the_unknown_is_not_made() {
             client: ClientId::new(client).unwrap(),
             name: String::new(),
             scopes,
+            connection: None,
             expires_at: None,
         };
         tokens::create(&house.store, house.world.as_ref(), new).await

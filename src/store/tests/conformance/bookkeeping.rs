@@ -214,6 +214,7 @@ pub async fn tokens_are_found_by_hash(store: Store) {
         name: "shop".into(),
         hash: vec![0xab; 32],
         scopes: vec!["sync:write".into()],
+        connection: Some(connection()),
         created_at: at(0),
         expires_at: Some(at(99)),
         revoked_at: None,

@@ -277,8 +277,14 @@ impl Service {
             .strip_prefix("cpq=")
             .unwrap_or_else(|| panic!("said {line:?}"))
             .to_owned();
-        let token = token();
-        Service { child, url, token }
+        // Whatever becomes of the token, the service is ended with this.
+        let mut service = Service {
+            child,
+            url,
+            token: String::new(),
+        };
+        service.token = token();
+        service
     }
 
     /// Its process.

@@ -10,6 +10,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cpq_domain::error::Written;
+use cpq_domain::id::ConnectionName;
 use cpq_domain::world::World;
 use cpq_domain::{Code, Error, Result};
 use cpq_store::Store;
@@ -175,6 +176,11 @@ impl Visitor {
     /// Whom the token of the session stands for.
     pub fn name(&self) -> &str {
         self.grantee.client.as_str()
+    }
+
+    /// The only connection that the token reaches; all when absent.
+    pub fn connection(&self) -> Option<&ConnectionName> {
+        self.grantee.connection.as_ref()
     }
 
     /// Name of the session, as [`crate::browsers`] tells it.

@@ -20,6 +20,8 @@ pub(crate) struct Frame {
     pub(crate) section: &'static str,
     /// Who is logged in.
     pub(crate) who: String,
+    /// The only connection that they see; all when absent.
+    pub(crate) only: Option<String>,
     /// What its forms carry.
     pub(crate) form: String,
 }
@@ -30,6 +32,7 @@ impl Frame {
             title: title.into(),
             section,
             who: visitor.name().to_owned(),
+            only: visitor.connection().map(ToString::to_string),
             form: visitor.forms().to_owned(),
         }
     }

@@ -9,6 +9,7 @@ mod conflicts;
 mod connect;
 mod copy;
 mod crash;
+mod damage;
 mod dashboard;
 mod dead_letters;
 mod deletes;

@@ -359,7 +359,7 @@ fn a_browser_that_logs_in_with_it_sees_its_own_connection_alone() {
     );
     own.shows("/syncs", &["csync-001", "OPP-4482"]);
     own.shows("/syncs/csync-001", &["OPP-4482"]);
-    own.shows("/", &["crm"]);
+    own.shows("/", &["crm only"]);
     for path in [
         "/",
         "/syncs",

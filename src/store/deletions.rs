@@ -13,8 +13,10 @@ const PUT: &str = "INSERT INTO deletions (connection, opportunity_id, opportunit
   ON CONFLICT (connection, opportunity_id, record) DO UPDATE SET opportunity_number = excluded.opportunity_number,
     answer = excluded.answer, answered_at = excluded.answered_at
   WHERE deletions.answer <> excluded.answer";
-const OF: &str = "SELECT record, answer FROM deletions
-  WHERE connection = $1 AND (opportunity_id = $2 OR opportunity_number = $2)";
+// `connection || ''` keeps SQLite from the primary key, which begins with the connection.
+const OF: &str = "SELECT record, answer FROM deletions WHERE connection = $1 AND opportunity_id = $2
+  UNION ALL SELECT record, answer FROM deletions
+  WHERE opportunity_number = $2 AND connection || '' = $1 AND opportunity_id <> $2";
 const CLEAR: &str = "DELETE FROM deletions WHERE connection = $1 AND opportunity_id = $2 AND record = $3";
 
 pub(crate) const STATEMENTS: &[&str] = &[PUT, OF, CLEAR];

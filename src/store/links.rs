@@ -24,11 +24,12 @@ const PUT: &str =
   WHERE links.quote_root_id = excluded.quote_root_id";
 const BY_REVISION: &str = select!("WHERE connection = $1 AND opportunity_id = $2 AND revision = $3");
 const BY_ID: &str = select!("WHERE connection = $1 AND opportunity_id = $2 ORDER BY revision DESC LIMIT 1");
+// `connection || ''` keeps SQLite from the primary key, which begins with the connection and so holds all links there.
 const BY_NUMBER: &str =
-    select!("WHERE connection = $1 AND opportunity_number = $2 ORDER BY revision DESC LIMIT 1");
+    select!("WHERE opportunity_number = $2 AND connection || '' = $1 ORDER BY revision DESC LIMIT 1");
 const BY_QUOTE: &str = select!("WHERE quote_number = $1 ORDER BY revision DESC LIMIT 1");
 const RELEASE: &str = "UPDATE links SET opportunity_number = NULL
-  WHERE connection = $1 AND opportunity_number = $2 AND opportunity_id <> $3";
+  WHERE opportunity_number = $2 AND connection || '' = $1 AND opportunity_id <> $3";
 const REMOVE: &str = "DELETE FROM links WHERE connection = $1 AND opportunity_id = $2";
 
 pub(crate) const STATEMENTS: &[&str] = &[PUT, BY_REVISION, BY_ID, BY_NUMBER, BY_QUOTE, RELEASE, REMOVE];

@@ -28,7 +28,7 @@ const STEP: i64 = 50;
 const OLD_RUNS: &str = "SELECT id, error FROM runs WHERE purged_at IS NULL
   AND state IN ('succeeded', 'superseded', 'cancelled') AND updated_at < $1 ORDER BY updated_at, id LIMIT $2 FOR UPDATE";
 const RUNS_OF: &str =
-    "SELECT id, error FROM runs WHERE opportunity IN ($1, $2) AND connection = $3 AND purged_at IS NULL
+    "SELECT id, error FROM runs WHERE opportunity IN ($1, $2) AND connection || '' = $3 AND purged_at IS NULL
   AND state IN ('succeeded', 'superseded', 'cancelled', 'dead') ORDER BY id LIMIT $4 FOR UPDATE";
 const LIVE_OF: &str = "SELECT COUNT(*) FROM runs WHERE opportunity IN ($1, $2) AND connection = $3
   AND state IN ('queued', 'running', 'parked', 'waiting')";

@@ -74,6 +74,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0012_reach",
         sql: include_str!("../../../migrations/postgres/0012_reach.sql"),
     },
+    Migration {
+        version: 13,
+        name: "0013_lookups",
+        sql: include_str!("../../../migrations/postgres/0013_lookups.sql"),
+    },
 ];
 
 /// Advisory locks of ours are pairs: what for, and in which schema.

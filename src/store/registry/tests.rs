@@ -79,6 +79,46 @@ async fn no_statement_walks_a_table_by_accident() {
     }
 }
 
+/// A service has one connection or a few, so whoever looks for something by its connection alone reads the whole table: what
+/// SQLite calls a search there is a walk.
+#[tokio::test]
+async fn no_statement_walks_all_of_a_connection() {
+    // Of these a connection has one or a few.
+    let few = [
+        "call_budgets",
+        "call_counts",
+        "circuits",
+        "crm_schemas",
+        "grants",
+        "reconciliations",
+        "c",
+        "g",
+    ];
+    // A limit says how many are read.
+    let newest = ["ORDER BY id DESC LIMIT", "ORDER BY hour DESC, object DESC LIMIT"];
+    let directory = tempfile::tempdir().expect("a directory");
+    let raw = raw(&directory).await;
+    for (module, texts) in statements() {
+        for sql in texts
+            .into_iter()
+            .filter(|sql| !newest.iter().any(|text| sql.contains(text)))
+        {
+            let plan = plan(&raw, sql);
+            let walks = |line: &String| {
+                let table = line
+                    .strip_prefix("SEARCH ")
+                    .and_then(|rest| rest.split(' ').next());
+                line.ends_with("(connection=?)")
+                    && table.is_some_and(|table| !few.contains(&table))
+                    // Only what waits or runs.
+                    && !line.contains("INDEX runs_ready")
+                    && !line.contains("INDEX runs_one_per_lane")
+            };
+            assert!(!plan.iter().any(walks), "{module}: {sql}\n{plan:#?}");
+        }
+    }
+}
+
 /// Each page of a plan and each sync of a replay ask for a lane: neither may read all letters that are open.
 #[tokio::test]
 async fn letters_of_a_lane_are_found_through_their_index() {

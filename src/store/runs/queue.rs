@@ -54,7 +54,7 @@ const BEGUN: &str = "SELECT id FROM runs WHERE connection = $1 AND opportunity =
   AND attempt > 0 AND EXISTS (SELECT 1 FROM journal j WHERE j.run_id = runs.id AND j.kind = 'intent')
   ORDER BY ready_at, id LIMIT $3";
 const REQUEUE: &str = "UPDATE runs SET state = 'queued', due_at = $2, updated_at = $2
-  WHERE state = 'waiting' AND connection = $1 RETURNING id";
+  WHERE state = 'waiting' AND connection || '' = $1 RETURNING id";
 const REQUEUE_LANE: &str = "UPDATE runs SET state = 'queued', due_at = $3, updated_at = $3
   WHERE state = 'waiting' AND connection = $1 AND opportunity = $2 RETURNING id";
 const NEXT_DUE: &str = "SELECT r.ready_at FROM runs r WHERE r.ready_at IS NOT NULL

@@ -75,6 +75,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0012_reach",
         sql: include_str!("../../../migrations/sqlite/0012_reach.sql"),
     },
+    Migration {
+        version: 13,
+        name: "0013_lookups",
+        sql: include_str!("../../../migrations/sqlite/0013_lookups.sql"),
+    },
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

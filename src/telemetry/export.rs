@@ -104,7 +104,7 @@ pub(super) fn start(config: &TracesConfig) -> Result<Option<Queue>> {
     Ok(Some(Queue(sender)))
 }
 
-/// Spans name opportunities, quotes and users: they do not cross a network in the clear unless somebody said that they may.
+/// Spans name opportunities and quotes: they do not cross a network in the clear unless somebody said that they may.
 fn check_way(from: &str, url: &str) -> Result<()> {
     let Ok(parsed) = url::Url::parse(url) else {
         // The exporter says what is wrong with it.

@@ -389,7 +389,7 @@ fn without_a_collector_syncs_go_on() {
     }
 }
 
-/// Traces name opportunities and users, so they cross no network in the clear unless somebody said that they may.
+/// Traces name opportunities and quotes, so they cross no network in the clear unless somebody said that they may.
 #[test]
 fn a_collector_elsewhere_is_spoken_to_by_tls() {
     let house = House::empty();

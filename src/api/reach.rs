@@ -48,11 +48,9 @@ impl Reach {
 
     /// [`Code::ScopeInsufficient`] for what belongs to another connection.
     pub(crate) fn check(&self, connection: &str) -> Result<()> {
-        match &self.0 {
-            Some(own) if own.as_str() != connection => {
-                Err(refused(own, "what was asked for belongs to another connection"))
-            }
-            _ => Ok(()),
+        match self.own().filter(|_| !self.sees(connection)) {
+            Some(own) => Err(refused(own, "what was asked for belongs to another connection")),
+            None => Ok(()),
         }
     }
 
@@ -62,9 +60,7 @@ impl Reach {
         named: Option<ConnectionName>,
         usual: &ConnectionName,
     ) -> Result<ConnectionName> {
-        let meant = named.or_else(|| self.0.clone()).unwrap_or_else(|| usual.clone());
-        self.check(meant.as_str())?;
-        Ok(meant)
+        Ok(self.part(named)?.unwrap_or_else(|| usual.clone()))
     }
 
     /// What a list is narrowed to: the connection that the request names, else the token's own, else none.

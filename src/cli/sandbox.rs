@@ -211,15 +211,20 @@ async fn ask<T: serde::de::DeserializeOwned>(url: &str) -> Option<T> {
 
 async fn stop(config: &Config, output: Output) -> Result<u8> {
     let url = url(config).await.ok_or_else(not_running)?;
-    let stopped = reqwest::Client::new()
-        .post(format!("{url}/sandbox/shutdown"))
-        .send()
-        .await;
-    let stopped = stopped.is_ok_and(|answer| answer.status().is_success()) && ended(config, &url).await;
+    let stopped = end(config, &url).await;
     output.data(&json!({"stopped": stopped, "url": url}), || {
         format!("sandbox={url} stopped={stopped}")
     });
     Ok(u8::from(!stopped))
+}
+
+/// Ends a sandbox. `false` if it refuses, or is not gone in time.
+pub async fn end(config: &Config, url: &str) -> bool {
+    let told = reqwest::Client::new()
+        .post(format!("{url}/sandbox/shutdown"))
+        .send()
+        .await;
+    told.is_ok_and(|answer| answer.status().is_success()) && ended(config, url).await
 }
 
 /// Waits until the sandbox that was started from this directory has written its last word there and is gone; one that was

@@ -1,7 +1,6 @@
 //! A house to measure in: a fresh directory, a sandbox in a process of its own, a connection, and opportunities.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use cpq_domain::Result;
@@ -22,10 +21,6 @@ use crate::world::RealWorld;
 
 /// Longest time that one sync may take before the measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Looks at whether a sandbox has ended, and the time between two: ten seconds in all.
-const LOOKS: usize = 100;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
 /// A house to measure in.
 pub struct House {
@@ -140,7 +135,7 @@ impl House {
     /// Takes the house down.
     pub async fn leave(self) {
         self.app.engine.stop(Duration::from_secs(5)).await;
-        clear(&self.sandbox.url, &self.config.state_dir).await;
+        clear(&self.sandbox.url, &self.config).await;
         if let Some((server, own)) = self.schema {
             drop(self.app);
             if let Err(error) = remove_schema(server.expose_secret(), &own).await {
@@ -150,18 +145,11 @@ impl House {
     }
 }
 
-/// Ends a sandbox and removes the directory that was measured in, once nobody writes to it any more. What cannot be
-/// removed stays in the temporary directory and says so by its name.
-pub async fn clear(url: &str, directory: &Path) {
-    let http = reqwest::Client::new();
-    let _ = http.post(format!("{url}/sandbox/shutdown")).send().await;
-    for _ in 0..LOOKS {
-        let ended = http.get(format!("{url}/sandbox/info")).send().await.is_err();
-        if ended && (std::fs::remove_dir_all(directory).is_ok() || !directory.exists()) {
-            return;
-        }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
-    }
+/// Ends a sandbox and removes the directory that was measured in, once it writes there no more. What cannot be removed stays
+/// in the temporary directory and says so by its name.
+pub async fn clear(url: &str, config: &Config) {
+    sandbox::end(config, url).await;
+    let _ = std::fs::remove_dir_all(&config.state_dir);
 }
 
 async fn post(url: &str, path: &str, body: &impl serde::Serialize) -> Result<Json> {

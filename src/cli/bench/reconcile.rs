@@ -29,7 +29,7 @@ pub async fn measure(config: &Config, opportunities: usize) -> Result<Vec<Figure
     config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{}", RealWorld::new().uuid()));
     let running = sandbox::spawn_tied(&config).await?;
     let measured = measure_at(&config, &running.url, opportunities).await;
-    house::clear(&running.url, &config.state_dir).await;
+    house::clear(&running.url, &config).await;
     measured
 }
 

@@ -37,7 +37,7 @@ pub async fn measure(config: &Config, records: usize, calls: usize) -> Result<Ve
         Ok(loaded) => loaded.rates(calls, &mut figures).await,
         Err(_) => Ok(()),
     };
-    house::clear(&running.url, &config.state_dir).await;
+    house::clear(&running.url, &config).await;
     loaded.and(measured).map(|()| figures)
 }
 

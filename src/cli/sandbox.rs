@@ -224,7 +224,9 @@ pub async fn end(config: &Config, url: &str) -> bool {
         .post(format!("{url}/sandbox/shutdown"))
         .send()
         .await;
-    told.is_ok_and(|answer| answer.status().is_success()) && ended(config, url).await
+    // One that ends already does not answer any more.
+    let refused = told.is_ok_and(|answer| !answer.status().is_success());
+    !refused && ended(config, url).await
 }
 
 /// Waits until the sandbox that was started from this directory has written its last word there and is gone; one that was

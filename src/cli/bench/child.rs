@@ -41,7 +41,10 @@ pub async fn run(config: &Config, settings: Option<&Path>, args: &[&str]) -> Res
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
-    let child = command.spawn().map_err(|error| failed(&error.to_string()))?;
+    let child = command
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| failed(&error.to_string()))?;
     let pid = child.id().unwrap_or_default();
     let mut ended = std::pin::pin!(child.wait_with_output());
     let mut peak_mib = 0.0_f64;

@@ -7,17 +7,16 @@ use cpq_domain::Result;
 use cpq_domain::error::{Code, Error};
 use cpq_domain::id::{Lane, OpportunityKey};
 use cpq_domain::run::{Run, RunState, Trigger};
-use cpq_domain::world::World;
 use cpq_meter::{Format, Sheet};
 use cpq_orchestrator::{Submission, Submitted};
-use cpq_store::{make_schema, remove_schema};
-use secrecy::{ExposeSecret, SecretString};
+use cpq_store::make_schema;
+use secrecy::ExposeSecret;
 use serde_json::{Value as Json, json};
 
+use super::scratch;
 use crate::app::{App, Role};
 use crate::cli::{auth, sandbox};
 use crate::config::Config;
-use crate::world::RealWorld;
 
 /// Longest time that one sync may take before the measurement is given up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,22 +27,18 @@ pub struct House {
     pub app: App,
     config: Config,
     sandbox: sandbox::Tied,
-    /// Where the measurement has a schema of its own: the URL of the database, and the schema.
-    schema: Option<(SecretString, String)>,
+    /// What it was built by: where the folder and, on a server, the schema are made.
+    ground: Config,
 }
 
 impl House {
     /// Builds one with that many opportunities, `LOAD-000001` and so on.
     pub async fn build(config: &Config, opportunities: usize) -> Result<House> {
-        let mut config = config.clone();
-        let name = RealWorld::new().uuid();
-        config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{name}"));
+        let (ground, mut config) = (config.clone(), scratch::part(config));
         // Whatever the database holds is not touched.
-        let mut schema = None;
         if let Some(server) = config.store_url()? {
-            let own = format!("cpq_bench_{}", name.simple());
+            let own = scratch::schema(&config.state_dir);
             config.name_store(&make_schema(server.expose_secret(), &own).await?);
-            schema = Some((server, own));
         }
         let sandbox = sandbox::spawn_tied(&config).await?;
         let mut scenario = ::sandbox::scenario::named("crm-sync")
@@ -59,7 +54,7 @@ impl House {
             app,
             config,
             sandbox,
-            schema,
+            ground,
         })
     }
 
@@ -135,21 +130,9 @@ impl House {
     /// Takes the house down.
     pub async fn leave(self) {
         self.app.engine.stop(Duration::from_secs(5)).await;
-        clear(&self.sandbox.url, &self.config).await;
-        if let Some((server, own)) = self.schema {
-            drop(self.app);
-            if let Err(error) = remove_schema(server.expose_secret(), &own).await {
-                tracing::warn!(schema = own, error = %error, "the schema of the measurement stays behind");
-            }
-        }
+        drop(self.app);
+        scratch::clear(&self.ground, &self.config.state_dir).await;
     }
-}
-
-/// Ends a sandbox and removes the directory that was measured in, once it writes there no more. What cannot be removed stays
-/// in the temporary directory and says so by its name.
-pub async fn clear(url: &str, config: &Config) {
-    sandbox::end(config, url).await;
-    let _ = std::fs::remove_dir_all(&config.state_dir);
 }
 
 async fn post(url: &str, path: &str, body: &impl serde::Serialize) -> Result<Json> {

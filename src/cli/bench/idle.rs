@@ -3,22 +3,21 @@
 use std::time::Duration;
 
 use cpq_domain::Result;
-use cpq_domain::world::World;
 
 use super::service::Service;
-use super::{Figure, machine};
+use super::{Figure, machine, scratch};
+use crate::config::Config;
 use crate::world::RealWorld;
 
 /// Rest before memory is read, so that what the start needed has been given back.
 const REST: Duration = Duration::from_secs(2);
 
 /// Starts `cpq serve` on an empty directory and on the same directory again.
-pub async fn measure() -> Result<Vec<Figure>> {
+pub async fn measure(config: &Config) -> Result<Vec<Figure>> {
     let world = RealWorld::new();
-    let dir = std::env::temp_dir().join(format!("cpq-bench-{}", world.uuid()));
+    let dir = scratch::part(config).state_dir;
     let first = start(&dir, &world).await?;
     let again = start(&dir, &world).await?;
-    let _ = std::fs::remove_dir_all(&dir);
     Ok(vec![
         Figure::new("ready, empty directory", first.0, "ms", ""),
         Figure::new("ready, existing store", again.0, "ms", "≤ 200"),

@@ -12,6 +12,7 @@ mod machine;
 mod reconcile;
 mod replay;
 mod sandbox;
+mod scratch;
 mod service;
 mod stored;
 mod syncs;
@@ -22,6 +23,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::output::{Output, table};
+use crate::cli::serve::until_stopped;
 use crate::config::Config;
 
 /// `cpq bench`
@@ -101,42 +103,18 @@ impl Figure {
     }
 }
 
-/// Runs the command.
+/// Runs the command. Whether it comes to its end, fails or is told to stop, it leaves nothing behind.
 pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
-    let mut figures = Vec::new();
-    let subjects = match args.subjects.as_slice() {
-        [] => &[Subject::Sync],
-        asked => asked,
+    let config = scratch::make(&config)?;
+    let measured = tokio::select! {
+        figures = measure(&args, &config, output) => Some(figures),
+        () = until_stopped() => None,
     };
-    for subject in subjects {
-        figures.extend(match subject {
-            Subject::Sync => syncs(&args, &config, output).await?,
-            Subject::Reconcile => {
-                output.say(format!("a reconcile of {} opportunities …", args.opportunities));
-                reconcile::measure(&config, args.opportunities).await?
-            }
-            Subject::Webhooks => {
-                output.say(format!("{} webhooks …", args.deliveries));
-                webhooks::measure(&config, args.deliveries.max(1)).await?
-            }
-            Subject::Replay => {
-                let sizes = replay::Sizes {
-                    letters: args.letters.max(1),
-                    planned: args.planned.max(1),
-                    beside_live: args.beside_live.max(1),
-                };
-                replay::measure(&config, sizes, output).await?
-            }
-            Subject::Stored => {
-                output.say(format!("a store with {} syncs …", args.stored));
-                stored::measure(&config, args.stored.max(1), output).await?
-            }
-            Subject::Sandbox => {
-                output.say(format!("the sandbox with {} records …", args.records));
-                sandbox::measure(&config, args.records, args.calls).await?
-            }
-        });
-    }
+    scratch::sweep(&config).await;
+    let Some(figures) = measured.transpose()? else {
+        output.say("stopped from outside: nothing was measured, and nothing is left behind");
+        return Ok(2);
+    };
     let machine = machine::describe();
     output.data(&json!({"machine": machine, "figures": figures}), || {
         told(&machine, &figures)
@@ -144,9 +122,47 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
     Ok(0)
 }
 
+async fn measure(args: &Args, config: &Config, output: Output) -> Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    let subjects = match args.subjects.as_slice() {
+        [] => &[Subject::Sync],
+        asked => asked,
+    };
+    for subject in subjects {
+        figures.extend(match subject {
+            Subject::Sync => syncs(args, config, output).await?,
+            Subject::Reconcile => {
+                output.say(format!("a reconcile of {} opportunities …", args.opportunities));
+                reconcile::measure(config, args.opportunities).await?
+            }
+            Subject::Webhooks => {
+                output.say(format!("{} webhooks …", args.deliveries));
+                webhooks::measure(config, args.deliveries.max(1)).await?
+            }
+            Subject::Replay => {
+                let sizes = replay::Sizes {
+                    letters: args.letters.max(1),
+                    planned: args.planned.max(1),
+                    beside_live: args.beside_live.max(1),
+                };
+                replay::measure(config, sizes, output).await?
+            }
+            Subject::Stored => {
+                output.say(format!("a store with {} syncs …", args.stored));
+                stored::measure(config, args.stored.max(1), output).await?
+            }
+            Subject::Sandbox => {
+                output.say(format!("the sandbox with {} records …", args.records));
+                sandbox::measure(config, args.records, args.calls).await?
+            }
+        });
+    }
+    Ok(figures)
+}
+
 async fn syncs(args: &Args, config: &Config, output: Output) -> Result<Vec<Figure>> {
     output.say("time to ready and memory of an idle service …");
-    let mut figures = idle::measure().await?;
+    let mut figures = idle::measure(config).await?;
     output.say(format!(
         "one sync with the CRM at {} ms a call …",
         args.latency_ms

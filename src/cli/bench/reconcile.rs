@@ -12,7 +12,7 @@ use cpq_domain::world::World;
 use serde_json::{Value as Json, json};
 
 use super::child::{self, Ran};
-use super::{Figure, house};
+use super::{Figure, scratch};
 use crate::app::{App, Role};
 use crate::cli::{auth, sandbox};
 use crate::config::Config;
@@ -25,11 +25,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Seeds that many opportunities, makes their quotes, and reconciles: all in agreement, and with some drift.
 pub async fn measure(config: &Config, opportunities: usize) -> Result<Vec<Figure>> {
-    let mut config = config.clone();
-    config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{}", RealWorld::new().uuid()));
+    let config = scratch::part(config);
     let running = sandbox::spawn_tied(&config).await?;
     let measured = measure_at(&config, &running.url, opportunities).await;
-    house::clear(&running.url, &config).await;
+    scratch::clear(&config, &config.state_dir).await;
     measured
 }
 

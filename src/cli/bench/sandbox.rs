@@ -7,7 +7,7 @@ use cpq_domain::error::{Code, Error};
 use cpq_domain::world::World;
 use serde_json::{Value as Json, json};
 
-use super::{Figure, crowd, house, machine};
+use super::{Figure, crowd, machine, scratch};
 use crate::cli::{place, sandbox};
 use crate::config::Config;
 use crate::world::RealWorld;
@@ -28,8 +28,7 @@ struct Loaded {
 
 /// Seeds that many records, then reads, writes and queries them.
 pub async fn measure(config: &Config, records: usize, calls: usize) -> Result<Vec<Figure>> {
-    let mut config = config.clone();
-    config.state_dir = std::env::temp_dir().join(format!("cpq-bench-{}", RealWorld::new().uuid()));
+    let config = scratch::part(config);
     let running = sandbox::spawn_tied(&config).await?;
     let mut figures = Vec::new();
     let loaded = Loaded::seed(&config, running.url.clone(), records, &mut figures).await;
@@ -37,7 +36,7 @@ pub async fn measure(config: &Config, records: usize, calls: usize) -> Result<Ve
         Ok(loaded) => loaded.rates(calls, &mut figures).await,
         Err(_) => Ok(()),
     };
-    house::clear(&running.url, &config).await;
+    scratch::clear(&config, &config.state_dir).await;
     loaded.and(measured).map(|()| figures)
 }
 

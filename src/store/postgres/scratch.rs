@@ -25,7 +25,7 @@ pub async fn make_schema(url: &str, name: &str) -> Result<String> {
 /// # Errors
 /// As for [`make_schema`].
 pub async fn remove_schema(url: &str, name: &str) -> Result<()> {
-    run(url, &format!("DROP SCHEMA \"{}\" CASCADE", word(name))).await
+    run(url, &format!("DROP SCHEMA IF EXISTS \"{}\" CASCADE", word(name))).await
 }
 
 /// Nothing but letters, digits and `_` gets into a statement.

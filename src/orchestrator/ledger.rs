@@ -144,11 +144,11 @@ impl Ledger {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    let ours = runs::fence(tx, id, attempt, now, lease_until).await?;
-                    if ours {
-                        journal::append(tx, id, &mut events).await?;
-                    }
-                    Ok(ours)
+                    let Some(last) = runs::fence(tx, id, attempt, now, lease_until).await? else {
+                        return Ok(false);
+                    };
+                    journal::append_behind(tx, id, last, &mut events).await?;
+                    Ok(true)
                 })
             })
             .await
@@ -168,14 +168,14 @@ impl Ledger {
             .store
             .write(move |tx| {
                 Box::pin(async move {
-                    if !runs::fence(tx, run.id, run.attempt, now, lease_until).await? {
+                    let Some(last) = runs::fence(tx, run.id, run.attempt, now, lease_until).await? else {
                         return Ok(None);
-                    }
+                    };
                     #[cfg(feature = "planted-bugs")]
                     if cpq_domain::planted::Bug::EndsWithoutARow.is_on() && run.state == RunState::Succeeded {
                         events.pop();
                     }
-                    journal::append(tx, run.id, &mut events).await?;
+                    journal::append_behind(tx, run.id, last, &mut events).await?;
                     let logins = logins::go_on(tx, &mut run, learned.logins, now).await?;
                     keep::keep(tx, &run, learned, now).await?;
                     runs::update(tx, &run).await?;
@@ -445,15 +445,18 @@ pub(crate) async fn note(
     at: Timestamp,
     data: impl Into<Data>,
 ) -> Result<()> {
-    let step = "run".to_owned();
-    let mut event = [SyncEvent {
+    journal::append(tx, id, &mut [of_run(kind, attempt, at, data)]).await
+}
+
+/// A row about the run itself, not about one of its steps.
+fn of_run(kind: EventKind, attempt: u32, at: Timestamp, data: impl Into<Data>) -> SyncEvent {
+    SyncEvent {
         sequence: 0,
         kind,
-        step,
+        step: "run".to_owned(),
         attempt,
         at,
         duration_us: None,
         data: data.into(),
-    }];
-    journal::append(tx, id, &mut event).await
+    }
 }

@@ -27,8 +27,10 @@ macro_rules! select {
     };
 }
 
-/// Decisions of one statement. A first sync keeps some forty, and each statement of its own would be a way to the server.
-const ROWS: usize = 16;
+/// Decisions of one statement, of few and of many: a first sync of three lines keeps some sixty, and each statement is a way
+/// to the server; most syncs keep a few.
+const FEW: usize = 16;
+const MANY: usize = 64;
 /// Types of the columns of a decision itself.
 const COLUMNS: [&str; 12] = ["TEXT"; 12];
 /// Parameters of its circumstances, which all rows share.
@@ -39,7 +41,7 @@ const SHARED: usize = 6;
 ///
 /// The last decision is a sub-select, and the newest by a sum: by `NOT EXISTS` or the bare position PostgreSQL reads the
 /// whole table for it.
-static APPEND: LazyLock<String> = LazyLock::new(|| {
+fn append_rows(rows: usize) -> String {
     format!(
         "INSERT INTO decisions (run_id, correlation, connection, opportunity_id, matrix_version, at,
   field, line, verdict, owner, policy, crm, cpq, lost, reason, origin, given, conflict)
@@ -52,9 +54,11 @@ static APPEND: LazyLock<String> = LazyLock::new(|| {
       FROM decisions d WHERE d.connection = $3 AND d.opportunity_id = $4 AND d.field = n.column2
         AND COALESCE(d.line, '') = COALESCE(n.column3, '') ORDER BY d.position + 0 DESC LIMIT 1) IS NOT TRUE
   ORDER BY n.column1 RETURNING field, line",
-        many::values(SHARED, ROWS, &COLUMNS)
+        many::values(SHARED, rows, &COLUMNS)
     )
-});
+}
+static APPEND_FEW: LazyLock<String> = LazyLock::new(|| append_rows(FEW));
+static APPEND_MANY: LazyLock<String> = LazyLock::new(|| append_rows(MANY));
 const OF_RUN: &str = select!("WHERE run_id = $1 ORDER BY position LIMIT $2");
 const OF_FIELD: &str = select!(
     "WHERE connection = $1 AND opportunity_id = $2 AND field = $3 AND COALESCE(line, '') = COALESCE($4, '')
@@ -62,7 +66,7 @@ const OF_FIELD: &str = select!(
 );
 
 pub(crate) fn statements() -> Vec<&'static str> {
-    vec![APPEND.as_str(), OF_RUN, OF_FIELD]
+    vec![APPEND_FEW.as_str(), APPEND_MANY.as_str(), OF_RUN, OF_FIELD]
 }
 
 /// Under what a sync decided.
@@ -125,7 +129,7 @@ fn about(decision: &Decision) -> (&str, Option<&str>) {
 /// How many decisions go together: a statement does not see its own rows, so none is about the field of another.
 fn of_different_fields(decisions: &[Decision]) -> usize {
     let mut fields = HashSet::new();
-    let first = decisions.iter().take(ROWS);
+    let first = decisions.iter().take(MANY);
     first
         .take_while(|decision| fields.insert(about(decision)))
         .count()
@@ -144,9 +148,13 @@ async fn write(tx: &mut dyn Tx, circumstances: &Circumstances, decisions: &[Deci
     for decision in decisions {
         values.extend(columns(decision)?);
     }
-    values.resize(SHARED + ROWS * COLUMNS.len(), Param::Null);
+    let (sql, rows) = match decisions.len() <= FEW {
+        true => (APPEND_FEW.as_str(), FEW),
+        false => (APPEND_MANY.as_str(), MANY),
+    };
+    values.resize(SHARED + rows * COLUMNS.len(), Param::Null);
     let mut kept = HashSet::new();
-    for mut row in tx.query(APPEND.as_str(), &values).await? {
+    for mut row in tx.query(sql, &values).await? {
         kept.insert((row.take::<String>()?, row.take::<Option<String>>()?));
     }
     let is_kept = |decision| {

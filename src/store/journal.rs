@@ -71,6 +71,17 @@ pub struct Entry {
 /// Appends rows to the journal of a run and numbers them: the first row of a run is 1, then without gaps.
 pub async fn append(tx: &mut dyn Tx, run_id: RunId, events: &mut [SyncEvent]) -> Result<()> {
     let last = length(tx, run_id).await?;
+    append_behind(tx, run_id, last, events).await
+}
+
+/// The same behind the `last` row of the journal: 0 for a new run, else what [`runs::fence`](crate::runs::fence) told in
+/// this transaction.
+pub async fn append_behind(
+    tx: &mut dyn Tx,
+    run_id: RunId,
+    last: u32,
+    events: &mut [SyncEvent],
+) -> Result<()> {
     if i64::from(last) + events.len() as i64 > JOURNAL_ROWS {
         let message = format!("the journal of run {run_id} is full: it has {last} of {JOURNAL_ROWS} rows");
         return Err(Error::new(Code::Internal, message));

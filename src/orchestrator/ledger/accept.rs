@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cpq_domain::Result;
 use cpq_domain::call_budget::Purpose;
 use cpq_domain::error::Error;
-use cpq_domain::event::EventKind;
+use cpq_domain::event::{EventKind, SyncEvent};
 use cpq_domain::id::{CorrelationId, Lane, RecordId, RunId};
 use cpq_domain::limits;
 use cpq_domain::replay::ReplayOf;
@@ -14,7 +14,7 @@ use cpq_domain::run::{Run, RunEvent, Trigger};
 use cpq_store::{Tx, counters, journal, links, runs};
 use jiff::{SignedDuration, Timestamp};
 
-use super::note;
+use super::{note, of_run};
 use crate::engine::Submission;
 
 /// Counter that numbers syncs.
@@ -84,8 +84,9 @@ pub(super) async fn new_run(
     if let Some(of) = replays {
         data["replayOf"] = serde_json::json!(of);
     }
-    note(tx, run.id, EventKind::Accepted, 0, now, data).await?;
-    note_hints(tx, run.id, submission, now).await?;
+    let mut rows = vec![of_run(EventKind::Accepted, 0, now, data)];
+    rows.extend(hinted(submission, now));
+    journal::append_behind(tx, run.id, 0, &mut rows).await?;
     Ok(run)
 }
 
@@ -110,11 +111,19 @@ pub(super) async fn note_hints(
     submission: &Submission,
     now: Timestamp,
 ) -> Result<()> {
-    if submission.hints.is_empty() || journal::length(tx, id).await? >= limits::HINTED_ROWS {
+    if submission.hints.is_empty() {
         return Ok(());
     }
-    for hint in submission.hints.iter().take(limits::HINTS_MAX) {
-        note(tx, id, EventKind::Hint, 0, now, serde_json::json!(hint)).await?;
+    let last = journal::length(tx, id).await?;
+    if last >= limits::HINTED_ROWS {
+        return Ok(());
     }
-    Ok(())
+    journal::append_behind(tx, id, last, &mut hinted(submission, now)).await
+}
+
+fn hinted(submission: &Submission, now: Timestamp) -> Vec<SyncEvent> {
+    let hints = submission.hints.iter().take(limits::HINTS_MAX);
+    hints
+        .map(|hint| of_run(EventKind::Hint, 0, now, serde_json::json!(hint)))
+        .collect()
 }

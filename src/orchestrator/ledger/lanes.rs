@@ -33,10 +33,10 @@ impl Ledger {
         self.store
             .write(move |tx| {
                 Box::pin(async move {
-                    if !runs::fence(tx, held.0, held.1, now, lease_until).await? {
+                    let Some(last) = runs::fence(tx, held.0, held.1, now, lease_until).await? else {
                         return Ok(Entered::Lost);
-                    }
-                    journal::append(tx, held.0, &mut events).await?;
+                    };
+                    journal::append_behind(tx, held.0, last, &mut events).await?;
                     if runs::enter_lane(tx, held, &name, &record, now).await? {
                         return Ok(Entered::Here);
                     }

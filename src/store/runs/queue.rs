@@ -33,7 +33,8 @@ pub(crate) const CLAIM: &str = concat!(
     columns!()
 );
 const FENCE: &str = "UPDATE runs SET lease_until = $4, updated_at = $3
-  WHERE id = $1 AND attempt = $2 AND state = 'running'";
+  WHERE id = $1 AND attempt = $2 AND state = 'running'
+  RETURNING (SELECT COALESCE(MAX(j.sequence), 0) FROM journal j WHERE j.run_id = $1)";
 pub(crate) const EXPIRE: &str = concat!(
     "UPDATE runs SET state = 'queued', crashes = crashes + 1, due_at = CASE WHEN due_at < $1 THEN due_at ELSE $1 END,
   updated_at = $1, node = NULL, lease_until = NULL
@@ -106,21 +107,22 @@ pub async fn claim(
     Ok(runs)
 }
 
-/// Keeps a claimed run: `true`, and the lease now ends at `lease_until`, if it still runs under this attempt. `false`
-/// means that the lease is lost: whoever asked must write nothing more about the run. Call it first in every
-/// transaction of a worker.
+/// Keeps a claimed run: the lease now ends at `lease_until`, if it still runs under this attempt. `None` means that the
+/// lease is lost: whoever asked must write nothing more about the run. Call it first in every transaction of a worker.
+/// Returns how many rows its journal has, for [`journal::append_behind`](crate::journal::append_behind).
 pub async fn fence(
     tx: &mut dyn Tx,
     id: RunId,
     attempt: u32,
     now: Timestamp,
     lease_until: Timestamp,
-) -> Result<bool> {
+) -> Result<Option<u32>> {
     #[cfg(feature = "planted-bugs")]
     if cpq_domain::planted::Bug::SkipsFencing.is_on() {
-        return Ok(true);
+        return crate::journal::length(tx, id).await.map(Some);
     }
-    Ok(tx.execute(FENCE, params![id, attempt, now, lease_until]).await? == 1)
+    let row = tx.first(FENCE, params![id, attempt, now, lease_until]).await?;
+    row.map(|mut row| row.take()).transpose()
 }
 
 /// Puts runs whose lease is over (`lease_until <= now`) back in the queue, and counts the crash. At most

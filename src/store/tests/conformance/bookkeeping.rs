@@ -159,15 +159,15 @@ pub async fn a_repeated_decision_is_not_kept(store: Store) {
 /// As many as several statements take, in their order; one about the field of another sees that one.
 pub async fn many_decisions_are_kept_in_order(store: Store) {
     queue(&store, &["OPP-1"]).await;
-    let names: Vec<String> = (0..40).map(|at| format!("field.{}", at % 35)).collect();
+    let names: Vec<String> = (0..140).map(|at| format!("field.{}", at % 130)).collect();
     let made: Vec<Decision> = names.iter().map(|name| decision(name, false)).collect();
     let (given, under) = (made.clone(), circumstances(1));
     let kept = write!(store, |tx| decisions::append(tx, &under, &given)).expect("kept");
-    let fresh: Vec<bool> = (0..40).map(|at| at < 35).collect();
+    let fresh: Vec<bool> = (0..140).map(|at| at < 130).collect();
     assert_eq!(kept, fresh);
     let found = read!(store, |tx| decisions::of_run(tx, run_id(1))).expect("read");
     let found: Vec<Decision> = found.into_iter().map(|stored| stored.decision).collect();
-    assert_eq!(found, made[..35]);
+    assert_eq!(found, made[..130]);
 }
 
 pub async fn decisions_are_kept(store: Store) {

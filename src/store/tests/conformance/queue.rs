@@ -7,6 +7,7 @@ use cpq_domain::run::{Run, RunState};
 use cpq_store::links::Link;
 use cpq_store::{Store, journal, links, runs};
 
+use crate::journal::event;
 use crate::sample::{at, connection, key, lane, queue, quote_id, quote_number, record, run, run_id};
 use crate::{read, write};
 
@@ -102,18 +103,31 @@ async fn work(store: Store) -> Vec<u128> {
 pub async fn a_lost_lease_is_fenced(store: Store) {
     queue(&store, &["OPP-1"]).await;
     claim(&store, 1, 1).await;
-    assert!(write!(store, |tx| runs::fence(tx, run_id(1), 1, at(10), at(2_000))).expect("answered"));
+    let kept = write!(store, |tx| runs::fence(tx, run_id(1), 1, at(10), at(2_000))).expect("answered");
+    assert_eq!(kept, Some(0));
     assert_eq!(
         read!(store, |tx| runs::next_expiry(tx)).expect("read"),
         Some(at(2_000))
     );
-    assert!(!write!(store, |tx| runs::fence(tx, run_id(1), 0, at(10), at(9_000))).expect("answered"));
+    assert_eq!(
+        write!(store, |tx| runs::fence(tx, run_id(1), 0, at(10), at(9_000))).expect("answered"),
+        None
+    );
     write!(store, |tx| runs::expire_leases(tx, at(2_000))).expect("expired");
-    assert!(!write!(store, |tx| runs::fence(tx, run_id(1), 1, at(2_001), at(9_000))).expect("answered"));
+    assert_eq!(
+        write!(store, |tx| runs::fence(tx, run_id(1), 1, at(2_001), at(9_000))).expect("answered"),
+        None
+    );
     let again = write!(store, |tx| runs::claim(tx, "node-2", at(2_001), at(3_000), 1)).expect("claimed");
     assert_eq!(again[0].attempt, 2);
-    assert!(!write!(store, |tx| runs::fence(tx, run_id(1), 1, at(2_002), at(9_000))).expect("answered"));
-    assert!(write!(store, |tx| runs::fence(tx, run_id(1), 2, at(2_002), at(9_000))).expect("answered"));
+    let mut rows = [event("read.crm"), event("read.cpq")];
+    write!(store, |tx| journal::append(tx, run_id(1), &mut rows)).expect("appended");
+    assert_eq!(
+        write!(store, |tx| runs::fence(tx, run_id(1), 1, at(2_002), at(9_000))).expect("answered"),
+        None
+    );
+    let kept = write!(store, |tx| runs::fence(tx, run_id(1), 2, at(2_002), at(9_000))).expect("answered");
+    assert_eq!(kept, Some(2), "the rows of the journal");
 }
 
 pub async fn a_lost_lease_is_queued_and_counted(store: Store) {

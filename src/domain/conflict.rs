@@ -124,6 +124,23 @@ pub struct Ruling {
     pub reason: Option<String>,
 }
 
+/// A question that a person was asked where the later change wins, because the clocks could not tell which is later. It
+/// stays a person's while both sides hold what that person is shown: a record that is written by us for another field's
+/// sake is no later change of this one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Asked {
+    /// The field.
+    pub field: FieldName,
+    /// The line, for line fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<LineKey>,
+    /// The CRM's value that is shown.
+    pub crm: Value,
+    /// The CPQ's value that is shown.
+    pub cpq: Value,
+}
+
 /// A field over which the two sides were at odds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -204,6 +221,17 @@ impl Conflict {
     pub fn opportunity(&self) -> &str {
         let number = self.opportunity_number.as_ref().map(OpportunityKey::as_str);
         number.unwrap_or(self.opportunity_id.as_str())
+    }
+
+    /// The question, while it waits for a person only because the clocks cannot tell whose change is later.
+    pub fn asked(&self) -> Option<Asked> {
+        let waits = self.state == ConflictState::Open && self.policy == Policy::Newest;
+        waits.then(|| Asked {
+            field: self.field.clone(),
+            line: self.line.clone(),
+            crm: self.crm.value.clone(),
+            cpq: self.cpq.value.clone(),
+        })
     }
 
     /// The choice as a ruling about the values that this conflict holds now.

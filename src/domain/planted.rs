@@ -66,6 +66,8 @@ bugs! {
     TakesOldRulings;
     /// The later edit wins where a person decides.
     LetsTheLaterWin;
+    /// A question to a person is dropped because we wrote another field of the record.
+    ForgetsWhatWasAsked;
     /// A field is written on the side that owns it.
     WritesUnowned;
     /// The owner's edit is not carried when the other side has edited too.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::adapter::Mapping;
-use crate::conflict::Ruling;
+use crate::conflict::{Asked, Ruling};
 use crate::id::{ConflictId, LineKey};
 use crate::ownership::{Facts, Matrix, OwnershipRule, Policy, Side};
 use crate::quote::is_half_written;
@@ -57,6 +57,8 @@ pub struct Question<'a> {
     pub changed_at: (Timestamp, Timestamp),
     /// What people decided of the fields that the matrix leaves to them.
     pub rulings: &'a [Ruling],
+    /// What people were asked, where the later change would win.
+    pub asked: &'a [Asked],
 }
 
 /// What is done about a field.
@@ -204,7 +206,8 @@ fn decide_field(question: &Question, plan: &mut Plan, field: &FieldName, line: O
     let judgement = if line.is_some() && rule.owner_system == Side::Crm && is_half_written(question.crm) {
         keep(true, "the lines of the CRM are half written; this is not an edit")
     } else {
-        judge(rule, question.facts, &cell, mapped.writable, question.changed_at)
+        let changed_at = (!is_asked(question, field, line, &cell)).then_some(question.changed_at);
+        judge(rule, question.facts, &cell, mapped.writable, changed_at)
     };
     let judgement = ruled(judgement, question, (field, line), &cell, mapped.writable);
     settle(plan, field, line, &cell, &judgement);
@@ -230,6 +233,19 @@ fn decide_field(question: &Question, plan: &mut Plan, field: &FieldName, line: O
         given: judgement.given,
         ruling: judgement.ruling,
     });
+}
+
+/// Whether a person was asked about these very values: then only that person decides, or a new edit.
+fn is_asked(question: &Question, field: &FieldName, line: Option<&LineKey>, cell: &Cell) -> bool {
+    #[cfg(feature = "planted-bugs")]
+    if crate::planted::Bug::ForgetsWhatWasAsked.is_on() {
+        return false;
+    }
+    question.asked.iter().any(|asked| {
+        (&asked.field, asked.line.as_ref()) == (field, line)
+            && asked.crm.same(&cell.crm, cell.shape)
+            && asked.cpq.same(&cell.cpq, cell.shape)
+    })
 }
 
 /// The rule in force. Lines that a broken write left half done are finished, whatever holds by now: what the CRM shows

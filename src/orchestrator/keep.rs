@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use cpq_domain::Result;
 use cpq_domain::adapter::{Author, CrmSnapshot};
-use cpq_domain::conflict::{Conflict, Ruling};
+use cpq_domain::conflict::{Asked, Conflict, Ruling};
 use cpq_domain::deletion::{Answer, Gone};
 use cpq_domain::id::{ConnectionName, Lane, RecordId};
 use cpq_domain::quote::Quote;
@@ -36,6 +36,9 @@ pub(crate) struct Known {
     /// What people decided since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) rulings: Vec<Ruling>,
+    /// What people were asked, where the later change would win.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) asked: Vec<Asked>,
     /// What other runs may have sent since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) doubts: Vec<Sent>,
@@ -201,6 +204,7 @@ pub(crate) async fn known(tx: &mut dyn Tx, lane: &Lane) -> Result<Known> {
     Ok(Known {
         doubts: doubt::in_lane(tx, lane, &begun, &agreement.base).await?,
         base: agreement.base,
+        asked: open.iter().filter_map(Conflict::asked).collect(),
         rulings: open.into_iter().filter_map(|conflict| conflict.ruling).collect(),
         reversals: undo::in_lane(tx, begun, None).await?,
         ..Known::default()
@@ -229,6 +233,7 @@ pub(crate) async fn known_of_many(
     for conflict in conflicts::open_of_many(tx, connection, ids).await? {
         if let Some(known) = known.get_mut(&conflict.opportunity_id) {
             known.rulings.extend(conflict.ruling.clone());
+            known.asked.extend(conflict.asked());
             known.shown.push(conflict);
         }
     }

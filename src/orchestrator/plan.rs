@@ -81,6 +81,7 @@ pub(crate) fn resolve(
         cpq: cpq.as_ref(),
         changed_at,
         rulings: &known.rulings,
+        asked: &known.asked,
     };
     match known.reversals.is_empty() {
         true => resolve::decide(&question),

@@ -87,6 +87,7 @@ impl Scene {
             cpq: Some(&self.cpq),
             changed_at: (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
             rulings: &self.rulings,
+            asked: &[],
         }))
     }
 

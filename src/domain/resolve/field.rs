@@ -91,7 +91,7 @@ pub(super) fn judge(
     facts: &Facts,
     cell: &Cell,
     crm_writable: bool,
-    changed_at: (Timestamp, Timestamp),
+    changed_at: Option<(Timestamp, Timestamp)>,
 ) -> Judgement {
     if rule.overwrite_policy == Policy::Never {
         return untouched(Verdict::Skip, false, "not synced");
@@ -110,7 +110,7 @@ fn by_policy(
     rule: &OwnershipRule,
     facts: &Facts,
     cell: &Cell,
-    changed_at: (Timestamp, Timestamp),
+    changed_at: Option<(Timestamp, Timestamp)>,
 ) -> Judgement {
     let seen = cell.seen_by(rule.owner_system);
     match rule.overwrite_policy {
@@ -128,9 +128,9 @@ fn by_policy(
         Policy::Seed => keep(true, "seeded once; each side keeps its own value since"),
         Policy::Forward => forward(&rule.order, &seen),
         #[cfg(feature = "planted-bugs")]
-        Policy::Review if crate::planted::Bug::LetsTheLaterWin.is_on() => either(&seen, Some(changed_at)),
+        Policy::Review if crate::planted::Bug::LetsTheLaterWin.is_on() => either(&seen, changed_at),
         Policy::Review => either(&seen, None),
-        Policy::Newest => either(&seen, Some(changed_at)),
+        Policy::Newest => either(&seen, changed_at),
     }
 }
 

@@ -72,6 +72,7 @@ impl World {
             cpq: Some(&self.cpq),
             changed_at: (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
             rulings: &[],
+            asked: &[],
         })
     }
 

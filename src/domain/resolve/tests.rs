@@ -56,6 +56,7 @@ fn plan(matrix: &Matrix, facts: &Facts, base: &Base, crm: &View, cpq: Option<&Vi
         cpq,
         changed_at,
         rulings: &[],
+        asked: &[],
     })
 }
 
@@ -275,7 +276,7 @@ fn of_two_changes_the_later_wins_where_the_rule_says_so_and_the_clocks_can_tell(
     let (matrix, facts, mapping) = (matrix("crm", "newest"), draft(), mapping());
     let (crm, cpq) = (view(&text("a")), view(&text("b")));
     let at = |seconds| Timestamp::from_second(seconds).expect("a moment");
-    let by = |crm_at, cpq_at| {
+    let by = |crm_at, cpq_at, asked: &[Asked]| {
         let changed_at = (at(crm_at), at(cpq_at));
         decide(&Question {
             matrix: &matrix,
@@ -286,15 +287,25 @@ fn of_two_changes_the_later_wins_where_the_rule_says_so_and_the_clocks_can_tell(
             cpq: Some(&cpq),
             changed_at,
             rulings: &[],
+            asked,
         })
     };
-    assert_eq!(by(100, 50).to_cpq.fields["quote.x"], text("a"));
-    assert_eq!(by(50, 100).to_crm.fields["quote.x"], text("b"));
+    assert_eq!(by(100, 50, &[]).to_cpq.fields["quote.x"], text("a"));
+    assert_eq!(by(50, 100, &[]).to_crm.fields["quote.x"], text("b"));
     assert_eq!(
-        by(100, 99).open().count(),
+        by(100, 99, &[]).open().count(),
         1,
         "a second apart the clocks cannot tell"
     );
+    // Whoever was asked about these values decides, whatever has changed elsewhere in the records since.
+    let asked = |cpq: &str| Asked {
+        field: "quote.x".into(),
+        line: None,
+        crm: text("a"),
+        cpq: text(cpq),
+    };
+    assert_eq!(by(50, 100, &[asked("b")]).open().count(), 1);
+    assert_eq!(by(50, 100, &[asked("old")]).to_crm.fields["quote.x"], text("b"));
 }
 
 mod lines;

@@ -112,6 +112,7 @@ fn pair(scene: &Scene, judged: Judged, crm: &CrmSnapshot, quote: &Quote, known: 
         cpq: Some(&cpq),
         changed_at: (crm.modified_at, quote.updated_at),
         rulings: &known.rulings,
+        asked: &known.asked,
     });
     for one in &mut comparison.differences {
         // Whoever is to decide is shown something else, so a sync has to show it first.

@@ -45,6 +45,7 @@ fn decide_lines(base: &Base, crm: &View, cpq: Option<&View>) -> Plan {
         cpq,
         changed_at,
         rulings: &[],
+        asked: &[],
     })
 }
 
@@ -97,6 +98,7 @@ fn ask(status: Status, base: &Base, crm: &View, cpq: Option<&View>) -> Plan {
         cpq,
         changed_at: (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
         rulings: &[],
+        asked: &[],
     })
 }
 
@@ -176,6 +178,7 @@ fn no_line_of_the_crm_goes_as_long_as_there_is_no_quote() {
         cpq: None,
         changed_at: (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
         rulings: &[],
+        asked: &[],
     });
     assert!(plan.to_crm.is_empty(), "{plan:?}");
 }

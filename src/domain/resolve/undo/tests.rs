@@ -73,6 +73,7 @@ impl Stand {
             cpq: Some(&self.cpq),
             changed_at: (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
             rulings: &[],
+            asked: &[],
         };
         undo(&question, reversals)
     }

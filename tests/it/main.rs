@@ -1,5 +1,6 @@
 //! The product as its users have it: the real binary, in processes of its own, on real files and real sockets.
 
+mod adapter;
 mod audit;
 mod bad_input;
 mod bench;

@@ -55,16 +55,6 @@ const STARTED_OTHERWISE: &[(&str, &str, &str)] = &[
     ("tests/it/nodes.rs", "test", "--ignored on_a_server::"),
     ("tests/it/copy.rs", "test", "--ignored on_a_server::"),
     ("tests/it/dead_letters.rs", "test", "--ignored on_a_server::"),
-    (
-        "src/adapters/tests/against_sandbox.rs",
-        "test",
-        "--test against_sandbox -- --ignored",
-    ),
-    (
-        "src/adapters/tests/against_sandbox/polling.rs",
-        "test",
-        "--test against_sandbox -- --ignored",
-    ),
 ];
 
 /// Folders that exist on one machine only.

@@ -1,9 +1,4 @@
-//! The adapter against a running sandbox. Start one and name it:
-//!
-//! ```sh
-//! salesforce-sandbox --listen 127.0.0.1:7070 --scenario crm-sync &
-//! CPQ_SANDBOX_URL=http://127.0.0.1:7070 cargo test -p cpq-adapters --test against_sandbox -- --ignored
-//! ```
+//! The Salesforce adapter against the sandbox: each test has one of its own, for its faults hold for all who call it.
 
 use std::sync::Arc;
 
@@ -19,7 +14,8 @@ use cpq_domain::world::World;
 use cpq_domain::{Code, Error};
 use serde_json::Value as Json;
 
-#[path = "against_sandbox/polling.rs"]
+use crate::house::House;
+
 mod polling;
 
 struct Grant {
@@ -56,8 +52,8 @@ impl World for Still {
     }
 }
 
-async fn login() -> Grant {
-    let url = std::env::var("CPQ_SANDBOX_URL").expect("CPQ_SANDBOX_URL");
+async fn login(house: &House) -> Grant {
+    let url = house.sandbox();
     let client = reqwest::Client::new();
     let info = client
         .get(format!("{url}/sandbox/info"))
@@ -86,9 +82,9 @@ async fn login() -> Grant {
     }
 }
 
-async fn adapter() -> SalesforceAdapter {
+async fn adapter(house: &House) -> SalesforceAdapter {
     let config = Config::new(ConnectionName::new("crm").expect("a name"));
-    SalesforceAdapter::new(config, Arc::new(login().await), Arc::new(Still), None).expect("it is set up")
+    SalesforceAdapter::new(config, Arc::new(login(house).await), Arc::new(Still), None).expect("it is set up")
 }
 
 fn call() -> Call {
@@ -100,9 +96,9 @@ fn key(text: &str) -> OpportunityKey {
 }
 
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn it_probes_reads_writes_and_sees_conflicts() {
-    let adapter = adapter().await;
+    let house = House::seeded();
+    let adapter = adapter(&house).await;
     let probe = adapter.probe(&call()).await.expect("it probes");
     assert!(probe.identity.organization_id.starts_with("00D"), "{probe:?}");
     assert!(probe.budget.is_some(), "{probe:?}");
@@ -148,9 +144,9 @@ async fn it_probes_reads_writes_and_sees_conflicts() {
 }
 
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn it_finds_nothing_where_nothing_is_and_an_opportunity_without_account() {
-    let adapter = adapter().await;
+    let house = House::seeded();
+    let adapter = adapter(&house).await;
     let none = adapter
         .read(&call(), &key("OPP-none"))
         .await
@@ -161,9 +157,9 @@ async fn it_finds_nothing_where_nothing_is_and_an_opportunity_without_account() 
 }
 
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn reads_and_writes_at_the_same_time_are_each_right() {
-    let adapter = adapter().await;
+    let house = House::seeded();
+    let adapter = adapter(&house).await;
     let keys = [key("OPP-4482"), key("OPP-4483"), key("OPP-4484"), key("OPP-none")];
     let call = call();
     let many: Vec<_> = (0..100).map(|n| &keys[n % 4]).collect();
@@ -224,9 +220,9 @@ fn with_record(read: &CrmSnapshot, status: &str) -> CrmWrite {
 }
 
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn records_of_quotes_are_made_once_and_fall_with_their_opportunity() {
-    let adapter = adapter().await;
+    let house = House::seeded();
+    let adapter = adapter(&house).await;
     let keys = [key("OPP-4482"), key("OPP-4483"), key("OPP-4484")];
     let call = call();
     for (status, stale) in [("Draft", None), ("Presented", Some(1)), ("Draft", None)] {
@@ -268,10 +264,13 @@ const TEXTS: [&str; 4] = [
 ];
 
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn a_text_that_looks_like_a_reference_is_written_as_it_is() {
-    let adapter = adapter().await;
-    let made = polling::Rep::new().await.opportunities(1 + TEXTS.len()).await;
+    let house = House::seeded();
+    let adapter = adapter(&house).await;
+    let made = polling::Rep::new(&house)
+        .await
+        .opportunities(1 + TEXTS.len())
+        .await;
     let (beside, own) = made.split_first().expect("some");
     for (id, text) in own.iter().zip(TEXTS) {
         let read = adapter.read(&call(), &key(id)).await.expect("it reads");
@@ -296,8 +295,8 @@ async fn a_text_that_looks_like_a_reference_is_written_as_it_is() {
 }
 
 /// Makes the sandbox fail in a way.
-async fn fault(rule: Json) {
-    let url = std::env::var("CPQ_SANDBOX_URL").expect("CPQ_SANDBOX_URL");
+async fn fault(house: &House, rule: Json) {
+    let url = house.sandbox();
     let body = serde_json::json!([rule]).to_string();
     let answer = reqwest::Client::new()
         .put(format!("{url}/sandbox/faults"))
@@ -325,11 +324,10 @@ async fn write_number(adapter: &SalesforceAdapter, number: &str) -> Result<(), E
     adapter.write(&call(), &write).await.map(|_| ())
 }
 
-/// Alone, because faults hold for the whole sandbox: run it with `--test-threads=1`.
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn faults_of_a_write_have_their_meaning_and_the_outcome_is_as_told() {
-    let adapter = adapter().await;
+    let house = House::seeded();
+    let adapter = adapter(&house).await;
     let validation = r#"{"kind":"row_error","errorCode":"FIELD_CUSTOM_VALIDATION_EXCEPTION","message":"no"}"#;
     let faults = [
         (
@@ -367,7 +365,11 @@ async fn faults_of_a_write_have_their_meaning_and_the_outcome_is_as_told() {
         let number = format!("Q-fault-{at}");
         let path = if kind.contains("row_") { "" } else { "/composite" };
         let kind: Json = serde_json::from_str(kind).expect("JSON");
-        fault(serde_json::json!({"when": {"path": path}, "times": 1, "fault": kind})).await;
+        fault(
+            &house,
+            serde_json::json!({"when": {"path": path}, "times": 1, "fault": kind}),
+        )
+        .await;
         let error = write_number(&adapter, &number).await.expect_err("it fails");
         assert_eq!((error.code, error.written), (code, written), "{kind}: {error:?}");
         let read = adapter.read(&call(), &key("OPP-4483")).await.expect("it reads");

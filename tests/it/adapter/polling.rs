@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::{Grant, Json, adapter, call, login};
+use crate::house::House;
 
 /// Somebody else in the org.
 pub struct Rep {
@@ -18,9 +19,9 @@ pub struct Rep {
 }
 
 impl Rep {
-    /// So long after everything that others did that no look goes back to it.
-    pub async fn new() -> Rep {
-        let (grant, http) = (login().await, reqwest::Client::new());
+    /// So long after everything that was seeded that no look goes back to it.
+    pub async fn new(house: &House) -> Rep {
+        let (grant, http) = (login(house).await, reqwest::Client::new());
         let rep = Rep { grant, http };
         rep.pass(1_000).await;
         rep
@@ -75,9 +76,9 @@ impl Rep {
     }
 }
 
-async fn feed(rows: u32, watched: &[Watched]) -> PollingFeed {
+async fn feed(house: &House, rows: u32, watched: &[Watched]) -> PollingFeed {
     let (_, pace) = watch::channel(Duration::ZERO);
-    adapter().await.polling(Polling {
+    adapter(house).await.polling(Polling {
         overlap: SignedDuration::from_mins(15),
         rows,
         watched: watched.to_vec(),
@@ -111,10 +112,10 @@ fn counts(told: &BTreeMap<String, Vec<Change>>, ids: &[String]) -> Vec<usize> {
 /// A bulk load stamps more records with one second than a page holds. Each is told once, and not again while nothing
 /// changes; a reader that starts in the middle of the pages goes on there.
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn a_second_with_more_records_than_a_page_is_told_once() {
-    let rep = Rep::new().await;
-    let feed = feed(10, &[Watched::Opportunity]).await;
+    let house = House::seeded();
+    let rep = Rep::new(&house).await;
+    let feed = feed(&house, 10, &[Watched::Opportunity]).await;
     let mut stream = feed.open(&call(), None).await.expect("it opens");
     drain(&mut stream).await;
     rep.control("clock", json!({"freeze": true})).await;
@@ -158,12 +159,12 @@ async fn a_second_with_more_records_than_a_page_is_told_once() {
 
 /// A transaction that took minutes stamps its records below what was read already.
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn a_late_commit_is_seen() {
-    let rep = Rep::new().await;
+    let house = House::seeded();
+    let rep = Rep::new(&house).await;
     let ids = rep.opportunities(1).await;
     rep.pass(5).await;
-    let feed = feed(200, &[Watched::Opportunity]).await;
+    let feed = feed(&house, 200, &[Watched::Opportunity]).await;
     let mut stream = feed.open(&call(), None).await.expect("it opens");
     rep.pass(600).await;
     drain(&mut stream).await;
@@ -183,12 +184,12 @@ async fn a_late_commit_is_seen() {
 }
 
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn deletions_and_restorations_are_seen() {
-    let rep = Rep::new().await;
+    let house = House::seeded();
+    let rep = Rep::new(&house).await;
     let ids = rep.opportunities(2).await;
     rep.pass(5).await;
-    let feed = feed(200, &[Watched::Opportunity]).await;
+    let feed = feed(&house, 200, &[Watched::Opportunity]).await;
     let mut stream = feed.open(&call(), None).await.expect("it opens");
     drain(&mut stream).await;
     let path = format!("sobjects/Opportunity/{}", ids[0]);
@@ -206,9 +207,9 @@ async fn deletions_and_restorations_are_seen() {
 
 /// Deletions are kept for fifteen days. Who comes later is told that something is missing.
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn who_comes_after_the_deletions_were_forgotten_is_told_so() {
-    let feed = feed(200, &[Watched::Opportunity]).await;
+    let house = House::seeded();
+    let feed = feed(&house, 200, &[Watched::Opportunity]).await;
     let (_, now) = drain(&mut feed.open(&call(), None).await.expect("it opens")).await;
     let old = Position {
         mark: Vec::new(),
@@ -223,9 +224,9 @@ async fn who_comes_after_the_deletions_were_forgotten_is_told_so() {
 
 /// What hangs on an opportunity leads to it: account, line, contact role, quote; also when it is deleted.
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn what_hangs_on_an_opportunity_leads_to_it() {
-    let rep = Rep::new().await;
+    let house = House::seeded();
+    let rep = Rep::new(&house).await;
     let query = |soql: &str| {
         let encoded: String = url::form_urlencoded::byte_serialize(soql.as_bytes()).collect();
         format!("query?q={encoded}")
@@ -270,7 +271,7 @@ async fn what_hangs_on_an_opportunity_leads_to_it() {
     ];
     for (watched, method, path, body) in edits {
         rep.pass(5).await;
-        let feed = feed(200, &[watched]).await;
+        let feed = feed(&house, 200, &[watched]).await;
         let mut stream = feed.open(&call(), None).await.expect("it opens");
         drain(&mut stream).await;
         rep.data(method.parse().expect("a method"), &path, body).await;
@@ -282,10 +283,10 @@ async fn what_hangs_on_an_opportunity_leads_to_it() {
 
 /// All kinds in one call, and a sweep gives the same as the looks did.
 #[tokio::test]
-#[ignore = "needs CPQ_SANDBOX_URL"]
 async fn a_look_is_one_call_and_a_sweep_finds_the_same() {
-    let rep = Rep::new().await;
-    let feed = feed(10, &Watched::ALL).await;
+    let house = House::seeded();
+    let rep = Rep::new(&house).await;
+    let feed = feed(&house, 10, &Watched::ALL).await;
     let mut stream = feed.open(&call(), None).await.expect("it opens");
     let (_, before) = drain(&mut stream).await;
     let ids = rep.opportunities(25).await;

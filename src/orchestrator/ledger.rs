@@ -445,11 +445,11 @@ pub(crate) async fn note(
     at: Timestamp,
     data: impl Into<Data>,
 ) -> Result<()> {
-    journal::append(tx, id, &mut [of_run(kind, attempt, at, data)]).await
+    journal::append(tx, id, &mut [own_row(kind, attempt, at, data)]).await
 }
 
 /// A row about the run itself, not about one of its steps.
-fn of_run(kind: EventKind, attempt: u32, at: Timestamp, data: impl Into<Data>) -> SyncEvent {
+fn own_row(kind: EventKind, attempt: u32, at: Timestamp, data: impl Into<Data>) -> SyncEvent {
     SyncEvent {
         sequence: 0,
         kind,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::house::House;
+use crate::house::{House, until};
 
 /// Files of this name in the folders of measurements.
 fn told(temporary: &Path, name: &str) -> Vec<PathBuf> {
@@ -63,9 +63,6 @@ fn one_that_is_ended_leaves_no_folder_and_no_process() {
         Vec::<PathBuf>::new()
     );
     // A killed process is gone a moment later.
-    let gone = (0..100).any(|_| {
-        std::thread::sleep(Duration::from_millis(50));
-        pids.iter().all(|pid| !lives(pid))
-    });
-    assert!(gone, "still there: {pids:?}");
+    let living = || pids.iter().filter(|pid| lives(pid)).count();
+    until("the end of both", living, |living| *living == 0);
 }

@@ -112,7 +112,7 @@ pub async fn run(args: Args, config: Config, output: Output) -> Result<u8> {
     };
     scratch::sweep(&config).await;
     let Some(figures) = measured.transpose()? else {
-        output.say("stopped from outside: nothing was measured, and nothing is left behind");
+        output.say("stopped from outside: nothing was measured");
         return Ok(2);
     };
     let machine = machine::describe();

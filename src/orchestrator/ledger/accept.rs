@@ -14,7 +14,7 @@ use cpq_domain::run::{Run, RunEvent, Trigger};
 use cpq_store::{Tx, counters, journal, links, runs};
 use jiff::{SignedDuration, Timestamp};
 
-use super::{note, of_run};
+use super::{note, own_row};
 use crate::engine::Submission;
 
 /// Counter that numbers syncs.
@@ -84,7 +84,7 @@ pub(super) async fn new_run(
     if let Some(of) = replays {
         data["replayOf"] = serde_json::json!(of);
     }
-    let mut rows = vec![of_run(EventKind::Accepted, 0, now, data)];
+    let mut rows = vec![own_row(EventKind::Accepted, 0, now, data)];
     rows.extend(hinted(submission, now));
     journal::append_behind(tx, run.id, 0, &mut rows).await?;
     Ok(run)
@@ -124,6 +124,6 @@ pub(super) async fn note_hints(
 fn hinted(submission: &Submission, now: Timestamp) -> Vec<SyncEvent> {
     let hints = submission.hints.iter().take(limits::HINTS_MAX);
     hints
-        .map(|hint| of_run(EventKind::Hint, 0, now, serde_json::json!(hint)))
+        .map(|hint| own_row(EventKind::Hint, 0, now, serde_json::json!(hint)))
         .collect()
 }
